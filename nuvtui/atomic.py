@@ -1,0 +1,100 @@
+"""The one way nuvtui writes a small file, and the one lock.
+
+A file is written under a unique temporary name in the same folder, flushed to the disk, put in place by rename,
+and the folder is flushed: a reader, or a crash at any point, sees the old file or the new one, never a part.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from nuvtui.errors import Exit, NuvError
+
+TEMPORARY = ".nuvtui-tmp-"
+"""Prefix of temporary names: whatever begins with it and is stale may be removed."""
+
+
+def temporary_name(path: Path) -> Path:
+    """A unique temporary path beside `path`, at most 255 bytes long whatever `path` is called."""
+    return path.with_name(f"{TEMPORARY}{os.getpid():x}-{secrets.token_hex(8)}")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of `data`, however often the kernel takes only a part."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` at `path`, wholly or not at all, durably. Raises OSError; then nothing has changed."""
+    temporary = temporary_name(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    fsync_folder(path.parent)
+
+
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Create `folder` and what is missing above it, durably."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, mode)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=mode)
+        fsync_folder(folder.parent)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, shared: bool = False, timeout: float = -1, what: str = "") -> Iterator[None]:
+    """Hold the advisory lock of file `path` (created where missing, never removed).
+
+    A lock of the operating system (flock): it ends with its holder, so it can neither go stale nor be stolen.
+    `timeout` in seconds, negative: wait for ever. Raises NuvError (exit code 5) naming `what` on time-out.
+    """
+    import fcntl
+    import time
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        flag = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if timeout < 0:
+            fcntl.flock(descriptor, flag)
+        else:
+            deadline = time.monotonic() + timeout
+            while True:
+                try:
+                    fcntl.flock(descriptor, flag | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise NuvError(
+                            f"{what or path.name} is locked",
+                            "another nuvtui works on it",
+                            "Wait for it to end (`nuvtui tasks list`), then try again.",
+                            Exit.CONFLICT,
+                        ) from None
+                    time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)

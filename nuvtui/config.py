@@ -1,0 +1,108 @@
+"""Settings: flags over environment over the YAML file over defaults; unknown keys are refused."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from nuvtui import paths
+from nuvtui.errors import Exit, NuvError
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the user can set in `config.yaml`. Environment variables: `NUVTUI_` and the key in capitals."""
+
+    home: str = ""
+    """Store home; empty: `$NUVTUI_HOME` or the XDG data folder."""
+    engine: Literal["auto", "docker", "oci"] = "auto"
+    """Engine for exports."""
+    engine_timeout: float = 2.0
+    """Seconds that an engine has to answer before it counts as not reachable."""
+    registry: str = "docker.io"
+    """Registry (and path) that exports are named after: `host[:port][/path]`."""
+    private_registries: list[str] = []
+    """`host[:port][/path]` of registries that are not public; every other one counts as public."""
+    ca_bundle: str = ""
+    """CA bundle for package installs behind a campus proxy; used during the build, never kept in an image."""
+    build_network: str = ""
+    """Network mode for builds (`host` where the engine has no bridge); empty: the engine's default."""
+    pip_index: str = ""
+    """Package index for pip inside builds; empty: the default. Credentials in it stay out of the image."""
+    apt_mirror: str = ""
+    """Mirror for apt inside builds; empty: the base image's own."""
+    theme: str = "nuvtui-dark"
+    """Colour theme of the screens."""
+    ascii: bool = False
+    """Draw with ASCII only."""
+    mouse: Literal["auto", "on", "off"] = "auto"
+    """Mouse: `auto` is off over SSH."""
+    keys: dict[str, str] = {}
+    """Other keys for commands: command id to a comma-separated list of keys."""
+    task_days: int = 30
+    """Ended tasks are forgotten after so many days."""
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """The settings in force. Raises NuvError (exit code 2) that names file or variable, expected and found."""
+    environ = os.environ if environ is None else environ
+    file = paths.config_file() if file is None else file
+    values = _from_file(file)
+    for field in msgspec.structs.fields(Settings):
+        variable = f"NUVTUI_{field.name.upper()}"
+        if variable in environ and field.name != "home":
+            values[field.name] = _from_text(variable, environ[variable], field.type)
+    values |= {key: value for key, value in (flags or {}).items() if value is not None}
+    return _convert(values, str(file))
+
+
+def home(settings: Settings) -> paths.Home:
+    """The store home that `settings` lead to."""
+    if settings.home:
+        return paths.Home(Path(settings.home).expanduser().absolute())
+    return paths.Home(paths.default_home())
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise NuvError(f"Settings file {file} cannot be read", str(error), "", Exit.USAGE) from error
+    import yaml  # here: most runs have no settings file
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise NuvError(f"Settings file {file} is not YAML", str(error), "", Exit.USAGE) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise NuvError(
+            f"Settings file {file} is not a mapping", f"found {type(values).__name__}", "", Exit.USAGE
+        )
+    _convert(values, str(file))
+    return values
+
+
+def _from_text(variable: str, text: str, kind: Any) -> Any:
+    if kind in (list[str],):
+        return [part for part in text.split(",") if part]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise NuvError(f"Environment variable {variable}", str(error), "", Exit.USAGE) from error
+
+
+def _convert(values: dict[str, Any], source: str) -> Settings:
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        known = ", ".join(field.name for field in msgspec.structs.fields(Settings))
+        raise NuvError(f"Settings in {source}", str(error), f"Known keys: {known}.", Exit.USAGE) from error

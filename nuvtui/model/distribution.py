@@ -1,0 +1,129 @@
+"""Distribution: strategies, and the pure plan of what happens to a target.
+
+The plan compares two mappings of object name to a token of its content (any hashable; equal tokens mean equal
+content). It knows nothing of disks, so the dry run and the real run are the same computation.
+"""
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+from nuvtui.model.stage import StateRef
+
+
+class Strategy(enum.StrEnum):
+    """What happens to objects of one type in the target."""
+
+    OVERWRITE = "overwrite"
+    EXTRA = "distribute-extra"
+    MIRROR = "mirror"
+    SKIP = "skip"
+
+
+class ObjectType(enum.StrEnum):
+    """The three types of objects that a state holds."""
+
+    FILES = "files"
+    TABLES = "tables"
+    APPLICATIONS = "applications"
+
+
+class Strategies(msgspec.Struct, frozen=True):
+    """A strategy per type."""
+
+    files: Strategy = Strategy.OVERWRITE
+    tables: Strategy = Strategy.OVERWRITE
+    applications: Strategy = Strategy.OVERWRITE
+
+    def of(self, kind: ObjectType) -> Strategy:
+        """The strategy for objects of `kind`."""
+        return {
+            ObjectType.FILES: self.files,
+            ObjectType.TABLES: self.tables,
+            ObjectType.APPLICATIONS: self.applications,
+        }[kind]
+
+
+class TypePlan(msgspec.Struct, frozen=True):
+    """What a strategy does to the objects of one type: sorted names."""
+
+    created: list[str] = []
+    replaced: list[str] = []
+    removed: list[str] = []
+    kept: list[str] = []
+    """Not written: only in the target, or there already (Distribute Extra), or equal."""
+
+
+def plan(source: Mapping[str, object], target: Mapping[str, object], strategy: Strategy) -> TypePlan:
+    """What `strategy` does when the objects of `source` are distributed over those of `target`.
+
+    An object whose content is equal on both sides is kept: writing it again would change nothing.
+    """
+    if strategy is Strategy.SKIP:
+        return TypePlan(kept=sorted(target))
+    created = sorted(name for name in source if name not in target)
+    same = {name for name in source if name in target}
+    if strategy is Strategy.EXTRA:
+        return TypePlan(created=created, kept=sorted(target))
+    replaced = sorted(name for name in same if source[name] != target[name])
+    only_target = [name for name in target if name not in source]
+    equal = [name for name in same if source[name] == target[name]]
+    if strategy is Strategy.MIRROR:
+        return TypePlan(created, replaced, sorted(only_target), sorted(equal))
+    return TypePlan(created, replaced, [], sorted([*only_target, *equal]))
+
+
+class TargetPlan(msgspec.Struct, frozen=True):
+    """What a distribution does to one target instance."""
+
+    instance: str
+    files: TypePlan = TypePlan()
+    tables: TypePlan = TypePlan()
+    applications: TypePlan = TypePlan()
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Objects per outcome."""
+
+    created: int = 0
+    replaced: int = 0
+    removed: int = 0
+    kept: int = 0
+
+
+class TargetResult(msgspec.Struct, frozen=True):
+    """How a distribution ended for one target."""
+
+    instance: str
+    name: str
+    """`space/instance` at the time."""
+    status: str
+    """`applying`, `completed`, `failed` (the target is as it was), `interrupted` (restore `backup`), `recalled`."""
+    files: Counts = Counts()
+    tables: Counts = Counts()
+    applications: Counts = Counts()
+    backup: str | None = None
+    """Id of the automatic snapshot that was taken of the target first."""
+    error: str = ""
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """A past or running distribution."""
+
+    id: str
+    space: str
+    source: StateRef
+    author: str
+    created: str
+    strategies: Strategies
+    message: str
+    status: str
+    """`running`, `completed`, `failed` (no target done), `partial`, `interrupted`, `recalled`."""
+    targets: list[TargetResult]
+    files: list[str] = []
+    """Staged paths, in text form; `everything` where the whole state was staged."""
+    tables: list[str] = []
+    applications: list[str] = []
+    everything: bool = False
+    task: str | None = None

@@ -1,0 +1,185 @@
+"""Snapshots: the manifest on disk (the truth) and the short record of it that the state file lists."""
+
+from typing import Literal
+
+import msgspec
+
+from nuvtui.model.application import Lock
+
+MANIFEST_VERSION = 1
+Kind = Literal["named", "quick", "automatic"]
+
+
+class Ref(msgspec.Struct, frozen=True):
+    """An id with the name it had."""
+
+    id: str
+    name: str
+
+
+class CodeRevision(msgspec.Struct, frozen=True):
+    """The state of a git workspace."""
+
+    commit: str
+    branch: str | None
+    dirty: bool
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Who, where, when and with what a snapshot was taken."""
+
+    user: str
+    host: str
+    platform: str
+    workspace: str
+    """Absolute path in text form."""
+    nuvtui: str
+    python: str
+    code: CodeRevision | None = None
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A table's column: name and DuckDB type."""
+
+    name: str
+    type: str
+
+
+class FilesPart(msgspec.Struct, frozen=True):
+    """The workspace files of a snapshot."""
+
+    root: str
+    """Hex id of the root tree object."""
+    count: int
+    """Files and links."""
+    bytes: int
+    """Logical bytes, before deduplication and compression."""
+
+
+class TablePart(msgspec.Struct, frozen=True):
+    """One table of a snapshot, captured as Parquet."""
+
+    name: str
+    rows: int
+    columns: list[Column]
+    fingerprint: str
+    content: list[str]
+    """Hex ids of the chunks of the Parquet file, in order."""
+    bytes: int
+    """Bytes of the Parquet file."""
+
+
+class ApplicationPart(msgspec.Struct, frozen=True):
+    """One application of a snapshot: its file, word for word, and its lock."""
+
+    slug: str
+    name: str
+    kind: str
+    text: str
+    lock: Lock | None = None
+    lock_note: str = ""
+    """Why there is no lock, where an environment is configured."""
+
+
+class Warning(msgspec.Struct, frozen=True):
+    """Something that a snapshot could not hold as it is."""
+
+    path: str
+    """In text form, relative to the workspace."""
+    reason: str
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """How many objects differ from the snapshot before: added, changed, removed."""
+
+    files: tuple[int, int, int] = (0, 0, 0)
+    tables: tuple[int, int, int] = (0, 0, 0)
+    applications: tuple[int, int, int] = (0, 0, 0)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A manifest: one complete, immutable record of a Current State."""
+
+    id: str
+    space: Ref
+    instance: Ref
+    name: str
+    kind: Kind
+    created: str
+    author: str
+    description: str
+    next_phase: str
+    cause: str
+    """For an automatic snapshot, why it was taken (`before restore of 1a2b3c4d`)."""
+    parent: str | None
+    """Id of the newest snapshot of the instance when this one was taken."""
+    provenance: Provenance
+    files: FilesPart
+    tables: list[TablePart]
+    """Sorted by name."""
+    applications: list[ApplicationPart]
+    """Sorted by slug."""
+    warnings: list[Warning]
+    changes: Changes
+    stored_bytes: int
+    """Bytes that this snapshot added to the store's packs."""
+    version: int = MANIFEST_VERSION
+
+
+class TableSummary(msgspec.Struct, frozen=True):
+    """A table as the timeline shows it."""
+
+    name: str
+    rows: int
+
+
+class FilesSummary(msgspec.Struct, frozen=True):
+    """Workspace files as the timeline shows them."""
+
+    count: int
+    bytes: int
+
+
+class SnapshotRecord(msgspec.Struct, frozen=True):
+    """What the state file keeps of a snapshot: enough for the timeline, without reading its manifest."""
+
+    id: str
+    space: str
+    instance: str
+    name: str
+    kind: Kind
+    created: str
+    author: str
+    description: str
+    next_phase: str
+    cause: str
+    parent: str | None
+    files: FilesSummary
+    tables: list[TableSummary]
+    applications: list[str]
+    changes: Changes
+    warnings: int
+    stored_bytes: int
+
+
+def summarise(snapshot: Snapshot) -> SnapshotRecord:
+    """The record of a manifest; the state's snapshot table is rebuilt with it."""
+    return SnapshotRecord(
+        id=snapshot.id,
+        space=snapshot.space.id,
+        instance=snapshot.instance.id,
+        name=snapshot.name,
+        kind=snapshot.kind,
+        created=snapshot.created,
+        author=snapshot.author,
+        description=snapshot.description,
+        next_phase=snapshot.next_phase,
+        cause=snapshot.cause,
+        parent=snapshot.parent,
+        files=FilesSummary(snapshot.files.count, snapshot.files.bytes),
+        tables=[TableSummary(t.name, t.rows) for t in snapshot.tables],
+        applications=[a.slug for a in snapshot.applications],
+        changes=snapshot.changes,
+        warnings=len(snapshot.warnings),
+        stored_bytes=snapshot.stored_bytes,
+    )

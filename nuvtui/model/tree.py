@@ -1,0 +1,67 @@
+"""Tree entries: how a folder of workspace files is recorded.
+
+A tree object is the msgpack array of its entries, sorted by name (bytes). One object a folder, so an unchanged
+folder is stored once however many snapshots hold it.
+"""
+
+import msgspec
+
+FILE = "f"
+FOLDER = "d"
+LINK = "l"
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One name in a folder."""
+
+    name: bytes
+    """A single path component: no `/`, no NUL, neither `.` nor `..`."""
+    kind: str
+    """`f` file, `d` folder, `l` symbolic link."""
+    mode: int
+    """Permission bits (0o7777)."""
+    mtime_ns: int
+    size: int
+    """Bytes of a file; of a folder: bytes of all files below it; of a link: 0."""
+    content: list[bytes] = []
+    """Object ids (32 bytes each): of a file its chunks in order (none: an empty file); of a folder its one tree."""
+    target: bytes = b""
+    """Where a link points."""
+    group: int = 0
+    """Files with the same group above 0 in one snapshot are hard links to each other."""
+    count: int = 1
+    """Files and links at or below: 1 for a file or link, the sum for a folder."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Entry])
+
+
+def encode(entries: list[Entry]) -> bytes:
+    """The tree object of `entries`, which must be sorted by name without duplicates."""
+    return _encoder.encode(entries)
+
+
+def decode(data: bytes) -> list[Entry]:
+    """The entries of a tree object.
+
+    Raises ValueError where the bytes are no tree, a name is not a single safe component, or the order is wrong:
+    what comes from disk is not trusted to stay inside the target folder.
+    """
+    try:
+        entries = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a tree object: {error}") from error
+    last = b""
+    for entry in entries:
+        name = entry.name
+        if not name or name in (b".", b"..") or b"/" in name or b"\0" in name:
+            raise ValueError(f"unsafe name in a tree object: {name!r}")
+        if name <= last:
+            raise ValueError(f"names out of order in a tree object: {name!r}")
+        if entry.kind not in (FILE, FOLDER, LINK):
+            raise ValueError(f"unknown kind {entry.kind!r} of {name!r} in a tree object")
+        if entry.kind == FOLDER and len(entry.content) != 1:
+            raise ValueError(f"folder {name!r} without its tree")
+        last = name
+    return entries

@@ -1,0 +1,115 @@
+"""Every path that nuvtui uses, from one root: the store home, and the one folder in a workspace."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DOT = ".nuvtui"
+"""The folder that nuvtui adds to a workspace."""
+
+
+def default_home() -> Path:
+    """`$NUVTUI_HOME`, else `nuvtui` in the XDG data folder."""
+    home = os.environ.get("NUVTUI_HOME")
+    if home:
+        return Path(home).expanduser().absolute()
+    data = os.environ.get("XDG_DATA_HOME")
+    base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
+    return base / "nuvtui"
+
+
+def config_file() -> Path:
+    """The settings file: `nuvtui/config.yaml` in the XDG config folder."""
+    config = os.environ.get("XDG_CONFIG_HOME")
+    base = Path(config) if config and Path(config).is_absolute() else Path.home() / ".config"
+    return base / "nuvtui" / "config.yaml"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The store home and what lies in it."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def packs(self) -> Path:
+        return self.root / "objects" / "packs"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "objects" / "index"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    def manifest(self, snapshot: str) -> Path:
+        return self.snapshots / f"{snapshot}.json"
+
+    @property
+    def tasks(self) -> Path:
+        return self.root / "tasks"
+
+    def task(self, task: str) -> Path:
+        return self.tasks / task
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    def export(self, export: str) -> Path:
+        return self.exports / export
+
+    @property
+    def cache(self) -> Path:
+        """What can be thrown away: stat caches, tables laid out for reading."""
+        return self.root / "cache"
+
+    @property
+    def tmp(self) -> Path:
+        """Unfinished work, on the same file system as the store; swept when stale."""
+        return self.root / "tmp"
+
+    @property
+    def log(self) -> Path:
+        """The log of the program itself."""
+        return self.root / "nuvtui.log"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The user's project folder and what nuvtui keeps in it."""
+
+    root: Path
+
+    @property
+    def dot(self) -> Path:
+        return self.root / DOT
+
+    @property
+    def applications(self) -> Path:
+        return self.dot / "apps"
+
+    def application(self, slug: str) -> Path:
+        return self.applications / f"{slug}.yaml"
+
+    @property
+    def tables(self) -> Path:
+        return self.dot / "tables.duckdb"
+
+    @property
+    def ignore(self) -> Path:
+        return self.dot / "ignore"
+
+
+def find_workspace(start: Path) -> Workspace | None:
+    """The workspace that `start` lies in: the nearest folder upwards that holds `.nuvtui`, as git does."""
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        if (folder / DOT).is_dir():
+            return Workspace(folder)
+    return None

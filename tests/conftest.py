@@ -1,0 +1,122 @@
+"""Fixtures for every test: a scrubbed machine, and real services that the suite starts and ends itself."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nuvtui.paths import DOT, Home, Workspace
+from tests.support import environment
+
+ENGINE_FIXTURES = {"engine", "second_engine", "tiny_base", "python_base"}
+SHARED_FIXTURES = {*ENGINE_FIXTURES, "registry", "signed_registry"}
+"""Fixtures of servers that run once: with several test processes, all their tests go to one of them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-engine", action="store_true", help="fail where an engine test was skipped")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    environment.scrub(Path(os.devnull))
+    time.tzset()
+    # A polite end: fixtures are torn down. (Servers end in any case: their keeper sees this process go.)
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        used = set(getattr(item, "fixturenames", ()))
+        if used & ENGINE_FIXTURES:
+            item.add_marker(pytest.mark.engine)
+        if used & SHARED_FIXTURES or item.get_closest_marker("engine"):
+            item.add_marker(pytest.mark.xdist_group("services"))
+
+
+# What was skipped is said at the end, by name.
+
+
+class Skipped:
+    """Collects the engine tests that did not run, and why."""
+
+    def __init__(self) -> None:
+        self.tests: list[tuple[str, str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and "engine" in report.keywords:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self.tests.append((report.nodeid.removesuffix("@services"), reason.removeprefix("Skipped: ")))
+
+
+SKIPPED = pytest.StashKey[Skipped]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[SKIPPED] = Skipped()
+    session.config.pluginmanager.register(session.config.stash[SKIPPED])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("require_engine") and session.config.stash[SKIPPED].tests:
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    tests = config.stash[SKIPPED].tests
+    if not tests:
+        return
+    terminalreporter.section(f"{len(tests)} ENGINE TESTS WERE SKIPPED", sep="!", red=True, bold=True)
+    terminalreporter.line("Nothing was shown about exports on a real Docker Engine by this run:")
+    for name, reason in sorted(tests):
+        terminalreporter.line(f"  {name}: {reason}")
+
+
+# The machine, scrubbed.
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test begins with the same environment, umask and folder, and an empty home folder of its own."""
+    before = dict(os.environ)
+    folder = Path.cwd()
+    environment.scrub(tmp_path_factory.mktemp("userhome"))
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    os.chdir(folder)
+    os.umask(environment.UMASK)
+
+
+@pytest.fixture
+def package_index(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables by which pip finds its registry, put back into the environment for this test."""
+    found = environment.package_index()
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The store home of this test (not yet created), also as `NUVTUI_HOME`."""
+    found = Home(tmp_path / "home")
+    monkeypatch.setenv("NUVTUI_HOME", str(found.root))
+    return found
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace with its `.nuvtui` folder."""
+    found = Workspace(tmp_path / "workspace")
+    (found.root / DOT).mkdir(parents=True)
+    return found
+
+
+pytest_plugins = ["tests.support.fixtures"]

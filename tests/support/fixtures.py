@@ -1,0 +1,62 @@
+"""The fixtures of real services and terminals; a server of the session is started when first asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import debian
+from tests.support import engine as engines
+from tests.support import registry as registries
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def _require_engine() -> None:
+    if reason := engines.missing():
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[engines.Engine]:
+    """The suite's own Docker Engine. Tests leave in it what they like; base images are kept."""
+    _require_engine()
+    yield from engines.running_engine()
+
+
+@pytest.fixture
+def second_engine() -> Iterator[engines.Engine]:
+    """Another engine, empty, of this test alone."""
+    _require_engine()
+    yield from engines.running_engine()
+
+
+@pytest.fixture(scope="session")
+def tiny_base(engine: engines.Engine) -> str:
+    """Reference of a base image with busybox and nothing else, in `engine`."""
+    engine.load(engines.TINY, engines.busybox_root(), ["ENV PATH=/bin", 'CMD ["/bin/sh"]'])
+    return engines.TINY
+
+
+@pytest.fixture(scope="session")
+def python_base(engine: engines.Engine) -> str:
+    """Reference of a whole Debian with python3 and pip, in `engine`; made once, kept in `.cache`."""
+    archive = debian.python_root(REPOSITORY / ".cache")
+    engine.load(engines.PYTHON, archive, ['CMD ["python3"]'])
+    return engines.PYTHON
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[registries.Registry]:
+    """The suite's own registry, open to all."""
+    if reason := registries.missing():
+        pytest.skip(reason)
+    yield from registries.running_registry()
+
+
+@pytest.fixture(scope="session")
+def signed_registry() -> Iterator[registries.Registry]:
+    """The suite's own registry that asks for user and password."""
+    if reason := registries.missing():
+        pytest.skip(reason)
+    yield from registries.running_registry(signed=True)

@@ -15,7 +15,7 @@ RECIPE = 1
 
 
 def mirror() -> tuple[str, str]:
-    """Mirror and release that apt on this machine is set up with. Raises RuntimeError where it is no Debian."""
+    """Mirror and release that apt on this machine is set up with. RuntimeError where it is no Debian."""
     release = platform.freedesktop_os_release()
     suite = release.get("VERSION_CODENAME", "")
     if release.get("ID") != "debian" or not suite:

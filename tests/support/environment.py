@@ -32,7 +32,7 @@ _machine = dict(os.environ)
 
 
 def package_index() -> dict[str, str]:
-    """The variables by which pip finds its registry on this machine, its settings file in the home included."""
+    """The variables by which pip finds its registry on this machine, the user's settings file included."""
     found = {
         name: value
         for name, value in _machine.items()
@@ -58,7 +58,7 @@ def scrub(home: Path) -> None:
 
 
 def neutral(home: Path) -> dict[str, str]:
-    """The neutral environment; the engine it names does not exist, so that no test meets the machine's own."""
+    """The neutral environment; the engine it names does not exist: no test meets the machine's own."""
     return {
         **{name: os.environ[name] for name in KEPT if name in os.environ},
         **FIXED,

@@ -1,13 +1,15 @@
 """The fixtures of real services and terminals; a server of the session is started when first asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import debian
+from tests.support import debian, ssh
 from tests.support import engine as engines
 from tests.support import registry as registries
+from tests.support import tmux as tmuxes
+from tests.support.terminal import Terminal
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -60,3 +62,37 @@ def signed_registry() -> Iterator[registries.Registry]:
     if reason := registries.missing():
         pytest.skip(reason)
     yield from registries.running_registry(signed=True)
+
+
+@pytest.fixture(scope="session")
+def ssh_server() -> Iterator[ssh.SshServer]:
+    """The suite's own SSH server."""
+    if reason := ssh.missing():
+        pytest.skip(reason)
+    yield from ssh.running_server()
+
+
+@pytest.fixture
+def tmux() -> Iterator[tmuxes.Tmux]:
+    """A tmux server of this test alone."""
+    if reason := tmuxes.missing():
+        pytest.skip(reason)
+    server = tmuxes.Tmux()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Makes pseudo-terminals with a program in each (arguments of `Terminal`); all are closed at the end."""
+    opened: list[Terminal] = []
+
+    def start(*arguments: object, **options: object) -> Terminal:
+        opened.append(Terminal(*arguments, **options))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()

@@ -1,9 +1,9 @@
 """Runs one server for the tests and ends it, whatever happens to the tests.
 
 A script of its own: `python keeper.py [--folder FOLDER] -- COMMAND …`. It starts COMMAND and waits until its
-standard input closes (the tests closed it, or died in any way), a signal asks it to end, or COMMAND ends. Then it
-ends COMMAND and everything that came from it, unmounts what is mounted below FOLDER and removes FOLDER. As the
-subreaper of what it starts, it also finds the children that made themselves daemons.
+standard input closes (the tests closed it, or died in any way), a signal asks it to end, or COMMAND ends.
+Then it ends COMMAND and everything that came from it, unmounts what is mounted below FOLDER and removes
+FOLDER. As the subreaper of what it starts, it also finds the children that made themselves daemons.
 """
 
 import argparse
@@ -43,11 +43,13 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def reap() -> None:
-    """Collect what has ended."""
+def reap() -> dict[int, int]:
+    """Collect what has ended: process ids and exit codes."""
+    ended = {}
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[found[0]] = os.waitstatus_to_exitcode(found[1])
+    return ended
 
 
 def end_all(server: int) -> None:
@@ -92,7 +94,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    while server.poll() is None:
+    while (code := reap().get(server.pid)) is None:
         ready, _, _ = select.select([sys.stdin.fileno(), wake], [], [])
         if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 1):
             break
@@ -102,7 +104,7 @@ def main() -> int:
     if arguments.folder:
         unmount(arguments.folder)
         shutil.rmtree(arguments.folder, ignore_errors=True)
-    return server.returncode or 0
+    return code or 0
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Registry:
     """A running registry of the tests' own; deletion is enabled."""
 
     def __init__(self, signed: bool = False) -> None:
-        """Start it; `signed`: only for `user` with `password`. Raises ServiceError where it does not come up."""
+        """Start it; `signed`: only for `user` with `password`. Raises ServiceError where that fails."""
         self.user, self.password = (USER, PASSWORD) if signed else ("", "")
         for attempt in range(5):
             try:

@@ -79,6 +79,11 @@ class Service:
         """True while the server runs."""
         return self._keeper.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Process id of the keeper, the parent of the server."""
+        return self._keeper.pid
+
     def stop(self) -> None:
         """End the server and all that came from it, and remove its folder. May be called twice."""
         if self._keeper.stdin and not self._keeper.stdin.closed:

@@ -74,6 +74,14 @@ class Home:
         """Unfinished work, on the same file system as the store; swept when stale."""
         return self.root / "tmp"
 
+    def workspace(self, space: str) -> Path:
+        """Workspace of a space's Distributed instance, which is nobody's project folder."""
+        return self.root / "workspaces" / space / "Distributed"
+
+    def lock(self, name: str) -> Path:
+        """Lock file of something that only one process may do at a time (an instance, an export, …)."""
+        return self.root / "locks" / name
+
     @property
     def log(self) -> Path:
         """The log of the program itself."""

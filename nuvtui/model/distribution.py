@@ -74,6 +74,35 @@ def plan(source: Mapping[str, object], target: Mapping[str, object], strategy: S
     return TypePlan(created, replaced, [], sorted([*only_target, *equal]))
 
 
+def plan_paths(source: Mapping[str, object], target: Mapping[str, object], strategy: Strategy) -> TypePlan:
+    """`plan` for paths, where a file on one side may stand where the other side has a folder.
+
+    Such a clash counts as "same path": what replaces removes the target's side, Distribute Extra keeps it.
+    """
+    base = plan(source, target, strategy)
+    if strategy is Strategy.SKIP:
+        return base
+    folders = {above for path in target for above in _above(path)}
+    blocked = {path for path in base.created if path in folders or any(above in target for above in _above(path))}
+    if not blocked:
+        return base
+    if strategy is Strategy.EXTRA:
+        return TypePlan([path for path in base.created if path not in blocked], [], [], base.kept)
+    below = {above for path in blocked for above in _above(path)}
+    gone = {path for path in base.kept if path in below or any(above in blocked for above in _above(path))}
+    return TypePlan(
+        base.created,
+        base.replaced,
+        sorted({*base.removed, *gone}),
+        [path for path in base.kept if path not in gone],
+    )
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
+
+
 class TargetPlan(msgspec.Struct, frozen=True):
     """What a distribution does to one target instance."""
 

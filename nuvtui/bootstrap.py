@@ -1,0 +1,124 @@
+"""Composition root: adapters and services from settings, each made once, when first asked for."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from nuvtui import config
+from nuvtui.services.context import Context, system_user
+
+if TYPE_CHECKING:
+    from nuvtui.config import Settings
+    from nuvtui.services.application_service import ApplicationsService
+    from nuvtui.services.changes import ChangesService
+    from nuvtui.services.distribution import DistributionService
+    from nuvtui.services.exports import ExportsService
+    from nuvtui.services.maintenance import MaintenanceService
+    from nuvtui.services.members import MembersService
+    from nuvtui.services.operations import Operations
+    from nuvtui.services.restore import RestoreService
+    from nuvtui.services.snapshots import SnapshotsService
+    from nuvtui.services.spaces import InstancesService, SpacesService
+    from nuvtui.services.staging import StagingService
+    from nuvtui.services.states import StatesService
+    from nuvtui.services.tables import TablesService
+
+
+class Services:
+    """Every use case. Importing one costs what it needs and no more: that is why they are made lazily."""
+
+    def __init__(self, settings: Settings, user: str) -> None:
+        self.settings = settings
+        self.user = user
+        self.home = config.home(settings)
+        self.context = Context(self.home, settings, user)
+
+    @functools.cached_property
+    def spaces(self) -> SpacesService:
+        from nuvtui.services.spaces import SpacesService
+
+        return SpacesService(self.context)
+
+    @functools.cached_property
+    def instances(self) -> InstancesService:
+        from nuvtui.services.spaces import InstancesService
+
+        return InstancesService(self.context, self.spaces)
+
+    @functools.cached_property
+    def members(self) -> MembersService:
+        from nuvtui.services.members import MembersService
+
+        return MembersService(self.context)
+
+    @functools.cached_property
+    def snapshots(self) -> SnapshotsService:
+        from nuvtui.services.snapshots import SnapshotsService
+
+        return SnapshotsService(self.context)
+
+    @functools.cached_property
+    def states(self) -> StatesService:
+        from nuvtui.services.states import StatesService
+
+        return StatesService(self.context)
+
+    @functools.cached_property
+    def changes(self) -> ChangesService:
+        from nuvtui.services.changes import ChangesService
+
+        return ChangesService(self.context, self.states)
+
+    @functools.cached_property
+    def restore(self) -> RestoreService:
+        from nuvtui.services.restore import RestoreService
+
+        return RestoreService(self.context)
+
+    @functools.cached_property
+    def staging(self) -> StagingService:
+        from nuvtui.services.staging import StagingService
+
+        return StagingService(self.context, self.states)
+
+    @functools.cached_property
+    def distribution(self) -> DistributionService:
+        from nuvtui.services.distribution import DistributionService
+
+        return DistributionService(self.context, self.states, self.staging)
+
+    @functools.cached_property
+    def tables(self) -> TablesService:
+        from nuvtui.services.tables import TablesService
+
+        return TablesService(self.context, self.states)
+
+    @functools.cached_property
+    def applications(self) -> ApplicationsService:
+        from nuvtui.services.application_service import ApplicationsService
+
+        return ApplicationsService(self.context, self.states)
+
+    @functools.cached_property
+    def exports(self) -> ExportsService:
+        from nuvtui.services.exports import ExportsService
+
+        return ExportsService(self.context, self.applications)
+
+    @functools.cached_property
+    def maintenance(self) -> MaintenanceService:
+        from nuvtui.services.maintenance import MaintenanceService
+
+        return MaintenanceService(self.context)
+
+    @functools.cached_property
+    def operations(self) -> Operations:
+        from nuvtui.services.operations import Operations
+
+        return Operations(self)
+
+
+def open_services(settings: Settings | None = None, user: str | None = None) -> Services:
+    """The services of the acting user (None: whom the operating system reports) with `settings` (None: load them)."""
+    return Services(settings or config.load(), user or system_user())

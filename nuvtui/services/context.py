@@ -1,0 +1,132 @@
+"""What every use case needs: store, state, settings, and the user who asks, with the role check."""
+
+import contextlib
+import functools
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+from nuvtui import atomic
+from nuvtui.config import Settings
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model import roles
+from nuvtui.model.names import text_to_path
+from nuvtui.model.roles import Action, Role
+from nuvtui.model.space import Instance, Space
+from nuvtui.paths import Home, Workspace
+from nuvtui.state.state import State, View
+from nuvtui.store.store import Store
+
+
+def system_user() -> str:
+    """The login name that the operating system reports for this process (not an environment variable)."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+class Context:
+    """Adapters and the acting user; opened once, shared by all services."""
+
+    def __init__(self, home: Home, settings: Settings, user: str) -> None:
+        self.home = home
+        self.settings = settings
+        self.user = user
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The snapshot store; created at first use."""
+        store = Store(self.home)
+        store.create()
+        return store
+
+    @functools.cached_property
+    def state(self) -> State:
+        """The state file; created at first use."""
+        state = State(self.home)
+        state.create()
+        return state
+
+    def view(self) -> View:
+        """What the state file holds now."""
+        return self.state.read()
+
+    def instance(self, view: View, instance: str) -> Instance:
+        """The instance with id `instance`. Raises NuvError (exit code 3) where it is gone."""
+        found = view.instances.get(instance)
+        if found is None:
+            raise NuvError(
+                f"No instance {instance}", "it may have been deleted", "List them: `nuvtui instances list`.", Exit.NOT_FOUND
+            )
+        return found
+
+    def space(self, view: View, space: str) -> Space:
+        """The space with id `space`. Raises NuvError (exit code 3) where it is gone."""
+        found = view.spaces.get(space)
+        if found is None:
+            raise NuvError(f"No space {space}", "it may have been deleted", "List them: `nuvtui spaces list`.", Exit.NOT_FOUND)
+        return found
+
+    def workspace(self, instance: Instance) -> Workspace:
+        """The workspace of `instance`. Raises NuvError (exit code 6) where the folder is not there."""
+        workspace = Workspace(Path(text_to_path(instance.workspace)))
+        if not workspace.root.is_dir():
+            raise NuvError(
+                f"The workspace of {instance.name} is not there",
+                f"expected a folder at {workspace.root}",
+                "Is its disk mounted? Where the project moved, put it back or restore a snapshot to another instance.",
+                Exit.REFUSED,
+            )
+        return workspace
+
+    def role(self, view: View, space: str, instance: str | None) -> Role | None:
+        """The acting user's role in the instance (None: in the space as a whole)."""
+        held = [
+            member.role
+            for member in view.members.all()
+            if member.space == space and member.user == self.user and member.instance in (None, instance)
+        ]
+        return roles.highest(held)
+
+    def require(self, view: View, action: Action, space: str, instance: str | None = None) -> None:
+        """Raise NuvError (exit code 4), naming the role needed and the role held, where `action` is not allowed."""
+        held = self.role(view, space, instance)
+        if roles.allows(held, action):
+            return
+        where = self.space(view, space).name
+        if instance is not None:
+            where += f"/{self.instance(view, instance).name}"
+        has = f"{self.user} has the role {held}" if held else f"{self.user} is not a member"
+        raise NuvError(
+            f"You may not {action}",
+            f"{where} needs the role {roles.needed(action)}; {has}",
+            "A space administrator can change that: `nuvtui members set USER ROLE`.",
+            Exit.ROLE,
+        )
+
+    def require_somewhere(self, view: View, action: Action, space: str) -> None:
+        """As `require`, where a role in any one instance of the space is enough."""
+        held = [m.role for m in view.members.all() if m.space == space and m.user == self.user]
+        if not roles.allows(roles.highest(held), action):
+            self.require(view, action, space)
+
+    @contextlib.contextmanager
+    def exclusive(self, name: str, what: str, timeout: float = 10.0) -> Iterator[None]:
+        """Hold the lock `name`. Raises NuvError (exit code 5) naming `what` where another process keeps it."""
+        path = self.home.lock(name)
+        atomic.make_folder(path.parent)
+        with atomic.locked(path, timeout=timeout, what=what):
+            yield
+
+    def busy(self, name: str) -> bool:
+        """True while some process holds the lock `name`."""
+        path = self.home.lock(name)
+        if not path.exists():
+            return False
+        try:
+            with atomic.locked(path, timeout=0):
+                return False
+        except NuvError:
+            return True

@@ -1,0 +1,566 @@
+"""Exports: an application of a snapshot becomes a Docker image; listed, archived, pushed, deleted.
+
+Stages (`model.export.STAGES`), each a step of the task: preflight → snapshot → plan → guard → build → inspect →
+(verify) → (push) → report. Whatever is half done when an export fails or is cancelled is taken away again.
+"""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nuvtui import atomic, clock
+from nuvtui.errors import Cancelled, Exit, NuvError
+from nuvtui.model.application import HOST_IMAGE, Application
+from nuvtui.model.export import ExportRecord, ExportSpec, Finding, Report
+from nuvtui.model.names import path_to_text, slugify, text_to_path
+from nuvtui.model.roles import Action
+from nuvtui.model.snapshot import Snapshot
+from nuvtui.model.stage import StateRef
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.services import application_file, capture
+from nuvtui.services.application_service import ApplicationsService
+from nuvtui.services.context import Context
+from nuvtui.services.spaces import pick
+
+if TYPE_CHECKING:
+    from nuvtui.images.engines import Discovery, Engine
+    from nuvtui.images.recipe import Recipe
+
+FREE_SPACE = 1 << 30
+"""Bytes that have to be free for an archive or a report, beyond what is estimated."""
+
+
+class ExportPlan(msgspec.Struct, frozen=True):
+    """What an export would do: the dry run."""
+
+    image: str
+    engine: str
+    findings: list[Finding]
+    dockerfile: str
+    excluded: list[tuple[str, str]]
+    files: int
+    bytes: int
+    members: list[tuple[str, int]]
+    """Workspace files that go in, by path, with their sizes."""
+
+
+class ExportsService:
+    """Exports of a space."""
+
+    def __init__(self, context: Context, applications: ApplicationsService) -> None:
+        self._context = context
+        self._applications = applications
+
+    # -- before ------------------------------------------------------------------------------------------------------
+
+    def preflight(self, spec: ExportSpec) -> list[Finding]:
+        """Everything that would stop or should be known about an export, without doing anything."""
+        return self._preflight(spec)[0]
+
+    def _preflight(self, spec: ExportSpec) -> "tuple[list[Finding], Application, Discovery | None]":
+        from nuvtui.images import engines, registry
+
+        view = self._context.view()
+        instance = self._context.instance(view, spec.instance)
+        self._context.require(view, Action.EXPORT, instance.space, instance.id)
+        findings: list[Finding] = []
+        _part, application = self._applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
+        if application.needs_license and not spec.without_license:
+            findings.append(
+                Finding(
+                    "stop",
+                    "license",
+                    f"{application.name} needs a licence, and licences do not leave the house: it is not eligible",
+                    "Build it without: --without-license. The image then says at start what it lacks.",
+                )
+            )
+        if application.image == HOST_IMAGE:
+            findings.append(
+                Finding(
+                    "stop",
+                    "image",
+                    "the application runs on this machine's own runtime (image: host), which the docker engine cannot build from",
+                    f"Name a base image in .nuvtui/apps/{spec.application}.yaml, for example image: python:3.12-slim.",
+                )
+            )
+        if spec.engine == "oci":
+            findings.append(
+                Finding("stop", "engine", "the built-in engine oci is not part of this version", "Use --engine docker.")
+            )
+        discovery = engines.discover(self._context.settings)
+        if discovery.engine is None:
+            tried = "; ".join(f"{where}: {problem}" for where, problem in discovery.tried) or "no engine was found"
+            findings.append(
+                Finding(
+                    "stop",
+                    "engine",
+                    f"no Docker Engine answers. Tried {tried}",
+                    "Start Docker or Podman, or point DOCKER_HOST at one; `nuvtui doctor` tells more.",
+                )
+            )
+        target = spec.registry or self._context.settings.registry
+        public = registry.is_public(target, self._context.settings)
+        if spec.push and public and not spec.public_ok:
+            findings.append(
+                Finding(
+                    "stop",
+                    "registry",
+                    f"{target} counts as public: anyone could pull the image without signing in",
+                    "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
+                )
+            )
+        elif spec.push and public:
+            findings.append(Finding("warning", "registry", f"{target} counts as public: anyone can pull the image"))
+        tables = self._tables(spec)
+        if tables:
+            findings.append(
+                Finding(
+                    "warning",
+                    "tables",
+                    f"tables are not in the image: {', '.join(tables)}",
+                    "Write them to files first: nuvtui tables export TABLE tables/TABLE.parquet, then export with files.",
+                )
+            )
+        if spec.output:
+            folder = Path(text_to_path(spec.output)).parent
+            if not folder.is_dir():
+                findings.append(Finding("stop", "output", f"no folder {folder} to write the archive to", "Create it first."))
+        return findings, application, discovery
+
+    def _tables(self, spec: ExportSpec) -> list[str]:
+        if spec.snapshot is not None:
+            return [t.name for t in self._context.store.read_manifest(spec.snapshot).tables]
+        from nuvtui.tables.database import Tables
+
+        instance = self._context.instance(self._context.view(), spec.instance)
+        tables = Tables(self._context.workspace(instance))
+        return [t.name for t in tables.list()] if tables.exists() else []
+
+    def plan(self, spec: ExportSpec) -> ExportPlan:
+        """The dry run: what would be in the image and what not, and why. Builds nothing.
+
+        From the Current State, the newest snapshot stands in where there is one: nothing is written for a dry run.
+        """
+        from nuvtui.images import guard
+
+        findings, application, discovery = self._preflight(spec)
+        snapshot = spec.snapshot
+        if snapshot is None:
+            view = self._context.view()
+            mine = [s for s in view.snapshots.all() if s.instance == spec.instance]
+            if not mine:
+                raise NuvError(
+                    "There is no snapshot to plan from",
+                    "a dry run takes none",
+                    "Take one first: `nuvtui snapshots create`.",
+                    Exit.REFUSED,
+                )
+            snapshot = max(mine, key=lambda s: (s.created, s.id)).id
+            findings.append(Finding("note", "snapshot", f"planned from the newest snapshot {snapshot[:8]}"))
+        manifest = self._context.store.read_manifest(snapshot)
+        recipe = self._recipe(spec, application, manifest, "", "0" * 16)
+        findings += guard.scan_members(
+            recipe.members, self._context.store, self._known_values(application), Silent()
+        )
+        return ExportPlan(
+            image=self._reference(spec, manifest, "0" * 16).rsplit(":", 1)[0],
+            engine="docker" if discovery is not None and discovery.engine is not None else "none",
+            findings=findings,
+            dockerfile=recipe.dockerfile,
+            excluded=[(e.what, e.reason) for e in recipe.excluded],
+            files=len(recipe.members),
+            bytes=sum(entry.size for _path, entry in recipe.members),
+            members=[(path_to_text(path), entry.size) for path, entry in recipe.members],
+        )
+
+    # -- doing it ----------------------------------------------------------------------------------------------------
+
+    def create(self, spec: ExportSpec, reporter: Reporter | None = None, export_id: str | None = None) -> ExportRecord:
+        """Export an application. Raises NuvError: role (4), refused by preflight or guard (6), build or push (1)."""
+        reporter = reporter or Silent()
+        view = self._context.view()
+        instance = self._context.instance(view, spec.instance)
+        record = ExportRecord(
+            id=export_id or clock.new_id(),
+            space=instance.space,
+            instance=instance.id,
+            application=spec.application,
+            snapshot=spec.snapshot,
+            name=spec.name or spec.application,
+            author=self._context.user,
+            created=clock.now(),
+            status="running",
+            engine="",
+            image="",
+            with_files=spec.with_files,
+            task=os.environ.get("NUVTUI_TASK"),
+        )
+        self._context.require(view, Action.EXPORT, instance.space, instance.id)
+        run = _Run(self, self._context, spec, record, reporter)
+        with self._context.exclusive(f"export-{record.id}", "This export"):
+            return run.all()
+
+    def _recipe(
+        self, spec: ExportSpec, application: Application, manifest: Snapshot, base_digest: str, export: str
+    ) -> "Recipe":
+        from nuvtui.images import recipe
+
+        return recipe.build_recipe(
+            application,
+            spec.application,
+            manifest,
+            self._context.store.tree,
+            spec,
+            self._context.settings,
+            self._reference(spec, manifest, export),
+            base_digest or None,
+        )
+
+    def _reference(self, spec: ExportSpec, manifest: Snapshot, export: str) -> str:
+        """The image's reference: the last part is the user's, the rest is made so that names cannot collide."""
+        prefix = (spec.registry or self._context.settings.registry).strip("/")
+        name = f"{slugify(manifest.space.name)}-{manifest.id[:8]}-{slugify(spec.name or spec.application)}"
+        return f"{prefix}/{name}:{export[:8]}"
+
+    def _known_values(self, application: Application) -> list[str]:
+        """Values that must not be in the image: secrets and licence variables as this environment has them."""
+        names = [*application.secrets, *application.license.variables]
+        return [value for name in names if len(value := os.environ.get(name, "")) >= 6]
+
+    def save(self, record: ExportRecord) -> None:
+        """Put the record into the state."""
+        with self._context.state.transaction() as tx:
+            tx.exports.put(record)
+
+    # -- afterwards --------------------------------------------------------------------------------------------------
+
+    def list(self, space: str, *, all_states: bool = True) -> list[ExportRecord]:
+        """Exports of a space, newest first; without failed, cancelled and deleted ones unless `all_states`."""
+        view = self._context.view()
+        self._context.require_somewhere(view, Action.VIEW, space)
+        self._settle(space)
+        found = [e for e in self._context.view().exports.all() if e.space == space]
+        if not all_states:
+            found = [e for e in found if e.status in ("running", "completed")]
+        return sorted(found, key=lambda e: e.created, reverse=True)
+
+    def find(self, space: str, key: str) -> ExportRecord:
+        """The export that `key` (id, prefix or name) means; the newest of several with one name."""
+        found = self.list(space)
+        named = [e for e in found if e.name == key]
+        return named[0] if named else pick(key, found, "export", lambda e: e.id, lambda e: (e.name,))
+
+    def get(self, export: str) -> ExportRecord:
+        """The export with this id. Needs the viewer role (4); raises NuvError (3)."""
+        view = self._context.view()
+        record = view.exports.get(export)
+        if record is None:
+            raise NuvError(f"No export {export[:8]}", "", "See `nuvtui exports list`.", Exit.NOT_FOUND)
+        self._context.require(view, Action.VIEW, record.space, record.instance)
+        return record
+
+    def report(self, export: str) -> str:
+        """The report of an export as Markdown; empty where it has none yet."""
+        self.get(export)
+        path = self._context.home.export(export) / "report.md"
+        return path.read_text("utf-8") if path.exists() else ""
+
+    def _settle(self, space: str) -> None:
+        """An export that says it is running while its process is gone has failed; what it began is taken away."""
+        for record in self._context.view().exports.all():
+            if record.space != space or record.status != "running" or self._context.busy(f"export-{record.id}"):
+                continue
+            with self._context.state.transaction() as tx:
+                now = tx.exports.get(record.id)
+                if now is None or now.status != "running":
+                    continue
+                tx.exports.put(
+                    msgspec.structs.replace(
+                        now, status="failed", finished=clock.now(), error="interrupted: its process is gone"
+                    )
+                )
+
+    def archive(self, export: str, path: Path, reporter: Reporter | None = None) -> ExportRecord:
+        """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4)."""
+        record = self._own(export)
+        reporter = reporter or Silent()
+        if path.is_dir():
+            path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
+        reporter.step("archive", f"Writing {path.name}")
+        self._engine().save(record.image_id, path, reporter)
+        record = msgspec.structs.replace(record, archive=path_to_text(str(path.absolute())))
+        self.save(record)
+        return record
+
+    def push(self, export: str, public_ok: bool = False, reporter: Reporter | None = None) -> ExportRecord:
+        """Push the image to its registry and check the digest there. Needs the editor role (4).
+
+        Raises NuvError (6) where the registry counts as public and `public_ok` was not said, (1) where it refuses.
+        """
+        from nuvtui.images import registry
+
+        record = self._own(export)
+        reporter = reporter or Silent()
+        if registry.is_public(record.image, self._context.settings) and not public_ok:
+            raise NuvError(
+                f"{record.image} would be public",
+                "anyone could pull it without signing in",
+                "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
+                Exit.REFUSED,
+            )
+        reporter.step("push", f"Pushing {record.image}")
+        digest = push_image(self._engine(), record.image, reporter)
+        record = msgspec.structs.replace(record, digest=digest, pushed=True)
+        self.save(record)
+        return record
+
+    def delete(self, export: str) -> tuple[ExportRecord, list[str]]:
+        """Delete the image from the engine and, where allowed, its tag from the registry. Needs the editor role (4).
+
+        Returns the record (it stays listed as deleted) and sentences about what could not be deleted.
+        """
+        from nuvtui.images import registry
+
+        record = self.get(export)
+        self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
+        if record.status == "running":
+            raise NuvError(f"Export {export[:8]} is running", "", "Cancel it first.", Exit.CONFLICT)
+        problems: list[str] = []
+        if record.image_id:
+            try:
+                self._engine().remove(record.image)
+            except NuvError as error:
+                problems.append(f"the image stays in the engine: {error}")
+        if record.pushed:
+            try:
+                problem = registry.delete_tag(record.image)
+            except NuvError as error:
+                problem = str(error)
+            if problem:
+                problems.append(f"the tag stays in the registry: {problem}")
+        if record.archive:
+            problems.append(f"the archive stays where it is: {record.archive}")
+        record = msgspec.structs.replace(record, status="deleted", warnings=[*record.warnings, *problems])
+        self.save(record)
+        return record, problems
+
+    def _own(self, export: str) -> ExportRecord:
+        record = self.get(export)
+        self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
+        if record.status != "completed":
+            raise NuvError(
+                f"Export {export[:8]} has no image", f"it is {record.status}", "Export again.", Exit.REFUSED
+            )
+        return record
+
+    def _engine(self) -> "Engine":
+        from nuvtui.images import engines
+
+        return engines.require(self._context.settings)
+
+
+def push_image(engine: "Engine", reference: str, reporter: Reporter) -> str:
+    """Push, then ask the registry itself for the digest. Raises NuvError where the two differ."""
+    from nuvtui.images import registry
+
+    auth = registry.credentials(reference)
+    digest = engine.push(reference, auth, reporter)
+    found = registry.head_digest(reference, auth)
+    if found != digest:
+        raise NuvError(
+            "The registry holds something else",
+            f"pushed {digest}, the registry answers {found or 'nothing'} for {reference}",
+            "Push again; if it happens again, tell the registry's administrator.",
+        )
+    return digest
+
+
+def run_command(record: ExportRecord, application: Application | None) -> str:
+    """The `docker run` command for an image, ready to paste: ports on loopback, secrets and licences from outside."""
+    words = ["docker", "run", "--rm", "-it"]
+    if application is not None:
+        for port in application.ports:
+            words += ["-p", f"127.0.0.1:{port}:{port}"]
+        for name in (*application.secrets, *application.license.variables):
+            words += ["-e", name]
+        for file in application.license.files:
+            name = Path(file).name
+            words += ["-v", f"./{name}:{application.workdir.rstrip('/')}/{file}:ro"]
+    return shlex.join([*words, record.image])
+
+
+class _Run:
+    """One export from its first stage to its last."""
+
+    def __init__(
+        self, service: ExportsService, context: Context, spec: ExportSpec, record: ExportRecord, reporter: Reporter
+    ) -> None:
+        self._service = service
+        self._context = context
+        self._spec = spec
+        self._record = record
+        self._reporter = reporter
+        self._stage = ""
+        self._engine: "Engine | None" = None
+
+    def all(self) -> ExportRecord:
+        """Run every stage. What fails is recorded with its stage, and what it began is taken away."""
+        self._save()
+        try:
+            application = self._preflight()
+            manifest = self._snapshot()
+            report = self._build(application, manifest)
+            self._push()
+            self._report(report, application)
+        except Cancelled:
+            self._take_away()
+            self._save(status="cancelled", finished=clock.now(), failed_stage=self._stage, error="cancelled")
+            raise
+        except BaseException as error:
+            self._take_away()
+            text = str(error) if isinstance(error, NuvError) else f"unexpected error: {type(error).__name__}"
+            self._save(status="failed", finished=clock.now(), failed_stage=self._stage, error=text)
+            raise
+        return self._record
+
+    def _save(self, **changes: object) -> None:
+        self._record = msgspec.structs.replace(self._record, **changes)
+        self._service.save(self._record)
+
+    def _begin(self, stage: str, title: str) -> None:
+        self._reporter.check()
+        self._stage = stage
+        self._reporter.step(stage, title)
+
+    def _preflight(self) -> Application:
+        self._begin("preflight", "Checking role, eligibility, engine and name")
+        findings, application, discovery = self._service._preflight(self._spec)
+        self._refuse(findings)
+        assert discovery is not None
+        assert discovery.engine is not None
+        self._engine = discovery.engine
+        self._save(engine=discovery.engine.name, warnings=[*self._record.warnings, *_sentences(findings)])
+        return application
+
+    def _refuse(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            if finding.level == "warning":
+                self._reporter.warning(f"{finding.subject}: {finding.text}")
+        stops = [f for f in findings if f.level == "stop"]
+        if stops:
+            raise NuvError(
+                "This cannot be exported as it is",
+                "; ".join(f"{f.subject}: {f.text}" for f in stops[:20])
+                + (f"; and {len(stops) - 20} more" if len(stops) > 20 else ""),
+                " ".join(dict.fromkeys(f.hint for f in stops if f.hint)),
+                Exit.REFUSED,
+            )
+
+    def _snapshot(self) -> Snapshot:
+        self._begin("snapshot", "Fixing the state to export")
+        if self._spec.snapshot is not None:
+            return self._context.store.read_manifest(self._spec.snapshot)
+        instance = self._context.instance(self._context.view(), self._spec.instance)
+        with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
+            manifest = capture.take(
+                self._context,
+                instance,
+                "automatic",
+                _SameStep(self._reporter),
+                cause=f"for export {self._record.id[:8]} of {self._spec.application}",
+            )
+        self._save(snapshot=manifest.id)
+        return manifest
+
+    def _build(self, application: Application, manifest: Snapshot) -> Report:
+        from nuvtui.images import context, guard
+
+        engine = self._engine
+        assert engine is not None
+        self._begin("plan", "Planning the image")
+        part = next((a for a in manifest.applications if a.slug == self._spec.application), None)
+        if part is None:
+            raise NuvError(f"No application {self._spec.application!r} in the snapshot", "", "", Exit.NOT_FOUND)
+        application = application_file.parse(part.text, f"{part.slug}.yaml")
+        base_digest = engine.base_digest(application.image, self._reporter)
+        recipe = self._service._recipe(self._spec, application, manifest, base_digest or "", self._record.id)
+        image = self._service._reference(self._spec, manifest, self._record.id)
+        self._save(image=image, excluded=list(recipe.excluded))
+        self._begin("guard", "Looking for what must not leave")
+        findings = guard.scan_members(
+            recipe.members, self._context.store, self._service._known_values(application), self._reporter
+        )
+        self._refuse(findings)
+        self._save(warnings=[*self._record.warnings, *_sentences(findings)])
+        self._begin("build", f"Building {image}")
+        image_id = engine.build(recipe, context.stream(recipe, self._context.store), image, self._reporter)
+        self._save(image_id=image_id)
+        self._begin("inspect", "Comparing the image with the plan")
+        facts = engine.inspect(image_id)
+        problems = engine.compare(recipe, facts)
+        if problems:
+            raise NuvError("The image is not what was planned", "; ".join(problems), "", Exit.FAILED)
+        self._save(size=facts.size)
+        if self._spec.output:
+            path = Path(text_to_path(self._spec.output))
+            engine.save(image, path, self._reporter)
+            self._save(archive=path_to_text(str(path)))
+        return msgspec.structs.replace(
+            recipe.report, export=self._record.id, engine=engine.name, image_id=image_id, size=facts.size
+        )
+
+    def _push(self) -> None:
+        if not self._spec.push:
+            return
+        self._begin("push", f"Pushing {self._record.image}")
+        assert self._engine is not None
+        digest = push_image(self._engine, self._record.image, self._reporter)
+        self._save(digest=digest, pushed=True)
+
+    def _report(self, report: Report, application: Application) -> None:
+        from nuvtui.images import report as reports
+
+        self._begin("report", "Writing the report")
+        command = run_command(self._record, application)
+        report = msgspec.structs.replace(
+            report, digest=self._record.digest, run_command=command, warnings=self._record.warnings
+        )
+        folder = self._context.home.export(self._record.id)
+        atomic.make_folder(folder)
+        atomic.write_file(folder / "report.json", reports.to_json(report))
+        atomic.write_file(folder / "report.md", reports.to_markdown(report).encode())
+        self._save(status="completed", finished=clock.now(), run_command=command)
+
+    def _take_away(self) -> None:
+        """Remove the image that a failed or cancelled export may have left in the engine, and the archive."""
+        if self._engine is not None and self._record.image:
+            with contextlib.suppress(NuvError):
+                self._engine.remove(self._record.image)
+        if self._record.archive:
+            with contextlib.suppress(OSError):
+                os.unlink(text_to_path(self._record.archive))
+        self._record = msgspec.structs.replace(self._record, image_id="", archive=None)
+
+
+class _SameStep:
+    """A reporter for a snapshot inside a stage of an export: its steps are progress, not stages."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.progress = reporter.progress
+        self.warning = reporter.warning
+        self.log = reporter.log
+        self.check = reporter.check
+        self.on_cancel = reporter.on_cancel
+
+    def step(self, name: str, title: str) -> None:
+        self._reporter.progress(0, None, "", title)
+
+
+def _sentences(findings: list[Finding]) -> Iterator[str]:
+    return (f"{f.subject}: {f.text}" for f in findings if f.level == "warning")

@@ -1,0 +1,125 @@
+"""The store's upkeep: check, gc, repair (also of the state, from the manifests), info."""
+
+from typing import Any
+
+import msgspec
+
+from nuvtui.errors import NuvError
+from nuvtui.model.roles import Role
+from nuvtui.model.snapshot import Snapshot, summarise
+from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
+from nuvtui.model.names import path_to_text
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.services.context import Context
+
+GRACE_SECONDS = 24 * 3600.0
+"""What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
+
+
+class StateRepair(msgspec.Struct, frozen=True):
+    """What `store repair` did to the state."""
+
+    spaces: list[str]
+    instances: list[str]
+    snapshots_added: list[str]
+    snapshots_dropped: list[str]
+    """Listed without a readable manifest."""
+
+
+class RepairResult(msgspec.Struct, frozen=True):
+    """What `store repair` did, or (dry run) would do."""
+
+    dry_run: bool
+    store: Any
+    state: StateRepair
+
+
+class MaintenanceService:
+    """Upkeep of the store home."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def info(self) -> Any:
+        """How much the store holds."""
+        from nuvtui.store import maintain
+
+        return maintain.info(self._context.store)
+
+    def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
+        """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths."""
+        from nuvtui.store import check
+
+        return check.check(self._context.store, read_data, reporter or Silent())
+
+    def gc(self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None) -> Any:
+        """Free what no snapshot refers to. `grace` in seconds."""
+        from nuvtui.store import maintain
+
+        return maintain.gc(
+            self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
+        )
+
+    def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
+        """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
+        from nuvtui.store import maintain
+
+        reporter = reporter or Silent()
+        reporter.step("store", "Rebuilding the index from the packs")
+        store = maintain.repair(self._context.store, dry_run, reporter)
+        reporter.step("state", "Comparing the state with the manifests")
+        return RepairResult(dry_run, store, self._repair_state(dry_run, reporter))
+
+    def _repair_state(self, dry_run: bool, reporter: Reporter) -> StateRepair:
+        manifests: dict[str, Snapshot] = {}
+        for identifier in self._context.store.manifest_ids():
+            try:
+                manifests[identifier] = self._context.store.read_manifest(identifier)
+            except NuvError as error:
+                reporter.warning(f"Snapshot {identifier[:8]} cannot be read: {error}")
+        spaces: list[str] = []
+        instances: list[str] = []
+        added: list[str] = []
+        with self._context.state.transaction() as tx:
+            dropped = [s.id for s in tx.snapshots.all() if s.id not in manifests]
+            for manifest in sorted(manifests.values(), key=lambda m: m.created):
+                if tx.spaces.get(manifest.space.id) is None and manifest.space.name not in spaces:
+                    spaces.append(manifest.space.name)
+                    if not dry_run:
+                        tx.spaces.put(Space(manifest.space.id, manifest.space.name, manifest.created))
+                        tx.members.put(Member(manifest.space.id, self._context.user, Role.ADMINISTRATOR))
+                if tx.instances.get(manifest.instance.id) is None and manifest.instance.name not in instances:
+                    instances.append(manifest.instance.name)
+                    if not dry_run:
+                        tx.instances.put(
+                            Instance(
+                                manifest.instance.id,
+                                manifest.space.id,
+                                manifest.instance.name,
+                                manifest.provenance.workspace,
+                                manifest.created,
+                            )
+                        )
+                if tx.snapshots.get(manifest.id) is None:
+                    added.append(manifest.id)
+                    if not dry_run:
+                        tx.snapshots.put(summarise(manifest))
+            if not dry_run:
+                for identifier in dropped:
+                    tx.snapshots.delete(identifier)
+                self._complete_spaces(tx, reporter)
+        return StateRepair(spaces, instances, added, dropped)
+
+    def _complete_spaces(self, tx: Any, reporter: Reporter) -> None:
+        """Every space has a Master and a Distributed: where one had no snapshot, it is made anew."""
+        from nuvtui import clock
+
+        for space in tx.spaces.all():
+            names = {i.name for i in tx.instances.all() if i.space == space.id}
+            if DISTRIBUTED not in names:
+                folder = self._context.home.workspace(space.id)
+                tx.instances.put(
+                    Instance(clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(folder)), clock.now())
+                )
+            if MASTER not in names:
+                reporter.warning(f"Space {space.name}: its Master had no snapshot and is not known any more")

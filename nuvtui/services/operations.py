@@ -1,0 +1,118 @@
+"""Operations by name: what a task's worker calls. Arguments and results are plain JSON values."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.distribution import Strategies
+from nuvtui.model.export import ExportSpec
+from nuvtui.model.names import text_to_path
+from nuvtui.reporter import Reporter
+
+if TYPE_CHECKING:
+    from nuvtui.bootstrap import Services
+
+
+class Operations:
+    """Runs a named operation over the services."""
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+        self._operations: dict[str, Callable[..., Any]] = {
+            "snapshot": services_snapshot,
+            "restore": services_restore,
+            "distribute": services_distribute,
+            "recall": services_recall,
+            "export": services_export,
+            "archive": services_archive,
+            "push": services_push,
+            "import-table": services_import_table,
+            "check": services_check,
+            "gc": services_gc,
+            "repair": services_repair,
+        }
+
+    def run(self, kind: str, arguments: dict[str, Any], reporter: Reporter) -> Any:
+        """Run the operation `kind`. Returns its result as plain values. Raises NuvError."""
+        operation = self._operations.get(kind)
+        if operation is None:
+            raise NuvError(f"No operation {kind!r}", "", "", Exit.USAGE)
+        return msgspec.to_builtins(operation(self._services, reporter, **arguments))
+
+
+def services_snapshot(
+    services: "Services", reporter: Reporter, instance: str, name: str = "", description: str = "", next_phase: str = ""
+) -> Any:
+    """Take a snapshot."""
+    return services.snapshots.create(instance, name, description, next_phase, reporter)
+
+
+def services_restore(services: "Services", reporter: Reporter, snapshot: str, instance: str | None = None) -> Any:
+    """Restore a snapshot."""
+    return services.restore.restore(snapshot, instance, reporter)
+
+
+def services_distribute(
+    services: "Services",
+    reporter: Reporter,
+    space: str,
+    targets: list[str],
+    strategies: dict[str, str],
+    message: str = "",
+) -> Any:
+    """Distribute the stage."""
+    import os
+
+    return services.distribution.distribute(
+        space,
+        targets,
+        msgspec.convert(strategies, Strategies),
+        message,
+        reporter,
+        os.environ.get("NUVTUI_TASK"),
+    )
+
+
+def services_recall(services: "Services", reporter: Reporter, distribution: str) -> Any:
+    """Recall a distribution."""
+    return services.distribution.recall(distribution, reporter)
+
+
+def services_export(services: "Services", reporter: Reporter, spec: dict[str, Any], export: str | None = None) -> Any:
+    """Export an application."""
+    return services.exports.create(msgspec.convert(spec, ExportSpec), reporter, export)
+
+
+def services_archive(services: "Services", reporter: Reporter, export: str, path: str) -> Any:
+    """Write the archive of an export."""
+    return services.exports.archive(export, Path(text_to_path(path)), reporter)
+
+
+def services_push(services: "Services", reporter: Reporter, export: str, public_ok: bool = False) -> Any:
+    """Push an export's image."""
+    return services.exports.push(export, public_ok, reporter)
+
+
+def services_import_table(
+    services: "Services", reporter: Reporter, instance: str, file: str, name: str | None = None, replace: bool = False
+) -> Any:
+    """Import a file as a table."""
+    return services.tables.import_file(instance, Path(text_to_path(file)), name, replace=replace, reporter=reporter)
+
+
+def services_check(services: "Services", reporter: Reporter, read_data: bool = False) -> Any:
+    """Check the store."""
+    return services.maintenance.check(read_data, reporter)
+
+
+def services_gc(services: "Services", reporter: Reporter, dry_run: bool = False, grace: float | None = None) -> Any:
+    """Free what no snapshot refers to."""
+    return services.maintenance.gc(dry_run, grace, reporter)
+
+
+def services_repair(services: "Services", reporter: Reporter, dry_run: bool = False) -> Any:
+    """Rebuild index and state."""
+    return services.maintenance.repair(dry_run, reporter)

@@ -1,0 +1,283 @@
+"""Spaces and instances: begin, list, create, delete, and find by what people type."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from nuvtui import atomic, clock
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.names import path_to_text, slugify, text_to_path
+from nuvtui.model.roles import Action, Role
+from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
+from nuvtui.paths import Workspace, find_workspace
+from nuvtui.services.context import Context
+
+T = TypeVar("T")
+
+IGNORE_FILE = """\
+# What snapshots and exports leave out, in gitignore syntax.
+.venv/
+__pycache__/
+.ipynb_checkpoints/
+node_modules/
+"""
+
+
+class Location(msgspec.Struct, frozen=True):
+    """Where somebody is: a space and one of its instances."""
+
+    space: Space
+    instance: Instance
+
+
+class SpaceInfo(msgspec.Struct, frozen=True):
+    """A space as lists show it."""
+
+    id: str
+    name: str
+    created: str
+    instances: int
+    snapshots: int
+    role: Role | None
+
+
+def pick(key: str, candidates: Sequence[T], kind: str, id_of: Callable[[T], str], names: Callable[[T], Sequence[str]]) -> T:
+    """The one candidate that `key` means: its id, one of its names, or a unique prefix of its id (4 or more).
+
+    Raises NuvError (exit code 3) where there is none, (exit code 2) where it could be several, naming them.
+    """
+    matches = [c for c in candidates if id_of(c) == key]
+    matches = matches or [c for c in candidates if key in names(c)]
+    matches = matches or [c for c in candidates if len(key) >= 4 and id_of(c).startswith(key)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        some = ", ".join(id_of(c)[:8] for c in matches[:6]) + (" …" if len(matches) > 6 else "")
+        raise NuvError(f"{kind} {key!r} is ambiguous", f"it could be {some}", "Use the id.", Exit.USAGE)
+    known = [names(c)[0] if names(c) and names(c)[0] else id_of(c)[:8] for c in candidates[:6]]
+    hint = f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}{' …' if len(candidates) > 6 else ''}." if known else ""
+    raise NuvError(f"No {kind} {key!r}", "" if known else "there is none yet", hint, Exit.NOT_FOUND)
+
+
+class SpacesService:
+    """Spaces of this store."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def locate(self, start: Path) -> Location | None:
+        """The space and instance whose workspace `start` lies in, or None."""
+        if not self._context.state.exists():
+            return None
+        view = self._context.view()
+        workspace = find_workspace(start)
+        while workspace is not None:
+            text = path_to_text(str(workspace.root.resolve()))
+            for instance in view.instances.all():
+                if instance.workspace == text:
+                    return Location(self._context.space(view, instance.space), instance)
+            parent = workspace.root.parent
+            workspace = None if parent == workspace.root else find_workspace(parent)
+        return None
+
+    def list(self) -> list[SpaceInfo]:
+        """Every space, by name, with the acting user's role in it."""
+        view = self._context.view()
+        instances = view.instances.all()
+        counts: dict[str, int] = {}
+        for record in view.snapshots.all():
+            counts[record.space] = counts.get(record.space, 0) + 1
+        return sorted(
+            (
+                SpaceInfo(
+                    space.id,
+                    space.name,
+                    space.created,
+                    sum(i.space == space.id for i in instances),
+                    counts.get(space.id, 0),
+                    self._context.role(view, space.id, None),
+                )
+                for space in view.spaces.all()
+            ),
+            key=lambda info: info.name,
+        )
+
+    def find(self, key: str) -> Space:
+        """The space that `key` (name, id or prefix) means."""
+        return pick(key, self._context.view().spaces.all(), "space", lambda s: s.id, lambda s: (s.name,))
+
+    def init(self, path: Path, name: str | None = None) -> Location:
+        """Make the folder `path` the workspace of a new space's Master; the acting user administers it.
+
+        Raises NuvError where the folder is no folder (2), is a workspace already (5), or the name is taken (5).
+        """
+        root = path.absolute()
+        if root.exists() and not root.is_dir():
+            raise NuvError(f"{path} is not a folder", "", "Give the folder of your project.", Exit.USAGE)
+        root.mkdir(parents=True, exist_ok=True)
+        root = root.resolve()
+        name = name or root.name or "space"
+        _check_name(name, "space")
+        self._refuse_nested(root)
+        space = Space(clock.new_id(), name, clock.now())
+        master = Instance(clock.new_id(), space.id, MASTER, path_to_text(str(root)), clock.now())
+        shared_root = self._context.home.workspace(space.id)
+        distributed = Instance(clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(shared_root)), clock.now())
+        with self._context.state.transaction() as tx:
+            if any(other.name == name for other in tx.spaces.all()):
+                raise NuvError(
+                    f"A space {name!r} exists already", "", "Choose another name: `nuvtui init --space NAME`.", Exit.CONFLICT
+                )
+            prepare_workspace(Workspace(root))
+            prepare_workspace(Workspace(shared_root))
+            tx.spaces.put(space)
+            tx.instances.put(master)
+            tx.instances.put(distributed)
+            tx.members.put(Member(space.id, self._context.user, Role.ADMINISTRATOR))
+        return Location(space, master)
+
+    def delete(self, space: str) -> None:
+        """Forget a space, its instances and the records of its snapshots. Workspaces on disk stay as they are."""
+        view = self._context.view()
+        self._context.require(view, Action.MANAGE, space)
+        snapshots = [s.id for s in view.snapshots.all() if s.space == space]
+        for snapshot in snapshots:
+            self._context.store.delete_manifest(snapshot)
+        with self._context.state.transaction() as tx:
+            gone = {i.id for i in tx.instances.all() if i.space == space}
+            for table in (tx.snapshots, tx.exports, tx.distributions):
+                for value in list(table.all()):  # type: ignore[attr-defined]
+                    if value.space == space:
+                        table.delete(value.id)
+            for message in list(tx.messages.all()):
+                if message.instance in gone:
+                    tx.messages.delete(message.id)
+            for member in list(tx.members.all()):
+                if member.space == space:
+                    tx.members.delete(member_key(member))
+            for stage in list(tx.stages.all()):
+                if stage.space == space:
+                    tx.stages.delete(f"{stage.space}/{stage.user}")
+            for instance in gone:
+                tx.instances.delete(instance)
+            tx.spaces.delete(space)
+
+    def _refuse_nested(self, root: Path) -> None:
+        """A workspace inside another, or around the store home, would be captured twice: refuse."""
+        home = self._context.home.root.resolve()
+        if root == home or root in home.parents or home in root.parents:
+            raise NuvError(
+                f"{root} cannot become a workspace",
+                f"the store home {home} and a workspace may not lie inside each other",
+                "Choose another folder, or keep the store elsewhere: set NUVTUI_HOME.",
+                Exit.CONFLICT,
+            )
+        view = self._context.view()
+        for instance in view.instances.all():
+            other = Path(text_to_path(instance.workspace))
+            if root == other or other in root.parents or root in other.parents:
+                space = self._context.space(view, instance.space)
+                raise NuvError(
+                    f"{root} cannot become a workspace",
+                    f"{other} is the workspace of {space.name}/{instance.name}",
+                    "Workspaces may not lie inside each other; choose another folder.",
+                    Exit.CONFLICT,
+                )
+
+
+class InstancesService:
+    """Instances of a space."""
+
+    def __init__(self, context: Context, spaces: SpacesService) -> None:
+        self._context = context
+        self._spaces = spaces
+
+    def list(self, space: str) -> list[Instance]:
+        """Instances of a space: Master, the others by name, Distributed."""
+        order = {MASTER: 0, DISTRIBUTED: 2}
+        found = [i for i in self._context.view().instances.all() if i.space == space]
+        return sorted(found, key=lambda i: (order.get(i.name, 1), i.name))
+
+    def find(self, space: str, key: str) -> Instance:
+        """The instance of a space that `key` (name, id or prefix) means."""
+        return pick(key, self.list(space), "instance", lambda i: i.id, lambda i: (i.name,))
+
+    def create(self, space: str, name: str, folder: Path) -> Instance:
+        """Add an instance with the (new or existing) folder as its workspace.
+
+        Raises NuvError: role (4), name taken or folder a workspace already (5), bad name or no folder (2).
+        """
+        _check_name(name, "instance")
+        view = self._context.view()
+        self._context.require(view, Action.MANAGE, space)
+        root = folder.absolute()
+        if root.exists() and not root.is_dir():
+            raise NuvError(f"{folder} is not a folder", "", "Give a folder: `--path DIR`.", Exit.USAGE)
+        root = root.parent.resolve() / root.name if not root.exists() else root.resolve()
+        self._spaces._refuse_nested(root)
+        instance = Instance(clock.new_id(), space, name, path_to_text(str(root)), clock.now())
+        with self._context.state.transaction() as tx:
+            if any(i.space == space and i.name == name for i in tx.instances.all()):
+                raise NuvError(f"An instance {name!r} exists already", "", "Choose another name.", Exit.CONFLICT)
+            prepare_workspace(Workspace(root))
+            tx.instances.put(instance)
+        return instance
+
+    def delete(self, instance: str) -> None:
+        """Forget an instance and its snapshots. Its workspace on disk stays as it is.
+
+        Raises NuvError: role (4); Master and Distributed cannot be deleted alone (6).
+        """
+        view = self._context.view()
+        found = self._context.instance(view, instance)
+        self._context.require(view, Action.MANAGE, found.space)
+        if found.permanent:
+            raise NuvError(
+                f"{found.name} cannot be deleted alone",
+                "every space has a Master and a Distributed instance",
+                "Delete the whole space instead: `nuvtui spaces delete`.",
+                Exit.REFUSED,
+            )
+        with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
+            for record in view.snapshots.all():
+                if record.instance == instance:
+                    self._context.store.delete_manifest(record.id)
+            with self._context.state.transaction() as tx:
+                for record in list(tx.snapshots.all()):
+                    if record.instance == instance:
+                        tx.snapshots.delete(record.id)
+                for member in list(tx.members.all()):
+                    if member.instance == instance:
+                        tx.members.delete(member_key(member))
+                for stage in list(tx.stages.all()):
+                    if stage.source.instance == instance:
+                        tx.stages.delete(f"{stage.space}/{stage.user}")
+                tx.instances.delete(instance)
+
+
+def member_key(member: Member) -> str:
+    """The key of a member in the state file."""
+    return f"{member.space}/{member.instance or '*'}/{member.user}"
+
+
+def prepare_workspace(workspace: Workspace) -> None:
+    """Lay out `.nuvtui/` in a folder (created where missing); what is there stays."""
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    workspace.applications.mkdir(parents=True, exist_ok=True)
+    if not workspace.ignore.exists():
+        atomic.write_file(workspace.ignore, IGNORE_FILE.encode(), 0o644)
+
+
+def _check_name(name: str, kind: str) -> None:
+    if not name.strip() or len(name) > 100 or "/" in name or "," in name or not name.isprintable():
+        raise NuvError(
+            f"{name!r} cannot name {'an' if kind == 'instance' else 'a'} {kind}",
+            "expected 1 to 100 printable characters without `/` and `,`",
+            f"For example {slugify(name)!r}.",
+            Exit.USAGE,
+        )
+
+
+__all__ = ["InstancesService", "Location", "SpaceInfo", "SpacesService", "member_key", "pick", "prepare_workspace"]

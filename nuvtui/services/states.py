@@ -1,0 +1,374 @@
+"""Reading a state: the Current State and a snapshot through one interface.
+
+`files` of a state are a root tree and a function from tree id to entries. For a snapshot these come from the store;
+for the Current State from a scan that writes nothing.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.names import short
+from nuvtui.model.roles import Action
+from nuvtui.model.snapshot import ApplicationPart, Column, Snapshot, SnapshotRecord
+from nuvtui.model.space import Instance
+from nuvtui.model.stage import StateRef
+from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
+from nuvtui.paths import DOT, Workspace
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.services import applications
+from nuvtui.services.context import Context
+from nuvtui.store import scan, trees
+from nuvtui.store.store import Store
+from nuvtui.tables.database import ColumnInfo, Rows, Tables
+from nuvtui.tables.parquet import Captured
+
+READMES = ("README.md", "README.rst", "README.txt", "README")
+
+
+class FileView(msgspec.Struct, frozen=True):
+    """A name in a folder, as screens show it."""
+
+    name: str
+    """str with surrogateescape; sanitise before showing."""
+    path: str
+    """Relative to the workspace."""
+    kind: str
+    """`f`, `d`, `l`; `?` for what snapshots cannot hold."""
+    size: int
+    """Bytes; of a snapshot's folder: of all below; of a folder of the Current State: 0."""
+    mtime_ns: int
+    mode: int
+    count: int = 1
+    target: str = ""
+    status: str = ""
+    """`new`, `changed` or empty (unchanged, or not known: a snapshot's)."""
+
+
+class TableView(msgspec.Struct, frozen=True):
+    """A table of a state."""
+
+    name: str
+    rows: int
+    columns: list[Column]
+
+
+class Files(msgspec.Struct, frozen=True):
+    """The files of a state: root tree and how to read trees."""
+
+    root: bytes
+    tree: Callable[[bytes], list[Entry]]
+    count: int = 0
+    bytes: int = 0
+
+
+class StateReader(Protocol):
+    """What can be read of any state."""
+
+    ref: StateRef
+    label: str
+
+    def folder(self, path: str) -> list[FileView]:
+        """Folders first, then by name. Raises NuvError (3) where `path` is no folder."""
+
+    def read(self, path: str, limit: int = 1 << 20) -> bytes:
+        """The first `limit` bytes of a file. Raises NuvError (3)."""
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """All bytes of a file, in pieces."""
+
+    def tables(self) -> list[TableView]:
+        """Tables by name."""
+
+    def columns(self, table: str) -> list[ColumnInfo]:
+        """Columns of a table with their facts."""
+
+    def rows(self, table: str, offset: int = 0, limit: int = 100) -> Rows:
+        """A page of a table's rows."""
+
+    def applications(self) -> list[ApplicationPart]:
+        """Applications by slug."""
+
+
+def describe(record: SnapshotRecord | Snapshot) -> str:
+    """How a snapshot is called in a sentence: `snapshot 1a2b3c4d (paper-1)`."""
+    return f"snapshot {short(record.id)}" + (f" ({record.name})" if record.name else f" ({record.kind})")
+
+
+class StatesService:
+    """Opens states for reading."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def reader(self, ref: StateRef) -> StateReader:
+        """A reader of the state. Needs the viewer role (4); raises NuvError (3) where the state is gone."""
+        view = self._context.view()
+        instance = self._context.instance(view, ref.instance)
+        self._context.require(view, Action.VIEW, instance.space, instance.id)
+        if ref.snapshot is None:
+            newest = max(
+                (s for s in view.snapshots.all() if s.instance == instance.id), key=lambda s: s.created, default=None
+            )
+            return CurrentState(self._context, instance, newest.id if newest else None)
+        return SnapshotState(self._context, self._context.store.read_manifest(ref.snapshot))
+
+    def readme(self, instance: str) -> str | None:
+        """The README of an instance's Current State: the one thing that an observer may read."""
+        view = self._context.view()
+        found = self._context.instance(view, instance)
+        self._context.require(view, Action.READ_README, found.space, instance)
+        reader = CurrentState(self._context, found, None)
+        return readme_of(reader)
+
+    def files(self, ref: StateRef, reporter: Reporter | None = None) -> Files:
+        """The files of a state as trees. For the Current State: scans the workspace, writes nothing to the store."""
+        if ref.snapshot is not None:
+            manifest = self._context.store.read_manifest(ref.snapshot)
+            part = manifest.files
+            return Files(bytes.fromhex(part.root), self._context.store.tree, part.count, part.bytes)
+        view = self._context.view()
+        instance = self._context.instance(view, ref.instance)
+        workspace = self._context.workspace(instance)
+        result = scan.scan(
+            workspace.root,
+            scan.TreeOnlyWriter(self._context.store),
+            stat_cache(self._context, instance.id),
+            reporter or Silent(),
+        )
+        return Files(result.root, result.tree, result.count, result.bytes)
+
+
+def stat_cache(context: Context, instance: str) -> Path:
+    """Where the stat cache of an instance lies."""
+    return context.home.cache / f"{instance}.stat"
+
+
+def readme_of(reader: StateReader) -> str | None:
+    """The text of the README at the top of a state, or None where there is none."""
+    names = {view.name for view in reader.folder("") if view.kind == FILE}
+    for name in READMES:
+        if name in names:
+            return reader.read(name, 1 << 18).decode("utf-8", "replace")
+    return None
+
+
+def safe_parts(path: str) -> list[str]:
+    """The components of a path relative to a workspace. Raises NuvError (2) where it would lead out of it."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if path.startswith("/") or ".." in parts or "\0" in path:
+        raise NuvError(f"{path!r} is not a path in the workspace", "expected a relative path without `..`", "", Exit.USAGE)
+    return parts
+
+
+class CurrentState:
+    """The live state of an instance."""
+
+    def __init__(self, context: Context, instance: Instance, newest: str | None) -> None:
+        self.ref = StateRef(instance.id)
+        self.label = "Current State"
+        self._context = context
+        self._workspace: Workspace = context.workspace(instance)
+        self._newest = newest
+
+    def _path(self, path: str) -> Path:
+        parts = safe_parts(path)
+        found = self._workspace.root.joinpath(*parts)
+        # A link inside the workspace must not lead the reader out of it.
+        if parts and os.path.realpath(found.parent) != str(
+            Path(os.path.realpath(self._workspace.root)).joinpath(*parts[:-1])
+        ):
+            raise NuvError(f"{path!r} lies behind a link", "", "Open the link's target itself.", Exit.NOT_FOUND)
+        return found
+
+    def folder(self, path: str) -> list[FileView]:
+        folder = self._path(path)
+        known = self._known(path)
+        views = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if not path and entry.name == DOT:
+                        continue
+                    views.append(self._view(path, entry, known))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NuvError(f"No folder {path!r}", "in the Current State", "", Exit.NOT_FOUND) from None
+        except PermissionError as error:
+            raise NuvError(f"{path!r} cannot be read", str(error.strerror)) from error
+        return _sorted(views)
+
+    def _known(self, path: str) -> dict[str, Entry] | None:
+        """Entries of the same folder in the newest snapshot, or None where there is no snapshot."""
+        if self._newest is None:
+            return None
+        manifest = self._context.store.read_manifest(self._newest)
+        root = bytes.fromhex(manifest.files.root)
+        store = self._context.store
+        if path:
+            entry = trees.lookup(store.tree, root, path)
+            if entry is None or entry.kind != FOLDER:
+                return {}
+            root = entry.content[0]
+        return {os.fsdecode(entry.name): entry for entry in store.tree(root)}
+
+    def _view(self, folder: str, entry: "os.DirEntry[str]", known: dict[str, Entry] | None) -> FileView:
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        try:
+            info = entry.stat(follow_symlinks=False)
+        except OSError:
+            return FileView(entry.name, path, "?", 0, 0, 0)
+        kind = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}.get(stat.S_IFMT(info.st_mode), "?")
+        target = ""
+        if kind == LINK:
+            try:
+                target = os.readlink(entry.path)
+            except OSError:
+                target = "?"
+        status = ""
+        if known is not None:
+            before = known.get(entry.name)
+            if before is None:
+                status = "new"
+            elif kind != FOLDER and (
+                before.kind != kind
+                or (kind == FILE and (before.size != info.st_size or before.mtime_ns != info.st_mtime_ns))
+                or (kind == LINK and before.target != os.fsencode(target))
+            ):
+                status = "changed"
+        elif kind != FOLDER:
+            status = "new"
+        size = info.st_size if kind == FILE else 0
+        return FileView(
+            entry.name, path, kind, size, info.st_mtime_ns, stat.S_IMODE(info.st_mode), target=target, status=status
+        )
+
+    def _open(self, path: str) -> int:
+        try:
+            descriptor = os.open(self._path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise NuvError(f"{path!r} cannot be read", error.strerror or "", "", Exit.NOT_FOUND) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NuvError(f"{path!r} is not a file", "", "", Exit.NOT_FOUND)
+        return descriptor
+
+    def read(self, path: str, limit: int = 1 << 20) -> bytes:
+        with open(self._open(path), "rb") as file:
+            return file.read(limit)
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        with open(self._open(path), "rb") as file:
+            while piece := file.read(1 << 20):
+                yield piece
+
+    def _tables(self) -> Tables:
+        return Tables(self._workspace)
+
+    def tables(self) -> list[TableView]:
+        tables = self._tables()
+        if not tables.exists():
+            return []
+        return [TableView(t.name, t.rows, t.columns) for t in tables.list()]
+
+    def columns(self, table: str) -> list[ColumnInfo]:
+        return self._tables().columns(table)
+
+    def rows(self, table: str, offset: int = 0, limit: int = 100) -> Rows:
+        return self._tables().preview(table, offset, limit)
+
+    def applications(self) -> list[ApplicationPart]:
+        parts = []
+        for slug, text, application in applications.load_all(self._workspace):
+            bad = isinstance(application, NuvError)
+            parts.append(
+                ApplicationPart(
+                    slug, slug if isinstance(application, NuvError) else application.name, "invalid" if isinstance(application, NuvError) else application.kind.value, text, None, str(application) if bad else ""
+                )
+            )
+        return parts
+
+
+class SnapshotState:
+    """A snapshot."""
+
+    def __init__(self, context: Context, manifest: Snapshot) -> None:
+        self.ref = StateRef(manifest.instance.id, manifest.id)
+        self.label = describe(manifest)
+        self.manifest = manifest
+        self._store: Store = context.store
+        self._cache = context.home.cache / "tables"
+        self._root = bytes.fromhex(manifest.files.root)
+
+    def _entry(self, path: str) -> Entry:
+        entry = trees.lookup(self._store.tree, self._root, "/".join(safe_parts(path)))
+        if entry is None:
+            raise NuvError(f"No {path!r} in {self.label}", "", "List its files: `nuvtui snapshots files`.", Exit.NOT_FOUND)
+        return entry
+
+    def folder(self, path: str) -> list[FileView]:
+        root = self._root
+        path = "/".join(safe_parts(path))
+        if path:
+            entry = self._entry(path)
+            if entry.kind != FOLDER:
+                raise NuvError(f"{path!r} is not a folder", f"in {self.label}", "", Exit.NOT_FOUND)
+            root = entry.content[0]
+        views = []
+        for entry in self._store.tree(root):
+            name = os.fsdecode(entry.name)
+            if not path and name == DOT:
+                continue
+            views.append(
+                FileView(
+                    name,
+                    f"{path}/{name}" if path else name,
+                    entry.kind,
+                    entry.size,
+                    entry.mtime_ns,
+                    entry.mode,
+                    entry.count,
+                    os.fsdecode(entry.target),
+                )
+            )
+        return _sorted(views)
+
+    def read(self, path: str, limit: int = 1 << 20) -> bytes:
+        out = bytearray()
+        for piece in self.stream(path):
+            out += piece
+            if len(out) >= limit:
+                break
+        return bytes(out[:limit])
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        entry = self._entry(path)
+        if entry.kind != FILE:
+            raise NuvError(f"{path!r} is not a file", f"in {self.label}", "", Exit.NOT_FOUND)
+        return self._store.stream(entry.content)
+
+    def _captured(self, table: str) -> Captured:
+        for part in self.manifest.tables:
+            if part.name == table:
+                return Captured(self._store, part, self._cache)
+        raise NuvError(f"No table {table!r} in {self.label}", "", "", Exit.NOT_FOUND)
+
+    def tables(self) -> list[TableView]:
+        return [TableView(t.name, t.rows, t.columns) for t in self.manifest.tables]
+
+    def columns(self, table: str) -> list[ColumnInfo]:
+        return self._captured(table).columns()
+
+    def rows(self, table: str, offset: int = 0, limit: int = 100) -> Rows:
+        return self._captured(table).preview(offset, limit)
+
+    def applications(self) -> list[ApplicationPart]:
+        return self.manifest.applications
+
+
+def _sorted(views: list[FileView]) -> list[FileView]:
+    return sorted(views, key=lambda view: (view.kind != FOLDER, view.name))

@@ -1,0 +1,242 @@
+"""The door to the state: read it whole, or change it in a transaction.
+
+Reading takes no lock and no TinyDB: the file is replaced by rename, so whoever opens it has one whole state.
+Changing holds the lock from the first read to the last fsync; several processes therefore never lose each
+other's changes. A file that is damaged or of an older version is put right by whoever meets it first.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from nuvtui import atomic, clock
+from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.paths import Home
+from nuvtui.state import codec
+from nuvtui.state.files import StateFile
+from nuvtui.state.schema import Schema
+from nuvtui.state.tables import Transaction, View, unreadable
+
+LOCK_SECONDS = 60.0
+"""How long a change waits for the changes of others: each takes milliseconds."""
+
+
+class State:
+    """The state of the store at `home`."""
+
+    def __init__(
+        self,
+        home: Home,
+        shared: bool = False,
+        *,
+        schema: Schema | None = None,
+        lock_seconds: float = LOCK_SECONDS,
+    ) -> None:
+        """`shared`: a file made new can be written by the group. `schema` is for tests of migrations."""
+        self.recovered: str | None = None
+        """A sentence for the user, where this object met a damaged file and took an earlier generation."""
+        self._home = home
+        self._shared = shared
+        self._file = StateFile(home.state, shared)
+        self._schema = schema or Schema()
+        self._lock_seconds = lock_seconds
+        self._here = threading.local()
+        self._seen: tuple[tuple[int, ...], View] | None = None
+
+    def create(self) -> None:
+        """Make an empty state where there is none yet."""
+        if self.exists():
+            return
+        atomic.make_folder(self._home.root, 0o770 if self._shared else 0o700)
+        with self._lock():
+            if not self.exists():
+                self._put(codec.encode({}, self._schema.version, 1, clock.now()))
+
+    def exists(self) -> bool:
+        """True where there is a state, be it only in an earlier generation."""
+        return self._file.path.exists() or bool(self._file.generations())
+
+    def stamp(self) -> tuple[int, ...]:
+        """Something cheap that differs whenever the state differs: for those who watch it."""
+        return self._file.stamp()
+
+    def backups(self) -> list[Path]:
+        """The last good generations, newest first."""
+        return self._file.generations()
+
+    def damaged(self) -> list[Path]:
+        """Damaged state files that were kept, oldest first."""
+        return self._file.kept("damaged-")
+
+    def read(self) -> View:
+        """The state as it is now.
+
+        Raises NuvError: there is none (exit code 3), it is of a newer nuvtui (6), it and all its generations
+        are damaged (1).
+        """
+        seen = self._seen
+        if seen is not None and seen[0] == self._file.stamp():
+            return seen[1]
+        try:
+            data, stamp = self._file.read()
+            if self._check(codec.meta(data)).version == self._schema.version:
+                view = _view(data)
+                self._seen = (stamp, view)
+                return view
+        except (codec.DamagedError, FileNotFoundError):
+            pass
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            with self._lock():
+                whole = self._settle()
+        except StoreError:
+            # Somebody who may only read, or a full disk: what can be read is still worth reading.
+            whole = self._settle(write=False)
+        return _view(whole.data)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Change the state: read, change, write as one, alone.
+
+        What the block does becomes visible when it ends, all of it; nothing where it raises. Raises NuvError
+        as `read` does, and where the lock is not to be had (exit code 5); StoreError where the disk refuses.
+        """
+        if getattr(self._here, "open", False):
+            raise RuntimeError("a transaction of this state is open in this thread already")
+        from nuvtui.state.storage import Database, StateStorage
+
+        with self._lock():
+            self._here.open = True
+            try:
+                storage = StateStorage(self._file, self._settle())
+                with Database(storage=lambda: storage) as database:
+                    transaction = Transaction(database)
+                    yield transaction
+                    transaction.flush()
+                with self._writing():
+                    storage.commit()
+            finally:
+                self._here.open = False
+
+    def reset(self) -> Path | None:
+        """Start over with an empty state where no generation can be read; a readable one is left alone.
+
+        Returns where the damaged file is kept. For `store repair`, which fills the state from the manifests.
+        """
+        with self._lock():
+            try:
+                self._settle()
+            except NuvError as error:
+                if isinstance(error, StoreError) or error.exit_code not in (Exit.FAILED, Exit.NOT_FOUND):
+                    raise
+                with self._writing():
+                    kept = self._file.keep("damaged-")
+                    self._file.restore(codec.encode({}, self._schema.version, 1, clock.now()))
+                return kept
+            return None
+
+    def _settle(self, write: bool = True) -> codec.Whole:
+        """A whole state of this version: recovered or migrated where need be. Under the lock."""
+        try:
+            whole = codec.load(self._file.read()[0])
+        except FileNotFoundError:
+            if not self._file.generations():
+                raise NuvError(
+                    f"There is no nuvtui store at {self._home.root}",
+                    "its state.json does not exist",
+                    "`nuvtui init` in a project folder makes one; `--home` or NUVTUI_HOME names another.",
+                    Exit.NOT_FOUND,
+                ) from None
+            whole = self._recover("is missing", write)
+        except codec.DamagedError as error:
+            whole = self._recover(str(error), write)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if self._check(whole.meta).version < self._schema.version:
+            whole = self._migrate(whole, write)
+        return whole
+
+    def _check(self, meta: codec.Meta) -> codec.Meta:
+        """`meta`. Raises NuvError where its version is newer than this program's."""
+        if meta.version > self._schema.version:
+            raise NuvError(
+                f"State file {self._file.path} was written by a newer nuvtui",
+                f"expected version {self._schema.version} or older, found {meta.version}",
+                "Use the newer nuvtui on this store. The file is left as it is.",
+                Exit.REFUSED,
+            )
+        return meta
+
+    def _recover(self, reason: str, write: bool) -> codec.Whole:
+        for generation in self._file.generations():
+            try:
+                whole = codec.load(generation.read_bytes())
+                self._check(whole.meta)
+            except (codec.DamagedError, OSError):
+                continue
+            kept = None
+            if write:
+                with self._writing():
+                    kept = self._file.keep("damaged-")
+                    self._file.restore(whole.data)
+            self.recovered = (
+                f"The state file {reason}. The state of {whole.meta.written[:19]} UTC was taken "
+                "instead; a later change may be lost. `nuvtui store repair` lists all snapshots again."
+                + (f" The damaged file is kept as {kept.name}." if kept else "")
+            )
+            return whole
+        raise NuvError(
+            f"State file {self._file.path} cannot be used",
+            f"It {reason}, and no earlier generation of it is whole.",
+            "`nuvtui store repair` keeps it aside and rebuilds the list of snapshots from their manifests.",
+        )
+
+    def _migrate(self, old: codec.Whole, write: bool) -> codec.Whole:
+        documents = self._schema.migrate(codec.plain(old.data), old.meta.version)
+        new = codec.encode(documents, self._schema.version, old.meta.generation + 1, clock.now())
+        codec.typed(new)  # a migration that makes something else than records writes nothing
+        if write:
+            with self._writing():
+                self._file.keep(f"v{old.meta.version}-")
+                self._file.replace(new)
+        return codec.load(new)
+
+    def _put(self, data: bytes) -> None:
+        with self._writing():
+            self._file.restore(data)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            # Without the folder there is nothing to lock: `_settle` says that there is no store.
+            if self._home.root.is_dir():
+                with self._writing():
+                    stack.enter_context(self._file.lock(self._lock_seconds))
+            yield
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"State file {self._file.path} cannot be written",
+                error.strerror or str(error),
+                "Nothing was changed in it. Check free space and permissions of the store.",
+            ) from error
+
+    def _unreadable(self, error: OSError) -> NuvError:
+        return StoreError(
+            f"State file {self._file.path} cannot be read",
+            error.strerror or str(error),
+            "Check its permissions and those of the folders above it.",
+        )
+
+
+def _view(data: bytes) -> View:
+    try:
+        return View(codec.typed(data))
+    except codec.DamagedError as error:
+        raise unreadable(error) from error

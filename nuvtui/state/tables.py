@@ -1,0 +1,150 @@
+"""The tables as readers and writers of the state see them: records by key."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.distribution import Distribution
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.snapshot import SnapshotRecord
+from nuvtui.model.space import Instance, Member, Message, Space
+from nuvtui.model.stage import Stage
+from nuvtui.state import schema
+from nuvtui.state.schema import Tables
+
+if TYPE_CHECKING:
+    from nuvtui.state.storage import Database, KeyedTable
+
+T = TypeVar("T")
+
+
+class Table(Generic[T]):
+    """Records that do not change any more."""
+
+    def __init__(self, rows: Mapping[str, T]) -> None:
+        self._rows = rows
+
+    def get(self, key: str) -> T | None:
+        """The record under `key`, or None."""
+        return self._rows.get(key)
+
+    def all(self) -> list[T]:
+        """All records, in the order in which they were first put; a new list."""
+        return list(self._rows.values())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+
+def unreadable(error: Exception) -> NuvError:
+    """A whole file with a record in it that this program cannot read: an older file would not heal it."""
+    return NuvError(
+        "The state file holds a record that cannot be read",
+        str(error),
+        "Was it changed by hand, or by another version of nuvtui? The file is left as it is.",
+        Exit.REFUSED,
+    )
+
+
+class View:
+    """The state at one moment. Immutable: may be kept, and read from several threads."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.spaces: Table[Space] = Table(tables.spaces)
+        self.instances: Table[Instance] = Table(tables.instances)
+        self.members: Table[Member] = Table(tables.members)
+        self.snapshots: Table[SnapshotRecord] = Table(tables.snapshots)
+        self.stages: Table[Stage] = Table(tables.stages)
+        self.distributions: Table[Distribution] = Table(tables.distributions)
+        self.exports: Table[ExportRecord] = Table(tables.exports)
+        self.messages: Table[Message] = Table(tables.messages)
+
+
+class MutableTable(Generic[T]):
+    """Records within a transaction: what was put or deleted is seen at once, by this transaction alone."""
+
+    def __init__(self, table: "KeyedTable", record: type[T]) -> None:
+        self._table = table
+        self._record = record
+        self._decoder = msgspec.json.Decoder(record)
+        self._puts: dict[str, tuple[T, bytes]] = {}
+        self._removals: set[str] = set()
+
+    def get(self, key: str) -> T | None:
+        """The record under `key`, or None."""
+        if key in self._puts:
+            return self._puts[key][0]
+        if key in self._removals:
+            return None
+        raw = self._table.raw(key)
+        return None if raw is None else self._decode(raw)
+
+    def all(self) -> list[T]:
+        """All records; those put new come last."""
+        rows = {schema.key(record): record for record in map(self._decode, self._table.raws())}
+        for key in self._removals:
+            rows.pop(key, None)
+        rows.update((key, record) for key, (record, _) in self._puts.items())
+        return list(rows.values())
+
+    def put(self, record: T) -> None:
+        """Keep `record` under its key, in place of what is there.
+
+        Raises TypeError or ValueError where it would not come back from the file as it is: a field of another
+        type, text that is not Unicode (a path that is not in text form).
+        """
+        if type(record) is not self._record:
+            raise TypeError(f"a {self._record.__name__} belongs here, not a {type(record).__name__}")
+        data = msgspec.json.encode(record)
+        if self._decoder.decode(data) != record:
+            raise ValueError(f"{self._record.__name__} does not survive being written: {record!r}")
+        key = schema.key(record)
+        self._puts[key] = (record, data)
+        self._removals.discard(key)
+
+    def delete(self, key: str) -> None:
+        """Remove the record under `key`, where there is one."""
+        self._puts.pop(key, None)
+        self._removals.add(key)
+
+    def _decode(self, raw: msgspec.Raw) -> T:
+        try:
+            return self._decoder.decode(raw)
+        except msgspec.DecodeError as error:
+            raise unreadable(error) from error
+
+    def flush(self) -> None:
+        """Hand all changes to TinyDB, as one."""
+        if self._puts or self._removals:
+            self._table.change({key: data for key, (_, data) in self._puts.items()}, self._removals)
+
+
+class Transaction:
+    """The state while it is being changed."""
+
+    def __init__(self, database: "Database") -> None:
+        self._tables: list[MutableTable[Any]] = []
+
+        def table(name: str, record: type[T]) -> MutableTable[T]:
+            made = MutableTable(database.keyed(name), record)
+            self._tables.append(made)
+            return made
+
+        self.spaces = table("spaces", Space)
+        self.instances = table("instances", Instance)
+        self.members = table("members", Member)
+        self.snapshots = table("snapshots", SnapshotRecord)
+        self.stages = table("stages", Stage)
+        self.distributions = table("distributions", Distribution)
+        self.exports = table("exports", ExportRecord)
+        self.messages = table("messages", Message)
+
+    def flush(self) -> None:
+        """Hand all changes to TinyDB."""
+        for table in self._tables:
+            table.flush()

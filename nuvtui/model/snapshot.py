@@ -89,7 +89,7 @@ class Warning(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Changes(msgspec.Struct, frozen=True):
+class Changes(msgspec.Struct, frozen=True, gc=False):
     """How many objects differ from the snapshot before: added, changed, removed."""
 
     files: tuple[int, int, int] = (0, 0, 0)
@@ -126,21 +126,21 @@ class Snapshot(msgspec.Struct, frozen=True):
     version: int = MANIFEST_VERSION
 
 
-class TableSummary(msgspec.Struct, frozen=True):
+class TableSummary(msgspec.Struct, frozen=True, gc=False):
     """A table as the timeline shows it."""
 
     name: str
     rows: int
 
 
-class FilesSummary(msgspec.Struct, frozen=True):
+class FilesSummary(msgspec.Struct, frozen=True, gc=False):
     """Workspace files as the timeline shows them."""
 
     count: int
     bytes: int
 
 
-class SnapshotRecord(msgspec.Struct, frozen=True):
+class SnapshotRecord(msgspec.Struct, frozen=True, gc=False):
     """What the state file keeps of a snapshot: enough for the timeline, without reading its manifest."""
 
     id: str

@@ -63,6 +63,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Literal["", "completed", "failed", "cancelled"] = ""
     result: Any = None
     error: Failure | None = None
+    interrupted: bool = False
+    """finished: written by a viewer, because the worker was gone without a last word."""
 
 
 class StepView(msgspec.Struct, frozen=True):
@@ -101,7 +103,7 @@ class TaskView(msgspec.Struct, frozen=True):
     result: Any = None
     error: Failure | None = None
     interrupted: bool = False
-    """FAILED because the worker was gone without a last word."""
+    """The worker was gone without a last word: FAILED, or CANCELLED where a cancel had to kill it."""
 
 
 def advance(view: TaskView, event: Event) -> TaskView:
@@ -143,6 +145,7 @@ def advance(view: TaskView, event: Event) -> TaskView:
                 steps=_close(view.steps, event, failed=status is not TaskStatus.COMPLETED),
                 result=event.result,
                 error=event.error,
+                interrupted=event.interrupted,
             )
 
 

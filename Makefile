@@ -1,0 +1,44 @@
+# The one interface to this repository; .ci/run calls the same targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: help demo test check bench screenshots packages-run packages-test
+
+help: ## Say what can be made
+	@echo "nuvtui: preserve, share and hand over a research project, from a terminal"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+		|| sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' Makefile
+	@echo
+	@echo "Each target sets up what it needs: system packages (as root, on Debian) and .venv."
+
+demo: packages-run .venv/stamp ## Open nuvtui on a small real study
+	@$(BIN)/nuvtui demo
+
+test: packages-test .venv/stamp ## Run every test; say at the end which engine tests were skipped
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not bench" $(PYTEST_ARGS)
+
+check: packages-run .venv/stamp ## Check format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: packages-test .venv/stamp ## Measure, and print the figures
+	@$(BIN)/python -m pytest -m bench -s tests/benchmarks $(PYTEST_ARGS)
+
+screenshots: packages-test .venv/stamp ## Make the pictures in screenshots/ from the running app
+	@$(BIN)/python scripts/screenshots
+
+packages-run:
+	@scripts/system-packages run
+
+packages-test:
+	@scripts/system-packages test
+
+.venv/stamp: pyproject.toml scripts/environment | packages-run
+	@scripts/environment
+	@touch $@

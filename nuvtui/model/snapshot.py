@@ -56,6 +56,13 @@ class FilesPart(msgspec.Struct, frozen=True):
     """Logical bytes, before deduplication and compression."""
 
 
+class TableConstraint(msgspec.Struct, frozen=True):
+    """A constraint of a table that a snapshot keeps."""
+
+    kind: Literal["primary key", "unique", "not null"]
+    columns: list[str]
+
+
 class TablePart(msgspec.Struct, frozen=True):
     """One table of a snapshot, captured as Parquet."""
 
@@ -67,6 +74,7 @@ class TablePart(msgspec.Struct, frozen=True):
     """Hex ids of the chunks of the Parquet file, in order."""
     bytes: int
     """Bytes of the Parquet file."""
+    constraints: list[TableConstraint] = []
 
 
 class ApplicationPart(msgspec.Struct, frozen=True):

@@ -1,0 +1,414 @@
+"""From an application and a snapshot to a build recipe: pure, so that a dry run needs no engine.
+
+A recipe is a Dockerfile and up to three tar archives that it adds: `build.tar` (package lists and scripts
+for the install steps), `nuvtui.tar` (report, start script) and `files.tar` (workspace files). Archives are
+added whole, with the times, modes and owners written in them, so that the layers they make depend on the
+snapshot alone.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from nuvtui import clock
+from nuvtui.config import Settings
+from nuvtui.errors import Exit, NuvError
+from nuvtui.images import dockerfile, report, requirements, scripts, site
+from nuvtui.images.denylist import denied
+from nuvtui.images.facts import ImageFacts
+from nuvtui.images.reference import parse
+from nuvtui.model.application import HOST_IMAGE, Application, ApplicationKind, Lock
+from nuvtui.model.export import Excluded, ExportSpec, Report
+from nuvtui.model.names import path_to_text
+from nuvtui.model.snapshot import Ref, Snapshot
+from nuvtui.model.tree import FOLDER, LINK, Entry
+
+FILES = "files"
+"""Where the workspace files are inside an image, without leading slash."""
+BUILD_ARCHIVE, OWN_ARCHIVE, FILES_ARCHIVE = "build.tar", "nuvtui.tar", "files.tar"
+START = f"{scripts.FOLDER}/start"
+EXCLUDED_SHOWN = 500
+"""So many paths are listed for the `exclude` patterns; the rest is counted."""
+
+_LICENSE_NAME = re.compile(r"(?:^|_)(?:LIC|LICENSE|LICENCE)(?:_|$)", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:TOKEN|SECRETS?|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_|$)",
+    re.IGNORECASE,
+)
+_HOMELESS = frozenset(
+    {
+        ApplicationKind.SCRIPT,
+        ApplicationKind.PYTHON,
+        ApplicationKind.JUPYTERLAB,
+        ApplicationKind.STREAMLIT,
+        ApplicationKind.SHELL,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a build needs, and all that the image is compared with afterwards."""
+
+    image: str
+    """Full reference of the image to be made."""
+    base: str
+    """Reference of the base image, as `FROM` names it."""
+    dockerfile: str
+    files: dict[str, bytes]
+    """Generated files by path in the image, without leading slash."""
+    members: list[tuple[str, Entry]]
+    """Workspace files that go in: path in the image (`files/…`, str with surrogateescape), folders before
+    contents.
+    """
+    excluded: list[Excluded]
+    labels: dict[str, str]
+    env: dict[str, str]
+    command: list[str]
+    entrypoint: list[str]
+    """Empty: the base image's own."""
+    ports: list[int]
+    workdir: str
+    report: Report
+    warnings: list[str]
+    mtime: int
+    """Seconds since the epoch: the time of the snapshot, which all generated files carry."""
+    build_arguments: dict[str, str] = field(default_factory=dict, repr=False)
+    """Predefined arguments for the build; may carry credentials, kept out of every text."""
+    secret_values: list[str] = field(default_factory=list, repr=False)
+    """Values that may appear nowhere, not in the log either."""
+
+    @property
+    def build_files(self) -> dict[str, bytes]:
+        """The generated files that the install steps read."""
+        return {path: data for path, data in self.files.items() if path.startswith(f"{scripts.BUILD}/")}
+
+    @property
+    def own_files(self) -> dict[str, bytes]:
+        """The generated files that the image is left with for its users."""
+        return {path: data for path, data in self.files.items() if not path.startswith(f"{scripts.BUILD}/")}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the workspace files that go in."""
+        return self.report.bytes
+
+
+def build_recipe(
+    application: Application,
+    slug: str,
+    manifest: Snapshot,
+    tree: Callable[[bytes], list[Entry]],
+    spec: ExportSpec,
+    settings: Settings,
+    image: str,
+    base_digest: str | None = None,
+    base: ImageFacts | None = None,
+) -> Recipe:
+    """The recipe of an export.
+
+    `tree` gives the entries of a folder of the snapshot by object id. `base_digest` (`sha256:…`) pins the
+    base image; `base` is what the engine knows of it: entrypoint, user and variables are carried on. Raises
+    NuvError: exit code 2 where a value of the application cannot be carried into an image, 6 where the
+    application is not eligible.
+    """
+    _eligible(application, spec)
+    reference = parse(application.image)
+    lock = next((part.lock for part in manifest.applications if part.slug == slug), None)
+    variables, left_out, secrets, license_variables = _variables(application)
+    license_files = [_license_path(path) for path in application.license.files]
+    excluded, warnings = left_out, _lock_warnings(application, lock)
+    members: list[tuple[str, Entry]] = []
+    if spec.with_files:
+        members = list(_members(manifest, tree, application, excluded, warnings))
+    excluded += _always_out(application, manifest, spec)
+
+    env = dict(variables)
+    if base is not None and "HOME" not in base.env and "HOME" not in env and application.kind in _HOMELESS:
+        env["HOME"] = "/tmp"  # noqa: S108 - an arbitrary user has no home folder in the image
+    files, steps = scripts.build_files(
+        requirements.apt(application.packages.apt),
+        requirements.pip(application.packages.pip, lock),
+        requirements.conda(application.packages.conda),
+        requirements.cran(application.packages.cran),
+        application.setup,
+    )
+    entrypoint: list[str] = []
+    command = list(application.command)
+    if secrets or license_variables or license_files:
+        files[START] = scripts.start(application.name, secrets, license_variables, license_files).encode(
+            "utf-8", "replace"
+        )
+        entrypoint = [f"/{START}", *(base.entrypoint if base else [])]
+        if not command and base is not None:
+            command = list(base.command)
+    labels = _labels(application, slug, manifest, spec, str(reference), base_digest or "")
+    draft = Report(
+        export="",
+        image=image,
+        application=application.name,
+        kind=str(application.kind),
+        space=manifest.space,
+        instance=manifest.instance,
+        snapshot=Ref(manifest.id, manifest.name),
+        created=manifest.created,
+        author=manifest.author,
+        description=manifest.description,
+        with_files=spec.with_files,
+        files=sum(1 for _, entry in members if entry.kind != FOLDER),
+        bytes=sum(entry.size for _, entry in members if entry.kind not in (FOLDER, LINK)),
+        base=str(reference),
+        base_digest=base_digest or "",
+        packages=msgspec.to_builtins(application.packages),
+        lock=lock,
+        variables=sorted(env),
+        secrets=secrets,
+        license_variables=license_variables,
+        license_files=license_files,
+        excluded=excluded,
+        command=command or (base.command if base else []),
+        ports=list(application.ports),
+        workdir=application.workdir,
+        provenance=manifest.provenance,
+        warnings=warnings,
+    )
+    inside = report.public(draft)
+    files[f"{scripts.FOLDER}/report.json"] = report.to_json(inside)
+    files[f"{scripts.FOLDER}/report.md"] = report.to_markdown(inside).encode("utf-8", "replace")
+    origin = str(reference.pinned(base_digest)) if base_digest else str(reference)
+    return Recipe(
+        image=image,
+        base=origin,
+        dockerfile=_dockerfile(
+            origin,
+            steps,
+            bool(members),
+            env,
+            labels,
+            entrypoint,
+            command,
+            application,
+            base.user if base else "",
+        ),
+        files=files,
+        members=members,
+        excluded=excluded,
+        labels=labels,
+        env=env,
+        command=command,
+        entrypoint=entrypoint,
+        ports=list(application.ports),
+        workdir=application.workdir,
+        report=draft,
+        warnings=warnings,
+        mtime=int(clock.parse(manifest.created).timestamp()),
+        build_arguments=site.build_arguments(settings) if steps else {},
+        secret_values=site.secret_values(settings),
+    )
+
+
+def _eligible(application: Application, spec: ExportSpec) -> None:
+    if application.image == HOST_IMAGE:
+        raise NuvError(
+            f"{application.name} has no base image",
+            "`image: host` captures this machine's own interpreter, which the docker engine cannot do",
+            "Name a base image in the application's file, for example docker.io/library/python:3.12-slim.",
+            Exit.REFUSED,
+        )
+    if application.needs_license and not spec.without_license:
+        raise NuvError(
+            f"{application.name} is licensed and not eligible for export",
+            "licences never go into an image",
+            "With `--without-license` the image is built without; its start says what is missing.",
+            Exit.REFUSED,
+        )
+
+
+def _variables(application: Application) -> tuple[dict[str, str], list[Excluded], list[str], list[str]]:
+    """Variables that go in, what is left out, names of secrets, names of licence variables."""
+    secrets = [dockerfile.variable(name, "secrets") for name in application.secrets]
+    licences = [dockerfile.variable(name, "license.variables") for name in application.license.variables]
+    variables, excluded = {}, []
+    for name, value in application.variables.items():
+        dockerfile.variable(name, "variables")
+        if name in secrets:
+            continue
+        if name in licences:
+            continue
+        if _LICENSE_NAME.search(name):
+            licences.append(name)
+        elif _SECRET_NAME.search(name):
+            secrets.append(name)
+            excluded.append(
+                Excluded(
+                    f"variable {name}", "named like a secret: list it under `secrets`, hand it in at run time"
+                )
+            )
+        else:
+            dockerfile.one_line(value, f"variables.{name}")
+            variables[name] = value
+    excluded += [Excluded(f"variable {n}", "secret: handed in at run time") for n in application.secrets]
+    excluded += [Excluded(f"variable {n}", "licence: bring your own") for n in licences]
+    return variables, excluded, list(dict.fromkeys(secrets)), list(dict.fromkeys(licences))
+
+
+def _license_path(path: str) -> str:
+    """The absolute path inside the image of licence file `path` (relative to the workspace, or absolute)."""
+    full = path if path.startswith("/") else f"/{FILES}/{path}"
+    return dockerfile.absolute(full.rstrip("/"), "license.files")
+
+
+def _lock_warnings(application: Application, lock: Lock | None) -> list[str]:
+    if lock is None:
+        return []
+    warnings = []
+    if missing := requirements.not_from_index(lock):
+        warnings.append(
+            f"Not in the image, as no index has them (from a folder, repository or URL): {', '.join(missing)}."
+        )
+    if lock.manager != "venv":
+        warnings.append(
+            f"The {len(lock.packages)} packages of the {lock.manager} environment are in the report, not installed; "
+            f"what the image needs goes under packages.{'conda' if lock.manager == 'conda' else 'cran'}."
+        )
+    return warnings
+
+
+def _members(
+    manifest: Snapshot,
+    tree: Callable[[bytes], list[Entry]],
+    application: Application,
+    excluded: list[Excluded],
+    warnings: list[str],
+) -> Iterator[tuple[str, Entry]]:
+    import pathspec  # here: an export of the application only does without
+
+    patterns = pathspec.GitIgnoreSpec.from_lines(application.exclude)
+    licences = {
+        path.strip("/").removeprefix("./") for path in application.license.files if not path.startswith("/")
+    }
+    hidden = 0
+
+    def visit(content: bytes, prefix: str) -> Iterator[tuple[str, Entry]]:
+        nonlocal hidden
+        for entry in tree(content):
+            path = prefix + entry.name.decode("utf-8", "surrogateescape")
+            folder = entry.kind == FOLDER
+            shown = path_to_text(path) + ("/" if folder else "")
+            reason = denied(path)
+            if path in licences:
+                reason = "licence: bring your own"
+            if reason is not None:
+                if path != ".nuvtui":
+                    excluded.append(Excluded(shown, reason))
+            elif application.exclude and patterns.match_file(path + ("/" if folder else "")):
+                hidden += 1
+                if hidden <= EXCLUDED_SHOWN:
+                    excluded.append(Excluded(shown, "left out by the application's `exclude`"))
+            else:
+                if entry.kind == LINK and entry.target.startswith(b"/"):
+                    warnings.append(
+                        f"{shown} is a link to a place outside the workspace, which the image does not have."
+                    )
+                yield f"{FILES}/{path}", entry
+                if folder:
+                    yield from visit(entry.content[0], f"{path}/")
+
+    yield from visit(bytes.fromhex(manifest.files.root), "")
+    if hidden > EXCLUDED_SHOWN:
+        excluded.append(
+            Excluded(f"{hidden - EXCLUDED_SHOWN} more", "left out by the application's `exclude`")
+        )
+
+
+def _always_out(application: Application, manifest: Snapshot, spec: ExportSpec) -> list[Excluded]:
+    out = []
+    if application.license.files:
+        said = set(application.license.files)
+        out += [
+            Excluded(path_to_text(path), "licence: bring your own")
+            for path in sorted(said)
+            if path.startswith("/") or not spec.with_files
+        ]
+    if manifest.tables:
+        names = ", ".join(table.name for table in manifest.tables)
+        out.append(
+            Excluded(
+                f"tables: {names}",
+                "not bundled: export them to files first (`nuvtui tables export T FILE`), then take a snapshot",
+            )
+        )
+    if not spec.with_files:
+        out.append(Excluded("workspace files", "not asked for (`--with-files`)"))
+    out.append(Excluded("~ (personal files)", "never exported"))
+    return out
+
+
+def _labels(
+    application: Application, slug: str, manifest: Snapshot, spec: ExportSpec, base: str, base_digest: str
+) -> dict[str, str]:
+    code = manifest.provenance.code
+    labels = {
+        "org.opencontainers.image.title": application.name,
+        "org.opencontainers.image.description": manifest.description,
+        "org.opencontainers.image.version": manifest.name or manifest.id,
+        "org.opencontainers.image.created": manifest.created,
+        "org.opencontainers.image.revision": code.commit if code else "",
+        "org.opencontainers.image.authors": manifest.author,
+        "org.opencontainers.image.base.name": base,
+        "org.opencontainers.image.base.digest": base_digest,
+        "io.nuvtui.snapshot": manifest.id,
+        "io.nuvtui.space": manifest.space.name,
+        "io.nuvtui.instance": manifest.instance.name,
+        "io.nuvtui.application": slug,
+        "io.nuvtui.scope": "application and files" if spec.with_files else "application",
+    }
+    return {key: flat for key, value in labels.items() if (flat := dockerfile.flattened(value))}
+
+
+def _dockerfile(
+    base: str,
+    steps: list[str],
+    with_files: bool,
+    env: dict[str, str],
+    labels: dict[str, str],
+    entrypoint: list[str],
+    command: list[str],
+    application: Application,
+    user: str,
+) -> str:
+    lines = [
+        "# Written by nuvtui: base image, packages, then what the snapshot holds.",
+        f"FROM {base}",
+        "USER 0",
+    ]
+    if steps:
+        lines.append(f'ADD ["{BUILD_ARCHIVE}", "/"]')
+        lines += [f"RUN {dockerfile.exec_form(['/bin/sh', step], 'setup')}" for step in steps]
+    if with_files:
+        lines.append(f'ADD ["{FILES_ARCHIVE}", "/"]')
+    lines.append(f'ADD ["{OWN_ARCHIVE}", "/"]')
+    lines += [f"ENV {name}={dockerfile.quoted(value, f'variables.{name}')}" for name, value in env.items()]
+    lines += [f"EXPOSE {_port(port)}" for port in application.ports]
+    lines += [
+        f"LABEL {dockerfile.quoted(key, 'label')}={dockerfile.quoted(value, key)}"
+        for key, value in labels.items()
+    ]
+    lines.append(
+        f"WORKDIR {dockerfile.quoted(dockerfile.absolute(application.workdir, 'workdir'), 'workdir')}"
+    )
+    if user:
+        lines.append(f"USER {dockerfile.quoted(user, 'user')}")
+    if entrypoint:
+        lines.append(f"ENTRYPOINT {dockerfile.exec_form(entrypoint, 'entrypoint')}")
+    if command:
+        lines.append(f"CMD {dockerfile.exec_form(command, 'command')}")
+    return "\n".join(lines) + "\n"
+
+
+def _port(port: int) -> int:
+    if not 0 < port < 65536:
+        raise NuvError("ports cannot go into an image", f"expected 1 to 65535, found {port}", "", Exit.USAGE)
+    return port

@@ -1,0 +1,11 @@
+"""The snapshot store: content-addressed objects in packs, snapshot manifests, scanning and applying of files.
+
+Import from the modules: `store` (objects and manifests), `scan` (workspace to tree), `trees` (walk, look up,
+compare), `apply` (tree to workspace), `check` and `maintain` (verify, collect garbage, repair).
+
+The formats on disk are told where they are made: `packs` (packs), `index` (indexes), `store` (manifests),
+`model.tree` (trees), `statcache` (stat caches). An object is any string of bytes; its id is its BLAKE3 hash
+(32 bytes). Write order: packs, index, manifest, each durable before the next. Locks (flock): every writer
+holds `objects/lock` shared until its manifest is in place, gc and repair hold it alone;
+`objects/commit.lock` is held while packs and index are put in place.
+"""

@@ -1,0 +1,408 @@
+"""The store: objects by id, and the manifests of snapshots.
+
+Manifest, version 1: `snapshots/<id>.json`, one JSON object
+
+    {"format": "nuvtui snapshot", "version": 1, "blake3": "<hex>", "snapshot": {…}}
+
+whose `blake3` is the BLAKE3 of the bytes of the value of `snapshot`, exactly as they stand in the file. The
+value is `model.snapshot.Snapshot`. The manifest is the commit point: a snapshot exists from the moment its
+manifest is in place, and everything it refers to is durable by then.
+
+`objects/generation` holds 16 random bytes. Whoever takes objects out of the store replaces it first, so that
+nobody trusts an earlier memory (a stat cache) of what the store holds.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from blake3 import blake3
+
+from nuvtui import atomic
+from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.model import tree as tree_format
+from nuvtui.model.snapshot import MANIFEST_VERSION, Snapshot
+from nuvtui.model.tree import Entry
+from nuvtui.paths import Home
+from nuvtui.store import failure
+from nuvtui.store.index import IndexSet, Location
+from nuvtui.store.packs import SUFFIX, Block, PackFile, decompress
+from nuvtui.store.writer import Writer
+
+FORMAT = "nuvtui snapshot"
+CACHED_BYTES = 48 << 20
+"""Decompressed blocks that are kept in memory."""
+CACHED_TREES = 512
+CACHED_PACKS = 32
+
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class _Envelope(msgspec.Struct):
+    """A manifest file."""
+
+    format: str
+    version: int
+    blake3: str
+    snapshot: msgspec.Raw
+
+
+class Store:
+    """Objects and manifests under one home. Reading is safe for several threads and processes."""
+
+    def __init__(self, home: Home, shared: bool = False) -> None:
+        self.home = home
+        self.objects = home.packs.parent
+        self._shared = shared
+        self._index = IndexSet(home.index)
+        self._lock = threading.RLock()
+        self._packs: OrderedDict[bytes, PackFile] = OrderedDict()
+        self._blocks: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
+        self._block_bytes = 0
+        self._trees: OrderedDict[bytes, list[Entry]] = OrderedDict()
+
+    # -- folders and locks
+
+    @property
+    def shared(self) -> bool:
+        """True where the group may use the store: asked for, or seen in the folders that are there."""
+        if self._shared:
+            return True
+        try:
+            return bool(os.stat(self.objects).st_mode & 0o020)
+        except OSError:
+            return False
+
+    @property
+    def object_mode(self) -> int:
+        """Permissions of packs and indexes."""
+        return 0o440 if self.shared else 0o400
+
+    @property
+    def file_mode(self) -> int:
+        """Permissions of manifests and locks."""
+        return 0o660 if self.shared else 0o600
+
+    @property
+    def lock(self) -> Path:
+        """Held shared by writers until their manifest is in place, alone by gc and repair."""
+        return self.objects / "lock"
+
+    @property
+    def commit_lock(self) -> Path:
+        """Held while packs and index are put in place."""
+        return self.objects / "commit.lock"
+
+    @property
+    def quarantine(self) -> Path:
+        """Where repair puts what is damaged."""
+        return self.objects / "quarantine"
+
+    def create(self) -> None:
+        """Make the folders of the store. Harmless where they are there. Raises StoreError."""
+        shared = self.shared
+        mode = 0o2770 if shared else 0o700
+        with failure.store_errors("Making the store"):
+            for folder in (
+                self.home.root,
+                self.objects,
+                self.home.packs,
+                self.home.index,
+                self.home.snapshots,
+                self.home.tmp,
+                self.home.cache,
+            ):
+                if not folder.is_dir():
+                    atomic.make_folder(folder, 0o700)
+                    os.chmod(folder, mode)
+                elif self._shared:
+                    with contextlib.suppress(PermissionError):  # made by another member of the group
+                        os.chmod(folder, mode)
+            for lock in (self.lock, self.commit_lock):
+                with contextlib.suppress(FileExistsError):
+                    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                    try:
+                        os.fchmod(descriptor, self.file_mode)
+                    finally:
+                        os.close(descriptor)
+                if self._shared:
+                    with contextlib.suppress(PermissionError):
+                        os.chmod(lock, self.file_mode)
+            if not self._generation_file.exists():
+                self.new_generation()
+
+    @property
+    def _generation_file(self) -> Path:
+        return self.objects / "generation"
+
+    def generation(self) -> bytes:
+        """A token that changes whenever objects are taken out of the store."""
+        with failure.store_errors("Reading the store's generation"):
+            try:
+                return self._generation_file.read_bytes()
+            except FileNotFoundError:
+                return b""
+
+    def new_generation(self) -> None:
+        """Change the token, durably."""
+        with failure.store_errors("Writing the store's generation"):
+            atomic.write_file(self._generation_file, secrets.token_bytes(16), self.file_mode)
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[None]:
+        """Keep gc and repair away; any number of processes may hold this at once."""
+        with contextlib.ExitStack() as stack:
+            with failure.store_errors("Locking the store"):
+                stack.enter_context(atomic.locked(self.lock, shared=True))
+            yield
+
+    @contextlib.contextmanager
+    def alone(self, timeout: float = 10.0) -> Iterator[None]:
+        """Keep every writer away. Raises NuvError (conflict) where one works on for `timeout` seconds."""
+        with contextlib.ExitStack() as stack:
+            with failure.store_errors("Locking the store"):
+                stack.enter_context(atomic.locked(self.lock, timeout=timeout, what="The store"))
+            yield
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[Writer]:
+        """A session that adds objects; several processes may have one each at the same time.
+
+        Leaving the block commits; an exception leaves nothing behind. Write the manifest inside the block,
+        after `commit()`: until the block is left, gc is kept away from what only this session knows to be
+        needed.
+        """
+        with self.using():
+            writer = Writer(self)
+            try:
+                yield writer
+                writer.commit()
+            finally:
+                writer.close()
+
+    # -- objects
+
+    @property
+    def index(self) -> IndexSet:
+        """The indexes as they were last seen."""
+        if not self._index.files:
+            self._index.refresh()
+        return self._index
+
+    def has(self, object_id: bytes) -> bool:
+        """True where an index lists the object."""
+        return self.index.find(object_id) is not None
+
+    def present_packs(self) -> dict[bytes, int]:
+        """Id and size of every pack file. Raises StoreError."""
+        found = {}
+        with failure.store_errors("Listing the packs"), os.scandir(self.home.packs) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
+                    with contextlib.suppress(ValueError):
+                        found[bytes.fromhex(entry.name.removesuffix(SUFFIX))] = entry.stat().st_size
+        return found
+
+    def locate(self, object_id: bytes) -> Location:
+        """Where an object lies. Raises StoreError where no index lists it."""
+        location = self.index.locate(object_id)
+        if location is None and self._index.refresh():
+            location = self._index.locate(object_id)
+        if location is None:
+            raise failure.missing(object_id)
+        return location
+
+    def length(self, object_id: bytes) -> int:
+        """Bytes of an object, from the index."""
+        return self.locate(object_id).length
+
+    def read(self, object_id: bytes) -> bytes:
+        """The bytes of an object, checked against its id. Raises StoreError that names it."""
+        location = self.locate(object_id)
+        try:
+            joined = self._block(location.block)
+        except FileNotFoundError:
+            # gc may have moved the object to another pack since the index was read.
+            if not self._index.refresh():
+                raise failure.damaged(
+                    object_id, f"its pack {location.block.pack.hex()[:16]} is gone"
+                ) from None
+            location = self.locate(object_id)
+            try:
+                joined = self._block(location.block)
+            except FileNotFoundError:
+                raise failure.damaged(
+                    object_id, f"its pack {location.block.pack.hex()[:16]} is gone"
+                ) from None
+            except ValueError as error:
+                raise failure.damaged(object_id, f"{location.block.pack.hex()[:16]}: {error}") from error
+        except ValueError as error:
+            raise failure.damaged(object_id, f"in pack {location.block.pack.hex()[:16]}: {error}") from error
+        data = joined[location.offset : location.offset + location.length]
+        if blake3(data).digest() != object_id:
+            raise failure.damaged(object_id, f"in pack {location.block.pack.hex()[:16]}: the bytes differ")
+        return data
+
+    def _block(self, block: Block) -> bytes:
+        """The decompressed block. Raises FileNotFoundError, ValueError where damaged, StoreError."""
+        key = (block.pack, block.offset)
+        with self._lock:
+            known = self._blocks.get(key)
+            if known is not None:
+                self._blocks.move_to_end(key)
+                return known
+            pack = self._packs.get(block.pack)
+        with contextlib.ExitStack() as stack:
+            if pack is None:
+                try:
+                    pack = PackFile(self.home.packs, block.pack)
+                except FileNotFoundError:
+                    raise
+                except OSError as error:
+                    raise failure.from_os(error, "Opening a pack") from error
+            stack.enter_context(failure.store_errors("Reading a pack"))
+            data = decompress(block, pack.payload(block))
+        with self._lock:
+            self._packs[block.pack] = pack
+            self._packs.move_to_end(block.pack)
+            if len(self._packs) > CACHED_PACKS:
+                self._packs.popitem(last=False)
+            if key not in self._blocks:
+                self._blocks[key] = data
+                self._block_bytes += len(data)
+                while self._block_bytes > CACHED_BYTES and len(self._blocks) > 1:
+                    self._block_bytes -= len(self._blocks.popitem(last=False)[1])
+        return data
+
+    def stream(self, content: Sequence[bytes], start: int = 0) -> Iterator[bytes]:
+        """The bytes of `content` (ids in order) from byte `start` on, piece by piece, each piece verified."""
+        for object_id in content:
+            if start:
+                length = self.length(object_id)
+                if start >= length:
+                    start -= length
+                    continue
+            data = self.read(object_id)
+            yield data[start:] if start else data
+            start = 0
+
+    def tree(self, object_id: bytes) -> list[Entry]:
+        """The entries of a folder's tree object. Raises StoreError where it is missing, damaged or unsafe."""
+        with self._lock:
+            known = self._trees.get(object_id)
+            if known is not None:
+                self._trees.move_to_end(object_id)
+                return known
+        try:
+            entries = tree_format.decode(self.read(object_id))
+        except ValueError as error:
+            raise failure.damaged(object_id, str(error)) from error
+        with self._lock:
+            self._trees[object_id] = entries
+            if len(self._trees) > CACHED_TREES:
+                self._trees.popitem(last=False)
+        return entries
+
+    def forget(self) -> None:
+        """Drop all that is remembered of the objects: after gc and repair."""
+        with self._lock:
+            self._index = IndexSet(self.home.index)
+            self._packs.clear()
+            self._blocks.clear()
+            self._block_bytes = 0
+            self._trees.clear()
+
+    # -- manifests
+
+    def write_manifest(self, snapshot: Snapshot) -> None:
+        """Put a snapshot's manifest in place, durably: from then on the snapshot exists.
+
+        A new one is refused (StoreError) where its root tree or a table's content is not in the store.
+        Writing an existing one again (a rename) replaces it.
+        """
+        path = self._manifest(snapshot.id)
+        body = msgspec.json.encode(snapshot)
+        data = (
+            f'{{"format":"{FORMAT}","version":{MANIFEST_VERSION},"blake3":"{blake3(body).hexdigest()}",'
+            f'"snapshot":'
+        ).encode() + body
+        with self.using():
+            if not path.exists():
+                self._index.refresh()
+                for text in [
+                    snapshot.files.root,
+                    *(item for table in snapshot.tables for item in table.content),
+                ]:
+                    if not self.has(bytes.fromhex(text)):
+                        raise failure.missing(bytes.fromhex(text))
+            with failure.store_errors("Writing the snapshot's manifest"):
+                atomic.write_file(path, data + b"}\n", self.file_mode)
+
+    def read_manifest(self, snapshot_id: str) -> Snapshot:
+        """A snapshot's manifest, its checksum verified.
+
+        Raises NuvError (not found), StoreError where it is damaged or of a newer version.
+        """
+        path = self._manifest(snapshot_id)
+        title = f"Snapshot {snapshot_id}"
+        with failure.store_errors("Reading a snapshot's manifest"):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise NuvError(
+                    f"{title} has no manifest",
+                    "the store does not hold it",
+                    "`nuvtui store check` lists what is missing.",
+                    Exit.NOT_FOUND,
+                ) from None
+        try:
+            envelope = msgspec.json.decode(data, type=_Envelope)
+            if envelope.format != FORMAT:
+                raise StoreError(
+                    f"{title} is damaged", "its manifest is of another format", failure.CHECK_HINT
+                )
+            if envelope.version > MANIFEST_VERSION:
+                raise StoreError(
+                    f"{title} is too new",
+                    f"its manifest has version {envelope.version}, this nuvtui reads {MANIFEST_VERSION}",
+                    "Use the nuvtui that wrote it, or a newer one.",
+                )
+            if blake3(bytes(envelope.snapshot)).hexdigest() != envelope.blake3:
+                raise StoreError(
+                    f"{title} is damaged", "the checksum of its manifest does not hold", failure.CHECK_HINT
+                )
+            snapshot = msgspec.json.decode(envelope.snapshot, type=Snapshot)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StoreError(f"{title} is damaged", f"its manifest: {error}", failure.CHECK_HINT) from error
+        if snapshot.id != snapshot_id:
+            raise StoreError(
+                f"{title} is damaged", f"its manifest is that of {snapshot.id}", failure.CHECK_HINT
+            )
+        return snapshot
+
+    def manifest_ids(self) -> list[str]:
+        """Ids of all snapshots that are there, sorted. Raises StoreError where they cannot be listed."""
+        with failure.store_errors("Listing the snapshots"):
+            found = os.listdir(self.home.snapshots)
+        return sorted(
+            name[:-5] for name in found if name.endswith(".json") and _ID.fullmatch(name[:-5]) is not None
+        )
+
+    def delete_manifest(self, snapshot_id: str) -> None:
+        """Remove a manifest, durably; harmless where it is gone. Its objects stay until gc."""
+        path = self._manifest(snapshot_id)
+        with failure.store_errors("Deleting a snapshot's manifest"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            atomic.fsync_folder(self.home.snapshots)
+
+    def _manifest(self, snapshot_id: str) -> Path:
+        if _ID.fullmatch(snapshot_id) is None:
+            raise NuvError(f"No snapshot {snapshot_id}", "an id is 16 hexadecimal digits", "", Exit.NOT_FOUND)
+        return self.home.manifest(snapshot_id)

@@ -1,9 +1,9 @@
 """The bytes of the state file.
 
-One JSON object as TinyDB has it (table name → key → document), UTF-8, in two lines. The first line is 256
-bytes long, filled up with spaces, and holds the table `meta` with one document `state`: format, version, a
-count of the writes, the time, and the CRC-32 of all bytes that follow. The second line holds the other tables.
-A file that lost or changed a byte anywhere is told from a whole one before any of it is believed.
+One JSON object as TinyDB has it (table name, key, document), UTF-8, in two lines. The first line is 256 bytes
+long, filled up with spaces, and holds the table `meta` with one document `state`: format, version, a count of
+the writes, the time, and the CRC-32 of all bytes that follow. The second line holds the other tables. A file
+that lost or changed a byte anywhere is told from a whole one before any of it is believed.
 """
 
 import gc

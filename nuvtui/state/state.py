@@ -18,6 +18,8 @@ from nuvtui.state.files import StateFile
 from nuvtui.state.schema import Schema
 from nuvtui.state.tables import Transaction, View, unreadable
 
+__all__ = ["State", "Transaction", "View"]
+
 LOCK_SECONDS = 60.0
 """How long a change waits for the changes of others: each takes milliseconds."""
 

@@ -1,7 +1,7 @@
 """The tables as readers and writers of the state see them: records by key."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -65,7 +65,7 @@ class View:
         self.messages: Table[Message] = Table(tables.messages)
 
 
-class MutableTable(Generic[T]):
+class MutableTable(Table[T]):
     """Records within a transaction: what was put or deleted is seen at once, by this transaction alone."""
 
     def __init__(self, table: "KeyedTable", record: type[T]) -> None:
@@ -91,6 +91,12 @@ class MutableTable(Generic[T]):
             rows.pop(key, None)
         rows.update((key, record) for key, (record, _) in self._puts.items())
         return list(rows.values())
+
+    def __len__(self) -> int:
+        return len(self.all())
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.get(key) is not None
 
     def put(self, record: T) -> None:
         """Keep `record` under its key, in place of what is there.
@@ -124,16 +130,21 @@ class MutableTable(Generic[T]):
             self._table.change({key: data for key, (_, data) in self._puts.items()}, self._removals)
 
 
-class Transaction:
-    """The state while it is being changed."""
+class Transaction(View):
+    """The state while it is being changed; may be read wherever a view may."""
+
+    spaces: MutableTable[Space]
+    instances: MutableTable[Instance]
+    members: MutableTable[Member]
+    snapshots: MutableTable[SnapshotRecord]
+    stages: MutableTable[Stage]
+    distributions: MutableTable[Distribution]
+    exports: MutableTable[ExportRecord]
+    messages: MutableTable[Message]
 
     def __init__(self, database: "Database") -> None:
-        self._tables: list[MutableTable[Any]] = []
-
         def table(name: str, record: type[T]) -> MutableTable[T]:
-            made = MutableTable(database.keyed(name), record)
-            self._tables.append(made)
-            return made
+            return MutableTable(database.keyed(name), record)
 
         self.spaces = table("spaces", Space)
         self.instances = table("instances", Instance)
@@ -146,5 +157,5 @@ class Transaction:
 
     def flush(self) -> None:
         """Hand all changes to TinyDB."""
-        for table in self._tables:
+        for table in vars(self).values():
             table.flush()

@@ -1,0 +1,98 @@
+"""Submitting a task: its folder, whole from the first moment, and its worker, detached."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import threading
+from pathlib import Path
+
+import nuvtui
+from nuvtui import atomic, clock
+from nuvtui.errors import StoreError
+from nuvtui.model.task import Failure
+from nuvtui.paths import Home
+from nuvtui.tasks import files, lease, request
+from nuvtui.tasks.events import EventWriter, plain
+from nuvtui.tasks.request import Request
+
+
+def submit(home: Home, task: Request) -> str:
+    """Start `task` in a process of its own and return its id at once.
+
+    The worker has its own session and none of this process's files: it goes on when the terminal is closed.
+    Raises StoreError where the folder cannot be made. A worker that cannot be started is a failed task.
+    """
+    identifier = clock.new_id()
+    folder = home.task(identifier)
+    try:
+        _make(folder, task)
+    except OSError as error:
+        raise StoreError(
+            "The task could not be submitted",
+            error.strerror or str(error),
+            "Check free space and permissions of the store.",
+        ) from error
+    try:
+        process = _start(folder)
+    except OSError as error:
+        with files.hold_lock(folder, wait=True), EventWriter(folder) as events:
+            failure = Failure("The worker could not be started", plain(str(error)))
+            events.write("finished", status="failed", error=failure)
+        return identifier
+    worker = lease.of(process.pid, worker=True)
+    if worker is not None:
+        lease.write(folder, worker)
+    # Somebody has to take the exit status of the child, or it stays a zombie as long as this process lives.
+    threading.Thread(target=process.wait, name=f"worker {identifier}", daemon=True).start()
+    return identifier
+
+
+def _make(folder: Path, task: Request) -> None:
+    """Make the task's folder; it gets its name when everything is in it."""
+    atomic.make_folder(folder.parent)
+    new = folder.with_name(files.NEW + folder.name)
+    new.mkdir(mode=0o700)
+    atomic.write_file(new / files.REQUEST, request.encode(task))
+    submitter = lease.of(os.getpid(), worker=False)
+    if submitter is not None:
+        lease.write(new, submitter)
+    with EventWriter(new) as events:
+        events.write(
+            "queued",
+            kind=task.kind,
+            title=plain(task.title),
+            user=plain(task.user),
+            space=task.space,
+            instance=task.instance,
+            subject=task.subject,
+        )
+    new.rename(folder)
+    atomic.fsync_folder(folder.parent)
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    log = os.open(folder / files.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            # -P: nothing is imported from the folder that the worker happens to be in.
+            [sys.executable, "-P", "-m", "nuvtui.tasks.worker", os.fspath(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the worker: ours; where nuvtui is not installed, the way to it as well."""
+    environment = dict(os.environ)
+    source = os.fspath(Path(nuvtui.__file__).absolute().parents[1])
+    if source not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        known = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{source}{os.pathsep}{known}" if known else source
+    return environment

@@ -63,7 +63,9 @@ def _download(name: str, version: str, target: Path) -> None:
         best = finder.find_best_candidate(name, SpecifierSet(f"=={version}")).best_candidate
         if best is None:
             raise SystemExit(f"no source distribution of {name} {version} in the package registry")
-        answer = session.get(best.link.url_without_fragment, headers={"Accept-Encoding": "identity"}, timeout=180)
+        answer = session.get(
+            best.link.url_without_fragment, headers={"Accept-Encoding": "identity"}, timeout=180
+        )
         answer.raise_for_status()
         target.write_bytes(answer.content)
 

@@ -50,7 +50,7 @@ class Nuvtui:
 
 
 def build_settings() -> dict[str, str]:
-    """Settings by which builds reach the package registry: this machine's, and the engine's lack of a bridge."""
+    """Settings by which builds in the suite's engine reach the package registry of this machine."""
     machine = package_index()
     found = {"NUVTUI_BUILD_NETWORK": "host"}
     for variable in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):

@@ -15,7 +15,7 @@ START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
 def make_state(home: Home, workspace: Path, snapshots: int) -> None:
-    """A space `Study` whose Master is `workspace`, with `snapshots` records in its timeline (no manifests)."""
+    """A space `Study` whose Master is `workspace`, with `snapshots` records (and no manifests)."""
     (workspace / DOT / "apps").mkdir(parents=True)
     (workspace / "README.md").write_text("# Study\n")
     state = State(home)

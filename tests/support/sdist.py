@@ -1,7 +1,7 @@
-"""Fetches a source distribution from the package registry, as pip on this machine is set up, and builds nothing.
+"""Fetches a source distribution from the package registry as pip is set up here, and builds nothing.
 
-`pip download` of a source distribution runs its build system only to learn its metadata; here pip is asked where
-the file is, and the file is downloaded. As a script: `sdist.py NAME VERSION TARGET`.
+`pip download` of a source distribution runs its build system only to learn its metadata; here pip is asked
+where the file is, and the file is downloaded. As a script: `sdist.py NAME VERSION TARGET`.
 """
 
 import hashlib

@@ -119,7 +119,8 @@ def count_changes(
     return Changes(
         (added, changed, removed),
         _count(
-            {t.name: t.fingerprint for t in parent.tables} if parent else {}, {t.name: t.fingerprint for t in tables}
+            {t.name: t.fingerprint for t in parent.tables} if parent else {},
+            {t.name: t.fingerprint for t in tables},
         ),
         _count(
             {a.slug: _application_token(a) for a in parent.applications} if parent else {},
@@ -132,6 +133,8 @@ def _application_token(part: ApplicationPart) -> tuple[str, tuple[Package, ...]]
     return part.text, tuple(part.lock.packages) if part.lock else ()
 
 
-def _count(old: dict[str, object] | dict[str, str], new: dict[str, object] | dict[str, str]) -> tuple[int, int, int]:
+def _count(
+    old: dict[str, object] | dict[str, str], new: dict[str, object] | dict[str, str]
+) -> tuple[int, int, int]:
     both = old.keys() & new.keys()
     return len(new.keys() - old.keys()), sum(old[k] != new[k] for k in both), len(old.keys() - new.keys())

@@ -36,7 +36,9 @@ class ChangesService:
         found = self._context.instance(view, instance)
         self._context.require(view, Action.VIEW, found.space, instance)
         newest = max(
-            (s for s in view.snapshots.all() if s.instance == instance), key=lambda s: (s.created, s.id), default=None
+            (s for s in view.snapshots.all() if s.instance == instance),
+            key=lambda s: (s.created, s.id),
+            default=None,
         )
         old = StateRef(instance, newest.id) if newest else None
         return self.diff(old, StateRef(instance), reporter)
@@ -123,9 +125,16 @@ def file_changes(old: Files | None, new: Files | None) -> list[FileChange]:
     """Files and links that differ; a folder only where it is empty or its mode changed."""
     changes = []
     for path, before, after in trees.diff(
-        old.tree if old else _no_tree, old.root if old else None, new.tree if new else _no_tree, new.root if new else None
+        old.tree if old else _no_tree,
+        old.root if old else None,
+        new.tree if new else _no_tree,
+        new.root if new else None,
     ):
-        if _plain_folder(before) and _plain_folder(after) and not (before and after and before.mode != after.mode):
+        if (
+            _plain_folder(before)
+            and _plain_folder(after)
+            and not (before and after and before.mode != after.mode)
+        ):
             continue
         kind: ChangeKind = "added" if before is None else "removed" if after is None else "changed"
         changes.append(
@@ -160,7 +169,9 @@ def _detail(before: Entry | None, after: Entry | None) -> str:
     if before.mode != after.mode:
         parts.append(f"mode {before.mode:o} → {after.mode:o}")
     if before.kind == LINK and before.target != after.target:
-        parts.append(f"{path_to_text(os.fsdecode(before.target))} → {path_to_text(os.fsdecode(after.target))}")
+        parts.append(
+            f"{path_to_text(os.fsdecode(before.target))} → {path_to_text(os.fsdecode(after.target))}"
+        )
     return ", ".join(parts)
 
 

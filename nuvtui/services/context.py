@@ -58,7 +58,10 @@ class Context:
         found = view.instances.get(instance)
         if found is None:
             raise NuvError(
-                f"No instance {instance}", "it may have been deleted", "List them: `nuvtui instances list`.", Exit.NOT_FOUND
+                f"No instance {instance}",
+                "it may have been deleted",
+                "List them: `nuvtui instances list`.",
+                Exit.NOT_FOUND,
             )
         return found
 
@@ -66,7 +69,12 @@ class Context:
         """The space with id `space`. Raises NuvError (exit code 3) where it is gone."""
         found = view.spaces.get(space)
         if found is None:
-            raise NuvError(f"No space {space}", "it may have been deleted", "List them: `nuvtui spaces list`.", Exit.NOT_FOUND)
+            raise NuvError(
+                f"No space {space}",
+                "it may have been deleted",
+                "List them: `nuvtui spaces list`.",
+                Exit.NOT_FOUND,
+            )
         return found
 
     def workspace(self, instance: Instance) -> Workspace:

@@ -136,14 +136,24 @@ class DistributionService:
         instance = self._context.instance(self._context.view(), stage.source.instance)
         with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
             snapshot = capture.take(
-                self._context, instance, "automatic", reporter, cause=f"source of distribution {distribution.id[:8]}"
+                self._context,
+                instance,
+                "automatic",
+                reporter,
+                cause=f"source of distribution {distribution.id[:8]}",
             )
         ref = StateRef(instance.id, snapshot.id)
         self._change(distribution.id, lambda d: msgspec.structs.replace(d, source=ref))
         return ref
 
     def _one(
-        self, identifier: str, source: Objects, target: str, strategies: Strategies, message: str, reporter: Reporter
+        self,
+        identifier: str,
+        source: Objects,
+        target: str,
+        strategies: Strategies,
+        message: str,
+        reporter: Reporter,
     ) -> None:
         """Distribute to one target; its outcome goes into the record. Only Cancelled is raised."""
         result = TargetResult(target, self._name(self._context.view(), target), "waiting")
@@ -176,7 +186,9 @@ class DistributionService:
                 backup.id,
             )
         except Cancelled:
-            self._record(identifier, msgspec.structs.replace(result, status="cancelled", error="cancelled: as it was"))
+            self._record(
+                identifier, msgspec.structs.replace(result, status="cancelled", error="cancelled: as it was")
+            )
             raise
         except NuvError as error:
             broken = "neither as it was" in error.title
@@ -196,7 +208,9 @@ class DistributionService:
             tx.distributions.put(msgspec.structs.replace(distribution, targets=targets))
             if message and result.status == "completed":
                 tx.messages.put(
-                    Message(clock.new_id(), result.instance, self._context.user, message, clock.now(), identifier)
+                    Message(
+                        clock.new_id(), result.instance, self._context.user, message, clock.now(), identifier
+                    )
                 )
 
     def _change(self, identifier: str, change: Callable[[Distribution], Distribution]) -> Distribution:
@@ -213,7 +227,9 @@ class DistributionService:
 
         def close(distribution: Distribution) -> Distribution:
             targets = [
-                msgspec.structs.replace(t, status="cancelled", error="not begun") if t.status == "waiting" else t
+                msgspec.structs.replace(t, status="cancelled", error="not begun")
+                if t.status == "waiting"
+                else t
                 for t in distribution.targets
             ]
             done = sum(t.status == "completed" for t in targets)
@@ -254,7 +270,9 @@ class DistributionService:
                         " to have it as it was, or distribute again",
                     )
                 elif target.status == "waiting":
-                    target = msgspec.structs.replace(target, status="interrupted", error="not begun: as it was")
+                    target = msgspec.structs.replace(
+                        target, status="interrupted", error="not begun: as it was"
+                    )
                 targets.append(target)
             settled = msgspec.structs.replace(distribution, targets=targets, status="interrupted")
             with self._context.state.transaction() as tx:
@@ -315,7 +333,12 @@ class DistributionService:
         return self._change(identifier, lambda d: msgspec.structs.replace(d, status="recalled"))
 
     def _taken_back(
-        self, distribution: Distribution, source: Objects, before: Snapshot | None, now: Snapshot, reporter: Reporter
+        self,
+        distribution: Distribution,
+        source: Objects,
+        before: Snapshot | None,
+        now: Snapshot,
+        reporter: Reporter,
     ) -> Transition:
         """Removals of what the distribution wrote and nobody changed since."""
         present = self._objects(StateRef(now.instance.id, now.id))
@@ -340,7 +363,10 @@ class DistributionService:
             elif name in present.tables:
                 reporter.warning(f"Table {name} was changed since: kept")
         for slug in [*brought.applications.created, *brought.applications.replaced]:
-            if slug in present.applications and present.applications[slug].text == source.applications[slug].text:
+            if (
+                slug in present.applications
+                and present.applications[slug].text == source.applications[slug].text
+            ):
                 out.applications_removed.append(slug)
             elif slug in present.applications:
                 reporter.warning(f"Application {slug} was changed since: kept")
@@ -351,7 +377,9 @@ class DistributionService:
     def messages(self, instance: str) -> list[Message]:
         """Messages of distributions to an instance that the acting user has not read yet, oldest first."""
         found = [
-            m for m in self._context.view().messages.all() if m.instance == instance and self._context.user not in m.read_by
+            m
+            for m in self._context.view().messages.all()
+            if m.instance == instance and self._context.user not in m.read_by
         ]
         return sorted(found, key=lambda m: m.created)
 
@@ -361,7 +389,9 @@ class DistributionService:
             for identifier in messages:
                 message = tx.messages.get(identifier)
                 if message is not None and self._context.user not in message.read_by:
-                    tx.messages.put(msgspec.structs.replace(message, read_by=[*message.read_by, self._context.user]))
+                    tx.messages.put(
+                        msgspec.structs.replace(message, read_by=[*message.read_by, self._context.user])
+                    )
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -369,7 +399,10 @@ class DistributionService:
         stage = self._staging.get(space)
         if stage is None or stage.empty:
             raise NuvError(
-                "Nothing is staged", "a distribution pushes what is in the stage", "Stage something: `nuvtui stage add`.", Exit.REFUSED
+                "Nothing is staged",
+                "a distribution pushes what is in the stage",
+                "Stage something: `nuvtui stage add`.",
+                Exit.REFUSED,
             )
         return stage
 
@@ -377,7 +410,12 @@ class DistributionService:
         """Roles and targets, before anything happens."""
         view = self._context.view()
         if not targets:
-            raise NuvError("No target", "expected at least one instance", "Name them: `--targets INSTANCE,…`.", Exit.USAGE)
+            raise NuvError(
+                "No target",
+                "expected at least one instance",
+                "Name them: `--targets INSTANCE,…`.",
+                Exit.USAGE,
+            )
         self._context.require(view, Action.VIEW, stage.space, stage.source.instance)
         for target in targets:
             instance = self._context.instance(view, target)
@@ -447,7 +485,10 @@ class DistributionService:
 
 def _gone(what: str) -> NuvError:
     return NuvError(
-        f"{what} is not in the source state any more", "it was staged before", "Take it out: `nuvtui stage remove`.", Exit.NOT_FOUND
+        f"{what} is not in the source state any more",
+        "it was staged before",
+        "Take it out: `nuvtui stage remove`.",
+        Exit.NOT_FOUND,
     )
 
 
@@ -478,7 +519,12 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
     )
     return TargetPlan(
         target,
-        TypePlan(*(sorted(map(path_to_text, names)) for names in (files.created, files.replaced, files.removed, files.kept))),
+        TypePlan(
+            *(
+                sorted(map(path_to_text, names))
+                for names in (files.created, files.replaced, files.removed, files.kept)
+            )
+        ),
         plan(
             {name: part.fingerprint for name, part in source.tables.items()},
             {name: part.fingerprint for name, part in now.tables.items()},
@@ -509,7 +555,10 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
         [*removed, *_emptied(removed, written, source, now)],
         [source.tables[name] for name in [*planned.tables.created, *planned.tables.replaced]],
         planned.tables.removed,
-        [source.applications[slug] for slug in [*planned.applications.created, *planned.applications.replaced]],
+        [
+            source.applications[slug]
+            for slug in [*planned.applications.created, *planned.applications.replaced]
+        ],
         planned.applications.removed,
     )
 
@@ -527,5 +576,3 @@ def _emptied(removed: list[str], written: list[str], source: Objects, now: Objec
 
 def _counts(part: TypePlan) -> Counts:
     return Counts(len(part.created), len(part.replaced), len(part.removed), len(part.kept))
-
-

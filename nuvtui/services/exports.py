@@ -90,11 +90,19 @@ class ExportsService:
             )
         if spec.engine == "oci":
             findings.append(
-                Finding("stop", "engine", "the built-in engine oci is not part of this version", "Use --engine docker.")
+                Finding(
+                    "stop",
+                    "engine",
+                    "the built-in engine oci is not part of this version",
+                    "Use --engine docker.",
+                )
             )
         discovery = engines.discover(self._context.settings)
         if discovery.engine is None:
-            tried = "; ".join(f"{where}: {problem}" for where, problem in discovery.tried) or "no engine was found"
+            tried = (
+                "; ".join(f"{where}: {problem}" for where, problem in discovery.tried)
+                or "no engine was found"
+            )
             findings.append(
                 Finding(
                     "stop",
@@ -115,7 +123,9 @@ class ExportsService:
                 )
             )
         elif spec.push and public:
-            findings.append(Finding("warning", "registry", f"{target} counts as public: anyone can pull the image"))
+            findings.append(
+                Finding("warning", "registry", f"{target} counts as public: anyone can pull the image")
+            )
         tables = self._tables(spec)
         if tables:
             findings.append(
@@ -129,7 +139,11 @@ class ExportsService:
         if spec.output:
             folder = Path(text_to_path(spec.output)).parent
             if not folder.is_dir():
-                findings.append(Finding("stop", "output", f"no folder {folder} to write the archive to", "Create it first."))
+                findings.append(
+                    Finding(
+                        "stop", "output", f"no folder {folder} to write the archive to", "Create it first."
+                    )
+                )
         return findings, application, discovery
 
     def _tables(self, spec: ExportSpec) -> list[str]:
@@ -180,7 +194,9 @@ class ExportsService:
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def create(self, spec: ExportSpec, reporter: Reporter | None = None, export_id: str | None = None) -> ExportRecord:
+    def create(
+        self, spec: ExportSpec, reporter: Reporter | None = None, export_id: str | None = None
+    ) -> ExportRecord:
         """Export an application. Raises NuvError: role (4), refused by preflight or guard (6), build or push (1)."""
         reporter = reporter or Silent()
         view = self._context.view()
@@ -273,7 +289,11 @@ class ExportsService:
     def _settle(self, space: str) -> None:
         """An export that says it is running while its process is gone has failed; what it began is taken away."""
         for record in self._context.view().exports.all():
-            if record.space != space or record.status != "running" or self._context.busy(f"export-{record.id}"):
+            if (
+                record.space != space
+                or record.status != "running"
+                or self._context.busy(f"export-{record.id}")
+            ):
                 continue
             with self._context.state.transaction() as tx:
                 now = tx.exports.get(record.id)
@@ -398,7 +418,12 @@ class _Run:
     """One export from its first stage to its last."""
 
     def __init__(
-        self, service: ExportsService, context: Context, spec: ExportSpec, record: ExportRecord, reporter: Reporter
+        self,
+        service: ExportsService,
+        context: Context,
+        spec: ExportSpec,
+        record: ExportRecord,
+        reporter: Reporter,
     ) -> None:
         self._service = service
         self._context = context
@@ -485,7 +510,9 @@ class _Run:
         self._begin("plan", "Planning the image")
         part = next((a for a in manifest.applications if a.slug == self._spec.application), None)
         if part is None:
-            raise NuvError(f"No application {self._spec.application!r} in the snapshot", "", "", Exit.NOT_FOUND)
+            raise NuvError(
+                f"No application {self._spec.application!r} in the snapshot", "", "", Exit.NOT_FOUND
+            )
         application = application_file.parse(part.text, f"{part.slug}.yaml")
         base_digest = engine.base_digest(application.image, self._reporter)
         recipe = self._service._recipe(self._spec, application, manifest, base_digest or "", self._record.id)

@@ -36,11 +36,17 @@ class MembersService:
             pwd.getpwnam(user)
         except KeyError:
             raise NuvError(
-                f"No user {user!r} on this machine", "expected a login name", "Check the spelling.", Exit.USAGE
+                f"No user {user!r} on this machine",
+                "expected a login name",
+                "Check the spelling.",
+                Exit.USAGE,
             ) from None
         if role is Role.ADMINISTRATOR and instance is not None:
             raise NuvError(
-                "A space administrator has the whole space", "an instance was named", "Leave the instance out.", Exit.USAGE
+                "A space administrator has the whole space",
+                "an instance was named",
+                "Leave the instance out.",
+                Exit.USAGE,
             )
         member = Member(space, user, role, instance)
         with self._context.state.transaction() as tx:
@@ -55,7 +61,9 @@ class MembersService:
             self._context.require(tx, Action.MANAGE, space)
             key = member_key(Member(space, user, Role.OBSERVER, instance))
             if tx.members.get(key) is None:
-                raise NuvError(f"{user} is not a member there", "", "See `nuvtui members list`.", Exit.NOT_FOUND)
+                raise NuvError(
+                    f"{user} is not a member there", "", "See `nuvtui members list`.", Exit.NOT_FOUND
+                )
             tx.members.delete(key)
             self._refuse_headless(tx.members.all(), space)
 

@@ -44,13 +44,20 @@ class Operations:
 
 
 def services_snapshot(
-    services: "Services", reporter: Reporter, instance: str, name: str = "", description: str = "", next_phase: str = ""
+    services: "Services",
+    reporter: Reporter,
+    instance: str,
+    name: str = "",
+    description: str = "",
+    next_phase: str = "",
 ) -> Any:
     """Take a snapshot."""
     return services.snapshots.create(instance, name, description, next_phase, reporter)
 
 
-def services_restore(services: "Services", reporter: Reporter, snapshot: str, instance: str | None = None) -> Any:
+def services_restore(
+    services: "Services", reporter: Reporter, snapshot: str, instance: str | None = None
+) -> Any:
     """Restore a snapshot."""
     return services.restore.restore(snapshot, instance, reporter)
 
@@ -81,7 +88,9 @@ def services_recall(services: "Services", reporter: Reporter, distribution: str)
     return services.distribution.recall(distribution, reporter)
 
 
-def services_export(services: "Services", reporter: Reporter, spec: dict[str, Any], export: str | None = None) -> Any:
+def services_export(
+    services: "Services", reporter: Reporter, spec: dict[str, Any], export: str | None = None
+) -> Any:
     """Export an application."""
     return services.exports.create(msgspec.convert(spec, ExportSpec), reporter, export)
 
@@ -97,10 +106,17 @@ def services_push(services: "Services", reporter: Reporter, export: str, public_
 
 
 def services_import_table(
-    services: "Services", reporter: Reporter, instance: str, file: str, name: str | None = None, replace: bool = False
+    services: "Services",
+    reporter: Reporter,
+    instance: str,
+    file: str,
+    name: str | None = None,
+    replace: bool = False,
 ) -> Any:
     """Import a file as a table."""
-    return services.tables.import_file(instance, Path(text_to_path(file)), name, replace=replace, reporter=reporter)
+    return services.tables.import_file(
+        instance, Path(text_to_path(file)), name, replace=replace, reporter=reporter
+    )
 
 
 def services_check(services: "Services", reporter: Reporter, read_data: bool = False) -> Any:
@@ -108,7 +124,9 @@ def services_check(services: "Services", reporter: Reporter, read_data: bool = F
     return services.maintenance.check(read_data, reporter)
 
 
-def services_gc(services: "Services", reporter: Reporter, dry_run: bool = False, grace: float | None = None) -> Any:
+def services_gc(
+    services: "Services", reporter: Reporter, dry_run: bool = False, grace: float | None = None
+) -> Any:
     """Free what no snapshot refers to."""
     return services.maintenance.gc(dry_run, grace, reporter)
 

@@ -31,7 +31,9 @@ class RestoreService:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def restore(self, snapshot: str, instance_id: str | None = None, reporter: Reporter | None = None) -> RestoreResult:
+    def restore(
+        self, snapshot: str, instance_id: str | None = None, reporter: Reporter | None = None
+    ) -> RestoreResult:
         """Replace the Current State of an instance (None: the snapshot's own) by the snapshot.
 
         Needs the viewer role where the snapshot is and the editor role on the target (4). A failure leaves the

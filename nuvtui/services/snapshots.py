@@ -64,7 +64,11 @@ class SnapshotsService:
     def find(self, instance_id: str, key: str) -> SnapshotRecord:
         """The snapshot of an instance that `key` (id, prefix, name or slug of the name) means."""
         return pick(
-            key, self.list(instance_id), "snapshot", lambda s: s.id, lambda s: (s.name, slugify(s.name)) if s.name else ()
+            key,
+            self.list(instance_id),
+            "snapshot",
+            lambda s: s.id,
+            lambda s: (s.name, slugify(s.name)) if s.name else (),
         )
 
     def manifest(self, snapshot: str) -> Snapshot:
@@ -104,7 +108,9 @@ class SnapshotsService:
                 raise NuvError(f"No snapshot {snapshot}", "", "", Exit.NOT_FOUND)
             self._context.require(view, Action.MODIFY, record.space, record.instance)
             used = [e for e in view.exports.all() if e.status == "running" and e.snapshot == snapshot]
-            used_too = [d for d in view.distributions.all() if d.status == "running" and d.source.snapshot == snapshot]
+            used_too = [
+                d for d in view.distributions.all() if d.status == "running" and d.source.snapshot == snapshot
+            ]
             if used or used_too:
                 raise NuvError(
                     f"Snapshot {snapshot[:8]} is in use",
@@ -125,7 +131,9 @@ def check_name(name: str) -> str:
     """`name` stripped. Raises NuvError (2) where it is too long or holds control characters."""
     name = name.strip()
     if len(name) > 200 or not name.isprintable():
-        raise NuvError("This name cannot be used", "expected at most 200 printable characters", "", Exit.USAGE)
+        raise NuvError(
+            "This name cannot be used", "expected at most 200 printable characters", "", Exit.USAGE
+        )
     return name
 
 

@@ -43,7 +43,13 @@ class SpaceInfo(msgspec.Struct, frozen=True):
     role: Role | None
 
 
-def pick(key: str, candidates: Sequence[T], kind: str, id_of: Callable[[T], str], names: Callable[[T], Sequence[str]]) -> T:
+def pick(
+    key: str,
+    candidates: Sequence[T],
+    kind: str,
+    id_of: Callable[[T], str],
+    names: Callable[[T], Sequence[str]],
+) -> T:
     """The one candidate that `key` means: its id, one of its names, or a unique prefix of its id (4 or more).
 
     Raises NuvError (exit code 3) where there is none, (exit code 2) where it could be several, naming them.
@@ -57,7 +63,11 @@ def pick(key: str, candidates: Sequence[T], kind: str, id_of: Callable[[T], str]
         some = ", ".join(id_of(c)[:8] for c in matches[:6]) + (" …" if len(matches) > 6 else "")
         raise NuvError(f"{kind} {key!r} is ambiguous", f"it could be {some}", "Use the id.", Exit.USAGE)
     known = [names(c)[0] if names(c) and names(c)[0] else id_of(c)[:8] for c in candidates[:6]]
-    hint = f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}{' …' if len(candidates) > 6 else ''}." if known else ""
+    hint = (
+        f"There {'is' if len(known) == 1 else 'are'}: {', '.join(known)}{' …' if len(candidates) > 6 else ''}."
+        if known
+        else ""
+    )
     raise NuvError(f"No {kind} {key!r}", "" if known else "there is none yet", hint, Exit.NOT_FOUND)
 
 
@@ -124,11 +134,16 @@ class SpacesService:
         space = Space(clock.new_id(), name, clock.now())
         master = Instance(clock.new_id(), space.id, MASTER, path_to_text(str(root)), clock.now())
         shared_root = self._context.home.workspace(space.id)
-        distributed = Instance(clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(shared_root)), clock.now())
+        distributed = Instance(
+            clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(shared_root)), clock.now()
+        )
         with self._context.state.transaction() as tx:
             if any(other.name == name for other in tx.spaces.all()):
                 raise NuvError(
-                    f"A space {name!r} exists already", "", "Choose another name: `nuvtui init --space NAME`.", Exit.CONFLICT
+                    f"A space {name!r} exists already",
+                    "",
+                    "Choose another name: `nuvtui init --space NAME`.",
+                    Exit.CONFLICT,
                 )
             prepare_workspace(Workspace(root))
             prepare_workspace(Workspace(shared_root))
@@ -220,7 +235,9 @@ class InstancesService:
         instance = Instance(clock.new_id(), space, name, path_to_text(str(root)), clock.now())
         with self._context.state.transaction() as tx:
             if any(i.space == space and i.name == name for i in tx.instances.all()):
-                raise NuvError(f"An instance {name!r} exists already", "", "Choose another name.", Exit.CONFLICT)
+                raise NuvError(
+                    f"An instance {name!r} exists already", "", "Choose another name.", Exit.CONFLICT
+                )
             prepare_workspace(Workspace(root))
             tx.instances.put(instance)
         return instance
@@ -280,4 +297,12 @@ def _check_name(name: str, kind: str) -> None:
         )
 
 
-__all__ = ["InstancesService", "Location", "SpaceInfo", "SpacesService", "member_key", "pick", "prepare_workspace"]
+__all__ = [
+    "InstancesService",
+    "Location",
+    "SpaceInfo",
+    "SpacesService",
+    "member_key",
+    "pick",
+    "prepare_workspace",
+]

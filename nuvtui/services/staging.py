@@ -101,7 +101,9 @@ class StagingService:
         with self._context.state.transaction() as tx:
             stage = tx.stages.get(f"{space}/{self._context.user}")
             if stage is None:
-                raise NuvError("Nothing is staged", "", "Stage something: `nuvtui stage add`.", Exit.NOT_FOUND)
+                raise NuvError(
+                    "Nothing is staged", "", "Stage something: `nuvtui stage add`.", Exit.NOT_FOUND
+                )
             paths = [path_to_text(_normal(path)) for path in files or []]
             for wanted, held, kind in (
                 (paths, stage.files, "path"),
@@ -152,11 +154,15 @@ class StagingService:
                 items.append(StagedItem(ObjectType.FILES, text, missing=True))
                 continue
             name = text + "/" if entry is not None and entry.kind == FOLDER else text
-            items.append(StagedItem(ObjectType.FILES, name, entry.size if entry else 0, entry.count if entry else 1))
+            items.append(
+                StagedItem(ObjectType.FILES, name, entry.size if entry else 0, entry.count if entry else 1)
+            )
         if stage.tables or stage.everything:
             rows = {t.name: t.rows for t in reader.tables()}
             for table in sorted(rows) if stage.everything else stage.tables:
-                items.append(StagedItem(ObjectType.TABLES, table, rows.get(table, 0), missing=table not in rows))
+                items.append(
+                    StagedItem(ObjectType.TABLES, table, rows.get(table, 0), missing=table not in rows)
+                )
         if stage.applications or stage.everything:
             slugs = {a.slug for a in reader.applications()}
             for slug in sorted(slugs) if stage.everything else stage.applications:

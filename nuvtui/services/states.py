@@ -113,7 +113,9 @@ class StatesService:
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         if ref.snapshot is None:
             newest = max(
-                (s for s in view.snapshots.all() if s.instance == instance.id), key=lambda s: s.created, default=None
+                (s for s in view.snapshots.all() if s.instance == instance.id),
+                key=lambda s: s.created,
+                default=None,
             )
             return CurrentState(self._context, instance, newest.id if newest else None)
         return SnapshotState(self._context, self._context.store.read_manifest(ref.snapshot))
@@ -162,7 +164,12 @@ def safe_parts(path: str) -> list[str]:
     """The components of a path relative to a workspace. Raises NuvError (2) where it would lead out of it."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or "\0" in path:
-        raise NuvError(f"{path!r} is not a path in the workspace", "expected a relative path without `..`", "", Exit.USAGE)
+        raise NuvError(
+            f"{path!r} is not a path in the workspace",
+            "expected a relative path without `..`",
+            "",
+            Exit.USAGE,
+        )
     return parts
 
 
@@ -183,7 +190,9 @@ class CurrentState:
         if parts and os.path.realpath(found.parent) != str(
             Path(os.path.realpath(self._workspace.root)).joinpath(*parts[:-1])
         ):
-            raise NuvError(f"{path!r} lies behind a link", "", "Open the link's target itself.", Exit.NOT_FOUND)
+            raise NuvError(
+                f"{path!r} lies behind a link", "", "Open the link's target itself.", Exit.NOT_FOUND
+            )
         return found
 
     def folder(self, path: str) -> list[FileView]:
@@ -222,7 +231,9 @@ class CurrentState:
             info = entry.stat(follow_symlinks=False)
         except OSError:
             return FileView(entry.name, path, "?", 0, 0, 0)
-        kind = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}.get(stat.S_IFMT(info.st_mode), "?")
+        kind = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}.get(
+            stat.S_IFMT(info.st_mode), "?"
+        )
         target = ""
         if kind == LINK:
             try:
@@ -244,7 +255,14 @@ class CurrentState:
             status = "new"
         size = info.st_size if kind == FILE else 0
         return FileView(
-            entry.name, path, kind, size, info.st_mtime_ns, stat.S_IMODE(info.st_mode), target=target, status=status
+            entry.name,
+            path,
+            kind,
+            size,
+            info.st_mtime_ns,
+            stat.S_IMODE(info.st_mode),
+            target=target,
+            status=status,
         )
 
     def _open(self, path: str) -> int:
@@ -287,7 +305,12 @@ class CurrentState:
             bad = isinstance(application, NuvError)
             parts.append(
                 ApplicationPart(
-                    slug, slug if isinstance(application, NuvError) else application.name, "invalid" if isinstance(application, NuvError) else application.kind.value, text, None, str(application) if bad else ""
+                    slug,
+                    slug if isinstance(application, NuvError) else application.name,
+                    "invalid" if isinstance(application, NuvError) else application.kind.value,
+                    text,
+                    None,
+                    str(application) if bad else "",
                 )
             )
         return parts
@@ -307,7 +330,12 @@ class SnapshotState:
     def _entry(self, path: str) -> Entry:
         entry = trees.lookup(self._store.tree, self._root, "/".join(safe_parts(path)))
         if entry is None:
-            raise NuvError(f"No {path!r} in {self.label}", "", "List its files: `nuvtui snapshots files`.", Exit.NOT_FOUND)
+            raise NuvError(
+                f"No {path!r} in {self.label}",
+                "",
+                "List its files: `nuvtui snapshots files`.",
+                Exit.NOT_FOUND,
+            )
         return entry
 
     def folder(self, path: str) -> list[FileView]:

@@ -62,7 +62,9 @@ class TableStates:
         view = self._context.view()
         tables = self._live(ref)
         newest = max(
-            (s for s in view.snapshots.all() if s.instance == ref.instance), key=lambda s: (s.created, s.id), default=None
+            (s for s in view.snapshots.all() if s.instance == ref.instance),
+            key=lambda s: (s.created, s.id),
+            default=None,
         )
         return capture.describe(tables, self._context.store.read_manifest(newest.id).tables if newest else [])
 

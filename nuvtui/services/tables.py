@@ -45,7 +45,9 @@ class TablesService:
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         manifest = self._context.store.read_manifest(ref.snapshot)
-        return parquet.query(manifest.tables, self._context.store, self._context.home.cache / "tables", sql, limit)
+        return parquet.query(
+            manifest.tables, self._context.store, self._context.home.cache / "tables", sql, limit
+        )
 
     def import_file(
         self,
@@ -80,5 +82,3 @@ class TablesService:
     def delete(self, instance: str, table: str) -> None:
         """Delete a table of the Current State. Needs the editor role (4)."""
         self._open(instance, Action.MODIFY).delete(table)
-
-

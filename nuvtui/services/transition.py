@@ -45,7 +45,9 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
     """The transition that turns the state recorded as `old` into the one recorded as `new`."""
     tree = context.store.tree
     puts, removals = [], []
-    for path, before, after in trees.diff(tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root)):
+    for path, before, after in trees.diff(
+        tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root)
+    ):
         if after is None:
             removals.append(path)
         elif before is None or after.kind != FOLDER or (before.kind, before.mode) != (FOLDER, after.mode):
@@ -124,7 +126,9 @@ def _go_back(context: Context, instance: Instance, backup: Snapshot, error: Base
         with context.store.writer() as writer:
             from nuvtui.store import scan
 
-            now = scan.scan(context.workspace(instance).root, writer, stat_cache(context, instance.id), Silent())
+            now = scan.scan(
+                context.workspace(instance).root, writer, stat_cache(context, instance.id), Silent()
+            )
             writer.commit()
         tree = context.store.tree
         puts, removals = [], []
@@ -161,7 +165,9 @@ def _tables_differ(context: Context, instance: Instance, backup: Snapshot) -> bo
     return {t.name: t.fingerprint for t in live} != {t.name: t.fingerprint for t in backup.tables}
 
 
-def _refuse_unrecorded(context: Context, instance: Instance, backup: Snapshot, transition: Transition) -> None:
+def _refuse_unrecorded(
+    context: Context, instance: Instance, backup: Snapshot, transition: Transition
+) -> None:
     """Refuse to write over what the automatic snapshot does not hold: ignored, unreadable, or new since.
 
     Raises NuvError (5) before anything is touched.

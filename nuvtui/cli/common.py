@@ -1,0 +1,215 @@
+"""What commands share: the options, finding space, instance and state, and running a task to its end."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from nuvtui.bootstrap import Services, open_services
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.space import Instance, Space
+from nuvtui.model.stage import StateRef
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CURRENT = ("current", "current-state", "now", ".")
+"""What people may type for the Current State where a snapshot is asked for."""
+
+
+def formatted(command: F) -> F:
+    """Add `-f`, passed as `form`."""
+    return click.option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(["tabulated", "json", "yaml"]),
+        default="tabulated",
+        help="How to print the result.",
+    )(command)
+
+
+def scoped(command: F) -> F:
+    """Add `-s` and `-i`; the command gets a `Scope` as its first argument."""
+
+    @click.option(
+        "-s", "--space", "space_key", metavar="SPACE", help="Space (default: that of the current folder)."
+    )
+    @click.option(
+        "-i", "--instance", "instance_key", metavar="INSTANCE", help="Instance (default: as for the space)."
+    )
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapper(
+        ctx: click.Context, /, *args: Any, space_key: str | None, instance_key: str | None, **kwargs: Any
+    ) -> Any:
+        return command(Scope(services(ctx), space_key, instance_key), *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def from_snapshot(command: F) -> F:
+    """Add `-p`, passed as `snapshot_key`."""
+    return click.option(
+        "-p",
+        "--snapshot",
+        "snapshot_key",
+        metavar="SNAPSHOT",
+        help="Snapshot: id, prefix or name (default: Current State).",
+    )(command)
+
+
+def detachable(command: F) -> F:
+    """Add `--wait/--detach`, passed as `detach`."""
+    return click.option(
+        "--wait/--detach",
+        "wait",
+        default=True,
+        help="Wait for the task to end (default), or print its id at once.",
+    )(command)
+
+
+def services(ctx: click.Context) -> Services:
+    """The services of this invocation, opened once."""
+    root = ctx.find_root()
+    if not isinstance(root.obj.get("services"), Services):
+        from nuvtui import config
+
+        flags = {key: root.obj.get(key) for key in ("home", "ascii", "theme")}
+        root.obj["services"] = open_services(config.load(flags))
+    found: Services = root.obj["services"]
+    return found
+
+
+class Scope:
+    """The space, instance and state that a command works on."""
+
+    def __init__(self, services: Services, space_key: str | None, instance_key: str | None) -> None:
+        self.services = services
+        self._space_key = space_key
+        self._instance_key = instance_key
+
+    @functools.cached_property
+    def _here(self) -> Any:
+        return self.services.spaces.locate(Path.cwd())
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """The space. Raises NuvError (3) where none is named and the current folder is in none."""
+        if self._space_key:
+            return self.services.spaces.find(self._space_key)
+        if self._here is None:
+            raise NuvError(
+                "No space here",
+                f"{Path.cwd()} is in no workspace",
+                "Begin with `nuvtui init`, or name a space with -s.",
+                Exit.NOT_FOUND,
+            )
+        space: Space = self._here.space
+        return space
+
+    @functools.cached_property
+    def instance(self) -> Instance:
+        """The instance: named, that of the current folder, else the space's Master."""
+        if self._instance_key:
+            space, _, name = self._instance_key.rpartition("/")
+            if space and self._space_key is None:
+                self._space_key = space
+            return self.services.instances.find(self.space.id, name)
+        if self._here is not None and self._here.space.id == self.space.id:
+            instance: Instance = self._here.instance
+            return instance
+        return self.services.instances.find(self.space.id, "Master")
+
+    def state(self, key: str | None) -> StateRef:
+        """The state that `key` means: None or `current` for the Current State, else a snapshot."""
+        if key is None or key.lower() in CURRENT:
+            return StateRef(self.instance.id)
+        return StateRef(self.instance.id, self.services.snapshots.find(self.instance.id, key).id)
+
+    def target(self, key: str) -> Instance:
+        """The instance that `[SPACE/]INSTANCE` means."""
+        space, _, name = key.rpartition("/")
+        space_id = self.services.spaces.find(space).id if space else self.space.id
+        return self.services.instances.find(space_id, name)
+
+
+def run_task(
+    scope_services: Services,
+    kind: str,
+    arguments: dict[str, Any],
+    title: str,
+    *,
+    space: str = "",
+    instance: str = "",
+    subject: str = "",
+    wait: bool = True,
+    log: bool = False,
+) -> Any:
+    """Submit a task and (`wait`) follow it to its end: progress on standard error for people, silence for pipes.
+
+    Returns the task's result, or None where it was only submitted (its id is then printed). Ctrl+C cancels the task;
+    a hang-up leaves it running. Raises NuvError as the task did.
+    """
+    from nuvtui.tasks.request import Request
+    from nuvtui.tasks.submit import submit
+
+    settings = msgspec.to_builtins(scope_services.settings) | {"home": str(scope_services.home.root)}
+    task = submit(
+        scope_services.home,
+        Request(
+            kind=kind,
+            arguments=arguments,
+            title=title,
+            user=scope_services.user,
+            space=space,
+            instance=instance,
+            subject=subject,
+            settings=settings,
+            cwd=str(Path.cwd()),
+        ),
+    )
+    if not wait:
+        print(task)
+        return None
+    return follow(scope_services, task, log=log)
+
+
+def follow(scope_services: Services, task: str, *, log: bool = False, cancel: bool = True) -> Any:
+    """Follow a task to its end and return its result. Raises NuvError as the task did."""
+    from nuvtui.cli.progress import Progress
+    from nuvtui.tasks.attach import attach
+    from nuvtui.tasks.lifecycle import cancel as cancel_task
+
+    progress = Progress(sys.stderr)
+    try:
+        view = attach(scope_services.home, task, progress.event, progress.log if log else None)
+    except KeyboardInterrupt:
+        progress.close()
+        if cancel:
+            print("Cancelling…", file=sys.stderr)
+            cancel_task(scope_services.home, task)
+        raise
+    finally:
+        progress.close()
+    if view.error is not None:
+        error = view.error
+        raise NuvError(error.title, error.message, error.hint, Exit(error.exit_code))
+    return view.result
+
+
+def confirm(yes: bool, what: str) -> None:
+    """Raise NuvError (6) unless `--yes` was said or a person at the terminal agrees."""
+    if yes:
+        return
+    if (
+        sys.stdin.isatty()
+        and sys.stderr.isatty()
+        and click.confirm(f"{what} Go on?", default=False, err=True)
+    ):
+        return
+    raise NuvError("Not confirmed", what, "Say --yes.", Exit.REFUSED)

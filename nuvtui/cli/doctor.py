@@ -1,0 +1,102 @@
+"""`doctor`: what works here, what does not, what to do."""
+
+import os
+import shutil
+import sys
+
+import click
+
+from nuvtui import sanitise
+from nuvtui.bootstrap import Services
+from nuvtui.cli.common import formatted, services
+from nuvtui.cli.output import emit, size
+from nuvtui.model.export import Finding
+
+
+@click.command()
+@formatted
+@click.pass_context
+def doctor(ctx: click.Context, form: str) -> None:
+    """Say what works here, what does not, and what to do."""
+    opened = services(ctx)
+    findings = [*_terminal(), *_store(opened), *_engine(opened)]
+    emit(findings, form)
+    if form == "tabulated":
+        marks = {"note": "ok", "warning": "warn", "stop": "bad"}
+        for finding in findings:
+            print(sanitise.line(f"{marks[finding.level]:<5} {finding.subject:<10} {finding.text}"))
+            if finding.hint:
+                print(sanitise.line(f"{'':<16} {finding.hint}"))
+
+
+def _terminal() -> list[Finding]:
+    term = os.environ.get("TERM", "")
+    found = []
+    if term in ("", "dumb", "unknown"):
+        found.append(
+            Finding(
+                "warning",
+                "terminal",
+                f"TERM is {term!r}: the screens need a real one",
+                "Set TERM=xterm-256color.",
+            )
+        )
+    else:
+        width, height = shutil.get_terminal_size()
+        found.append(Finding("note", "terminal", f"{term}, {width}x{height}"))
+    encoding = (sys.stdout.encoding or "").lower()
+    if encoding.replace("-", "") != "utf8":
+        found.append(
+            Finding("warning", "terminal", f"the encoding is {encoding}", "Use a UTF-8 locale, or --ascii.")
+        )
+    return found
+
+
+def _store(opened: Services) -> list[Finding]:
+    root = opened.home.root
+    place = root
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    found = [Finding("note", "store", f"{root}, {size(free)} free")]
+    if not os.access(place, os.W_OK):
+        found = [
+            Finding("stop", "store", f"{root} cannot be written", "Set NUVTUI_HOME to a folder of yours.")
+        ]
+    elif free < 1 << 30:
+        found.append(
+            Finding(
+                "warning", "store", f"only {size(free)} free", "Free some, or move the store: NUVTUI_HOME."
+            )
+        )
+    if root.exists():
+        recovered = opened.context.state.recovered
+        if recovered:
+            found.append(Finding("warning", "state", recovered, "nuvtui store repair adds what is missing."))
+    return found
+
+
+def _engine(opened: Services) -> list[Finding]:
+    from nuvtui.images import engines, registry
+
+    discovery = engines.discover(opened.settings)
+    found = []
+    if discovery.engine is None:
+        for where, problem in discovery.tried:
+            found.append(Finding("warning", "engine", f"{where}: {problem}"))
+        found.append(
+            Finding(
+                "warning",
+                "engine",
+                "no Docker Engine answers: exports cannot be built",
+                "Start Docker or Podman, or set DOCKER_HOST.",
+            )
+        )
+    else:
+        found.append(Finding("note", "engine", discovery.engine.describe()))
+    target = opened.settings.registry
+    signed = registry.credentials(f"{target.rstrip('/')}/x") is not None
+    text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if registry.is_public(target, opened.settings) else 'private'}"
+    hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"
+    found.append(Finding("note" if signed else "warning", "registry", text, hint))
+    return found

@@ -1,0 +1,110 @@
+"""The root command, its lazily loaded groups, and the one place where errors become exit codes."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from nuvtui import __version__
+from nuvtui.errors import Exit, NuvError
+
+COMMANDS = {
+    "demo": ("demo", "A small real study to try everything on."),
+    "init": ("spaces", "Make a folder the workspace of a new space."),
+    "status": ("snapshots", "What changed since the newest snapshot."),
+    "spaces": ("spaces", "List, create and delete spaces."),
+    "instances": ("spaces", "List, create and delete instances of a space."),
+    "members": ("members", "Who may do what in a space."),
+    "snapshots": ("snapshots", "Take, look into, compare, restore snapshots."),
+    "tables": ("tables", "Import, look at, query, export tables."),
+    "apps": ("apps", "Applications and their configuration."),
+    "stage": ("stage", "Collect what is to be distributed."),
+    "distribution": ("distribution", "Distribute the stage to other instances."),
+    "exports": ("exports", "Turn applications into Docker images."),
+    "tasks": ("tasks", "Long work in the background."),
+    "store": ("store", "The snapshot store: check, free, repair."),
+    "doctor": ("doctor", "What works here, what does not, what to do."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, not when their names are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"nuvtui.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_module, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="nuvtui %(version)s")
+@click.option("--home", metavar="DIR", help="Store home (default: $NUVTUI_HOME, else the XDG data folder).")
+@click.option("--ascii", is_flag=True, default=None, help="Draw the screens with ASCII only.")
+@click.option("--theme", metavar="NAME", help="Colour theme of the screens.")
+@click.pass_context
+def root(ctx: click.Context, home: str | None, ascii: bool | None, theme: str | None) -> None:
+    """Preserve, share and hand over a research project.
+
+    Without a command: the screens, on the space of the current folder.
+    """
+    ctx.obj = {"home": home, "ascii": ascii, "theme": theme}
+    if ctx.invoked_subcommand is None:
+        from nuvtui.cli.screens import start
+
+        ctx.exit(start(ctx.obj))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else Exit.DONE
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except click.ClickException as error:
+        error.show()
+        return Exit.FAILED
+    except (click.Abort, KeyboardInterrupt):
+        print("Cancelled.", file=sys.stderr)
+        return Exit.CANCELLED
+    except NuvError as error:
+        show(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader went away (`| head`): not an error, and nothing may complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:
+        # A defect of nuvtui: the traceback goes to its own log, the user gets a sentence.
+        from nuvtui.cli.failure import unexpected
+
+        show(unexpected(error))
+        return Exit.FAILED
+
+
+def show(error: NuvError) -> None:
+    """Print an error on standard error, sanitised."""
+    from nuvtui import sanitise
+
+    text = error.title + (f": {error.message}" if error.message else "")
+    print(f"nuvtui: {sanitise.block(text)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {sanitise.block(error.hint)}", file=sys.stderr)

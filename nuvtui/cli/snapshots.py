@@ -1,0 +1,344 @@
+"""`snapshots` and `status`."""
+
+import sys
+
+import click
+import msgspec
+
+from nuvtui import sanitise
+from nuvtui.cli.common import CURRENT, Scope, confirm, detachable, formatted, run_task, scoped
+from nuvtui.cli.output import emit, moment, pairs, say, size
+from nuvtui.model.diff import Diff
+from nuvtui.model.names import path_to_text, short, text_to_path
+from nuvtui.model.snapshot import SnapshotRecord
+
+SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
+@click.command()
+@formatted
+@scoped
+def status(scope: Scope, form: str) -> None:
+    """What changed in the Current State since the newest snapshot."""
+    diff = scope.services.changes.status(scope.instance.id)
+    show_diff(diff, form)
+
+
+@click.group()
+def snapshots() -> None:
+    """Take, look into, compare, restore snapshots."""
+
+
+@snapshots.command("create")
+@click.option("-n", "--name", default="", help="A name that says what this is (default: a quick snapshot).")
+@click.option("-d", "--description", default="", metavar="TEXT", help="What it holds and why it was taken.")
+@click.option("--next", "next_phase", default="", metavar="TEXT", help="What the next phase of work will be.")
+@detachable
+@formatted
+@scoped
+def create(scope: Scope, name: str, description: str, next_phase: str, wait: bool, form: str) -> None:
+    """Take a snapshot of files, tables and applications."""
+    from nuvtui.services.snapshots import naming_hint
+
+    hint = naming_hint(name) if name else None
+    if hint and form == "tabulated":
+        say(f"note: {hint}")
+    result = run_task(
+        scope.services,
+        "snapshot",
+        {"instance": scope.instance.id, "name": name, "description": description, "next_phase": next_phase},
+        f"Snapshot {name}".strip() + f" of {scope.instance.name}",
+        space=scope.space.id,
+        instance=scope.instance.id,
+        wait=wait,
+    )
+    if result is not None:
+        record = msgspec.convert(result, SnapshotRecord)
+        emit(record, form)
+        if form == "tabulated":
+            _announce(record)
+
+
+def _announce(record: SnapshotRecord) -> None:
+    added, changed, removed = record.changes.files
+    print(record.id)
+    say(
+        f"{record.kind.capitalize()} snapshot {short(record.id)}{f' ({record.name})' if record.name else ''}: "
+        f"{record.files.count:,} files, {size(record.files.bytes)}, {len(record.tables)} tables, "
+        f"{len(record.applications)} applications; files +{added} ~{changed} -{removed}; "
+        f"{size(record.stored_bytes)} stored."
+    )
+    if record.warnings:
+        say(
+            f"{record.warnings} things could not be held as they are: nuvtui snapshots show {short(record.id)}"
+        )
+
+
+@snapshots.command("list")
+@formatted
+@scoped
+def list_(scope: Scope, form: str) -> None:
+    """List the snapshots of the instance, newest first."""
+    found = scope.services.snapshots.list(scope.instance.id)
+    rows = [
+        (
+            short(s.id),
+            s.name or f"({s.cause or s.kind})",
+            s.kind,
+            moment(s.created),
+            s.author,
+            f"{s.files.count:,}",
+            size(s.files.bytes),
+            str(len(s.tables)),
+            str(len(s.applications)),
+            "+{} ~{} -{}".format(*s.changes.files),
+        )
+        for s in found
+    ]
+    headings = ("id", "name", "kind", "created", "author", "files#", "size#", "tables#", "apps#", "changed")
+    emit(found, form, rows, headings)
+
+
+@snapshots.command("show")
+@click.argument("snapshot")
+@formatted
+@scoped
+def show(scope: Scope, snapshot: str, form: str) -> None:
+    """Show all that is recorded of a snapshot."""
+    record = scope.services.snapshots.find(scope.instance.id, snapshot)
+    manifest = scope.services.snapshots.manifest(record.id)
+    if form != "tabulated":
+        summary = msgspec.to_builtins(record)
+        summary |= {
+            "provenance": msgspec.to_builtins(manifest.provenance),
+            "tables": [
+                {"name": t.name, "rows": t.rows, "columns": msgspec.to_builtins(t.columns)}
+                for t in manifest.tables
+            ],
+            "locks": {a.slug: msgspec.to_builtins(a.lock) for a in manifest.applications},
+            "warnings": msgspec.to_builtins(manifest.warnings),
+        }
+        emit(summary, form)
+        return
+    code = manifest.provenance.code
+    rows = [
+        ("Snapshot", manifest.id),
+        ("Name", manifest.name or f"({manifest.kind})"),
+        ("Kind", manifest.kind + (f": {manifest.cause}" if manifest.cause else "")),
+        ("Created", moment(manifest.created)),
+        ("Author", f"{manifest.author} on {manifest.provenance.host}"),
+        ("Instance", f"{manifest.space.name}/{manifest.instance.name}"),
+        ("Files", f"{manifest.files.count:,}, {size(manifest.files.bytes)}"),
+        ("Tables", ", ".join(f"{t.name} ({t.rows:,} rows)" for t in manifest.tables) or "none"),
+        ("Applications", ", ".join(a.slug for a in manifest.applications) or "none"),
+        ("Changed", "files +{} ~{} -{}".format(*manifest.changes.files)),
+        ("Stored", f"{size(manifest.stored_bytes)} new in the store"),
+        (
+            "Code",
+            f"{code.commit[:12]} on {code.branch or 'no branch'}{', with changes' if code.dirty else ''}"
+            if code
+            else "",
+        ),
+        (
+            "Made with",
+            f"nuvtui {manifest.provenance.nuvtui}, Python {manifest.provenance.python}, {manifest.provenance.platform}",
+        ),
+        ("Description", manifest.description),
+        ("Next phase", manifest.next_phase),
+    ]
+    pairs([(name, value) for name, value in rows if value])
+    for app in manifest.applications:
+        if app.lock:
+            print(
+                f"Packages of {sanitise.line(app.slug)}: {len(app.lock.packages)} ({sanitise.line(app.lock.interpreter)})"
+            )
+        elif app.lock_note:
+            print(f"Packages of {sanitise.line(app.slug)}: not recorded, {sanitise.line(app.lock_note)}")
+    for warning in manifest.warnings:
+        print(f"warning: {sanitise.line(text_to_path(warning.path))}: {sanitise.line(warning.reason)}")
+
+
+@snapshots.command("files")
+@click.argument("snapshot")
+@click.argument("path", default="")
+@click.option("-r", "--recursive", is_flag=True, help="With all folders below.")
+@formatted
+@scoped
+def files(scope: Scope, snapshot: str, path: str, recursive: bool, form: str) -> None:
+    """List the files of a snapshot (or `current`), at PATH."""
+    reader = scope.services.states.reader(scope.state(snapshot))
+    views = []
+    waiting = [path]
+    while waiting:
+        for view in reader.folder(waiting.pop()):
+            views.append(view)
+            if recursive and view.kind == "d":
+                waiting.append(view.path)
+    if recursive:
+        views.sort(key=lambda view: view.path)
+    values = [
+        {
+            "path": path_to_text(v.path),
+            "kind": v.kind,
+            "size": v.size,
+            "mode": f"{v.mode:04o}",
+            "mtime_ns": v.mtime_ns,
+            "target": path_to_text(v.target),
+            "status": v.status,
+        }
+        for v in views
+    ]
+    rows = [
+        (
+            f"{v.mode:04o}",
+            size(v.size),
+            v.status,
+            v.path + ("/" if v.kind == "d" else f" -> {v.target}" if v.kind == "l" else ""),
+        )
+        for v in views
+    ]
+    emit(values, form, rows, ("mode", "size#", "status", "path"))
+
+
+@snapshots.command("cat")
+@click.argument("snapshot")
+@click.argument("path")
+@scoped
+def cat(scope: Scope, snapshot: str, path: str) -> None:
+    """Write a file of a snapshot (or `current`) to standard output."""
+    reader = scope.services.states.reader(scope.state(snapshot))
+    terminal = sys.stdout.isatty()
+    for piece in reader.stream(path):
+        if terminal:
+            sys.stdout.write(sanitise.block(piece.decode("utf-8", "replace")))
+        else:
+            sys.stdout.buffer.write(piece)
+    sys.stdout.flush()
+
+
+@snapshots.command("diff")
+@click.argument("old")
+@click.argument("new", default="current")
+@click.option("--text", "path", metavar="PATH", help="Show the text diff of this file.")
+@formatted
+@scoped
+def diff(scope: Scope, old: str, new: str, path: str | None, form: str) -> None:
+    """What differs from snapshot OLD to NEW (default: the Current State)."""
+    a, b = scope.state(old), scope.state(new)
+    if path is not None:
+        lines = scope.services.changes.text_diff(a, b, path)
+        emit(lines, form)
+        if form == "tabulated":
+            print("\n".join(lines))
+        return
+    show_diff(scope.services.changes.diff(a, b), form)
+
+
+def show_diff(found: Diff, form: str) -> None:
+    """Print a diff."""
+    if form != "tabulated":
+        emit(msgspec.to_builtins(found), form)
+        return
+    if found.empty:
+        say(f"Nothing differs between {found.old} and {found.new}.")
+        return
+    say(f"From {found.old} to {found.new}:")
+    for file in found.files:
+        sizes = " → ".join(size(s) for s in (file.old_size, file.new_size) if s is not None)
+        detail = f"{sizes}{', ' if sizes and file.detail else ''}{file.detail}"
+        print(f"{SIGNS[file.change]} {sanitise.line(text_to_path(file.path))}  ({sanitise.line(detail)})")
+    for table in found.tables:
+        parts = []
+        if table.change == "changed":
+            parts.append(f"{table.old_rows:,} → {table.new_rows:,} rows")
+            if table.rows_added is not None:
+                parts.append(f"+{table.rows_added:,} -{table.rows_removed:,}")
+        else:
+            rows = table.new_rows if table.new_rows is not None else table.old_rows
+            parts.append(f"{rows:,} rows")
+        parts += [f"+ column {c.name} {c.type}" for c in table.columns_added]
+        parts += [f"- column {c.name}" for c in table.columns_removed]
+        parts += [f"column {a.name}: {a.type} → {b.type}" for a, b in table.columns_retyped]
+        print(f"{SIGNS[table.change]} table {sanitise.line(table.name)}  ({sanitise.line(', '.join(parts))})")
+    for app in found.applications:
+        print(f"{SIGNS[app.change]} application {sanitise.line(app.slug)}")
+        for line in app.configuration:
+            print(f"    {line}")
+        for package in app.packages:
+            old = package.old.version if package.old else "none"
+            new = package.new.version if package.new else "none"
+            print(f"    {sanitise.line(package.name)}: {sanitise.line(old)} → {sanitise.line(new)}")
+
+
+@snapshots.command("restore")
+@click.argument("snapshot")
+@click.option(
+    "--to",
+    "to",
+    metavar="[SPACE/]INSTANCE",
+    help="Instance whose Current State is replaced (default: its own).",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@detachable
+@formatted
+@scoped
+def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, form: str) -> None:
+    """Replace the whole Current State by a snapshot; an automatic snapshot is taken first."""
+    record = scope.services.snapshots.find(scope.instance.id, snapshot)
+    target = scope.target(to) if to else scope.instance
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        confirm(
+            yes,
+            f"The Current State of {target.name} will be replaced by snapshot {short(record.id)}; "
+            "an automatic snapshot of it is taken first.",
+        )
+    result = run_task(
+        scope.services,
+        "restore",
+        {"snapshot": record.id, "instance": target.id},
+        f"Restore {record.name or short(record.id)} to {target.name}",
+        space=target.space,
+        instance=target.id,
+        subject=record.id,
+        wait=wait,
+    )
+    if result is not None:
+        emit(result, form)
+        if form == "tabulated":
+            say(
+                f"{target.name} is as in snapshot {short(record.id)}: {result['files']} files written, "
+                f"{result['files_removed']} removed, {result['tables']} tables, {result['applications']} applications."
+            )
+            say(f"To undo: nuvtui snapshots restore {short(result['backup'])}")
+
+
+@snapshots.command("rename")
+@click.argument("snapshot")
+@click.argument("name")
+@formatted
+@scoped
+def rename(scope: Scope, snapshot: str, name: str, form: str) -> None:
+    """Give a snapshot the name NAME."""
+    record = scope.services.snapshots.find(scope.instance.id, snapshot)
+    emit(scope.services.snapshots.rename(record.id, name), form)
+    if form == "tabulated":
+        say(f"Snapshot {short(record.id)} is called {name.strip()!r}.")
+
+
+@snapshots.command("delete")
+@click.argument("snapshot", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="I understand: deleted snapshots cannot be restored.")
+@formatted
+@scoped
+def delete(scope: Scope, snapshot: tuple[str, ...], yes: bool, form: str) -> None:
+    """Delete snapshots. Storage comes free only where no state refers to the data any more."""
+    if any(key.lower() in CURRENT for key in snapshot):
+        raise click.UsageError("The Current State is not a snapshot.")
+    records = [scope.services.snapshots.find(scope.instance.id, key) for key in snapshot]
+    names = ", ".join(f"{short(r.id)}{f' ({r.name})' if r.name else ''}" for r in records)
+    freed = scope.services.snapshots.freed_by([r.id for r in records])
+    confirm(yes, f"Deletes for ever: {names}. {size(freed)} come free at the next `nuvtui store gc`.")
+    scope.services.snapshots.delete([r.id for r in records])
+    emit({"deleted": [r.id for r in records], "freed_bytes": freed}, form)
+    if form == "tabulated":
+        say(f"Deleted {names}; {size(freed)} come free at the next `nuvtui store gc`.")

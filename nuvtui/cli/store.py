@@ -1,0 +1,97 @@
+"""`store`."""
+
+import click
+
+from nuvtui import sanitise
+from nuvtui.cli.common import detachable, formatted, run_task, services
+from nuvtui.cli.output import emit, pairs, say, size
+from nuvtui.errors import Exit
+
+
+@click.group()
+def store() -> None:
+    """The snapshot store: check, free, repair."""
+
+
+@store.command("info")
+@formatted
+@click.pass_context
+def info(ctx: click.Context, form: str) -> None:
+    """How much the store holds."""
+    found = services(ctx).maintenance.info()
+    emit(found, form)
+    if form == "tabulated":
+        pairs(
+            [
+                ("Home", str(services(ctx).home.root)),
+                ("Snapshots", f"{found.snapshots:,}"),
+                ("Objects", f"{found.objects:,} in {found.packs:,} packs"),
+                ("Stored", size(found.stored_bytes)),
+                ("Logical", size(found.logical_bytes)),
+            ]
+        )
+
+
+@store.command("check")
+@click.option("--read-data", is_flag=True, help="Read and verify every byte.")
+@detachable
+@formatted
+@click.pass_context
+def check(ctx: click.Context, read_data: bool, wait: bool, form: str) -> None:
+    """Check the store and name affected snapshots and paths."""
+    result = run_task(services(ctx), "check", {"read_data": read_data}, "Check the store", wait=wait)
+    if result is None:
+        return
+    emit(result, form)
+    problems = result["problems"]
+    if form == "tabulated":
+        for problem in problems:
+            print(sanitise.line(f"{problem['what']}: {problem['detail']}"))
+            for snapshot in problem["snapshots"]:
+                print(sanitise.line(f"  affects snapshot {snapshot}"))
+            for path in problem["paths"]:
+                print(sanitise.line(f"  affects {path}"))
+        say(f"{len(problems)} problems." if problems else "The store is in order.")
+    if problems:
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+@store.command("gc")
+@click.option("--dry-run", is_flag=True, help="Say what would come free; change nothing.")
+@click.option(
+    "--grace",
+    type=float,
+    default=None,
+    metavar="SECONDS",
+    help="Leave alone what is younger (default: a day).",
+)
+@detachable
+@formatted
+@click.pass_context
+def gc(ctx: click.Context, dry_run: bool, grace: float | None, wait: bool, form: str) -> None:
+    """Free what no snapshot refers to."""
+    result = run_task(services(ctx), "gc", {"dry_run": dry_run, "grace": grace}, "Free storage", wait=wait)
+    if result is not None:
+        emit(result, form)
+        if form == "tabulated":
+            say(f"{size(result['freed_bytes'])} {'would come' if dry_run else 'came'} free.")
+
+
+@store.command("repair")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@detachable
+@formatted
+@click.pass_context
+def repair(ctx: click.Context, dry_run: bool, wait: bool, form: str) -> None:
+    """Rebuild the index from the packs and the state from the manifests. Nothing is deleted."""
+    result = run_task(services(ctx), "repair", {"dry_run": dry_run}, "Repair the store", wait=wait)
+    if result is not None:
+        emit(result, form)
+        if form == "tabulated":
+            state = result["state"]
+            would = "would be " if dry_run else ""
+            say(
+                f"{len(state['snapshots_added'])} snapshots {would}listed again, "
+                f"{len(state['snapshots_dropped'])} without a manifest {would}taken off the list; "
+                f"spaces {would}made: {len(state['spaces'])}, instances {would}made: {len(state['instances'])}."
+            )

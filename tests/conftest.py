@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    environment.scrub(Path(os.devnull))
+    environment.scrub(Path("/nonexistent"))  # each test gets a home of its own
     time.tzset()
     # A polite end: fixtures are torn down. (Servers end in any case: their keeper sees this process go.)
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))

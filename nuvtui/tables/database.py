@@ -1,0 +1,197 @@
+"""The tables of an instance's Current State: `.nuvtui/tables.duckdb`.
+
+Only tables of the schema `main` count as the instance's tables. A table's name is compared as DuckDB does it,
+whatever the case.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.snapshot import Column
+from nuvtui.paths import Workspace
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.tables import connection as access
+from nuvtui.tables import intake, output, schema
+from nuvtui.tables.schema import Schema
+from nuvtui.tables.types import identifier
+from nuvtui.tables.values import ColumnInfo, Rows, TableInfo
+
+if TYPE_CHECKING:
+    from nuvtui.tables.connection import Connection
+
+__all__ = ["Column", "ColumnInfo", "Rows", "TableInfo", "Tables"]
+
+
+class Tables:
+    """The tables of the workspace's instance. Every method opens and closes the database: nothing is held.
+
+    Raises NuvError from every method: CONFLICT where another program holds the database (waits `PATIENCE`
+    seconds first), NOT_FOUND for a table that is not there.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.path = workspace.tables
+
+    def exists(self) -> bool:
+        """True where there is a database (it may hold no table)."""
+        return access.present(self.path)
+
+    def stamp(self) -> tuple[int, ...]:
+        """A value that is different whenever the database may have changed; cheap."""
+        stamp: list[int] = []
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            try:
+                info = path.stat()
+            except FileNotFoundError:
+                stamp.append(0)
+            else:
+                stamp += [info.st_ino, info.st_size, info.st_mtime_ns]
+        return tuple(stamp)
+
+    @contextlib.contextmanager
+    def reading(self, allow: Sequence[Path] = ()) -> Iterator["Connection"]:
+        """A read-only connection; `allow`: files and folders that SQL may use besides."""
+        if not self.exists():
+            raise schema.missing("", [])
+        with access.reading(self.path, allow) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _table(self, name: str, allow: Sequence[Path] = ()) -> Iterator[tuple["Connection", Schema]]:
+        if not self.exists():
+            raise schema.missing(name, [])
+        with access.reading(self.path, allow) as connection:
+            with access.explained("The tables cannot be read"):
+                found = schema.find(connection, name)
+            yield connection, found
+
+    def columns(self, name: str) -> list[ColumnInfo]:
+        """The columns of a table with facts on their values."""
+        with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
+            values = [f"source.{identifier(column.name)}" for column in table.columns]
+            kinds = table.types()
+            return output.column_infos(
+                connection, f"{table.sql_name} AS source", table.columns, kinds, values
+            )
+
+    def preview(self, name: str, offset: int = 0, limit: int = 100) -> Rows:
+        """Rows of a table, in their order; long cells are cut."""
+        with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
+            values = [f"source.{identifier(column.name)}" for column in table.columns]
+            total = _count(connection, table)
+            return output.page(
+                connection, f"{table.sql_name} AS source", table.columns, values, offset, limit, total
+            )
+
+    def query(self, sql: str, limit: int = 1000) -> Rows:
+        """The result of one statement that reads: no changes, no files, no extensions, no settings.
+
+        Raises NuvError: USAGE where it is no such statement.
+        """
+        if self.exists():
+            with access.reading(self.path) as connection:
+                return output.query(connection, sql, limit)
+        with access.scratch() as connection:
+            access.seal(connection)
+            return output.query(connection, sql, limit)
+
+    def import_file(
+        self,
+        path: Path,
+        name: str | None = None,
+        replace: bool = False,
+        reporter: Reporter | None = None,
+    ) -> TableInfo:
+        """Make a table of a CSV, TSV, Parquet or JSON file (also gzip-compressed text), wholly or not at all.
+
+        `name` None: the file's name without its ending. Raises NuvError: CONFLICT where there is such a table
+        and `replace` is not set, NOT_FOUND where there is no such file, FAILED naming line and problem where
+        the file cannot be read as what it is.
+        """
+        reporter = reporter or Silent()
+        with intake.opened(path) as source:
+            name = intake.checked_name(name) if name is not None else intake.name_of(path)
+            with access.writing(self.path, [source.path]) as connection:
+                existing = [t for t in schema.read(connection) if t.name.lower() == name.lower()]
+                if existing and not replace:
+                    raise NuvError(
+                        f"There is a table {existing[0].name!r} already",
+                        "",
+                        "Give another name, or say that it is to be replaced.",
+                        Exit.CONFLICT,
+                    )
+
+                def drop() -> None:
+                    for table in existing:
+                        _drop(connection, table)
+
+                intake.load(connection, source, name, drop, reporter)
+                with access.explained(f"Table {name!r} cannot be read"):
+                    return _info(connection, schema.find(connection, name))
+
+    def export(self, name: str, path: Path, reporter: Reporter | None = None) -> None:
+        """Write a table to a CSV, TSV or Parquet file, by the file's ending; a file there is replaced.
+
+        The file appears complete or not at all.
+        """
+        with (
+            output.exported(path) as (folder, file, options),
+            self._table(name, [folder]) as (connection, table),
+        ):
+            output.copy(
+                connection,
+                f"SELECT * FROM {table.sql_name}",
+                file,
+                options,
+                _count(connection, table),
+                table.name,
+                reporter or Silent(),
+            )
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a table another name. Raises NuvError: CONFLICT where there is such a table already."""
+        new = intake.checked_name(new)
+        if not self.exists():
+            raise schema.missing(old, [])
+        with access.writing(self.path) as connection:
+            table = schema.find(connection, old)
+            others = [t.name for t in schema.read(connection) if t.name != table.name]
+            if new.lower() in {other.lower() for other in others}:
+                raise NuvError(f"There is a table {new!r} already", "", "Choose another name.", Exit.CONFLICT)
+            with access.explained(f"Table {table.name!r} cannot be renamed"), access.transaction(connection):
+                connection.execute(f"ALTER TABLE {table.sql_name} RENAME TO {identifier(new)}")
+
+    def delete(self, name: str) -> None:
+        """Delete a table."""
+        if not self.exists():
+            raise schema.missing(name, [])
+        with access.writing(self.path) as connection:
+            table = schema.find(connection, name)
+            with access.transaction(connection):
+                _drop(connection, table)
+
+    # The last one: below it, `list` is no longer the built-in type within the class.
+    def list(self) -> list[TableInfo]:
+        """All tables, by name."""
+        if not self.exists():
+            return []
+        with self.reading() as connection, access.explained("The tables cannot be listed"):
+            return [_info(connection, table) for table in schema.read(connection)]
+
+
+def _drop(connection: "Connection", table: Schema) -> None:
+    with access.explained(f"Table {table.name!r} cannot be deleted"):
+        connection.execute(f"DROP TABLE {table.sql_name}")
+
+
+def _count(connection: "Connection", table: Schema) -> int:
+    (count,) = connection.execute(f"SELECT count(*) FROM {table.sql_name}").fetchall()[0]
+    return int(count)
+
+
+def _info(connection: "Connection", table: Schema) -> TableInfo:
+    return TableInfo(table.name, _count(connection, table), table.columns)

@@ -1,0 +1,207 @@
+"""What a table is made of, and the fingerprint that tells whether it changed.
+
+The fingerprint of a table is equal wherever and whenever the same rows stand in the same order under the
+same columns and constraints; the table's name is not in it. It is computed inside DuckDB with its 64-bit
+`hash`, row by row with the row's position, as two independent sums: ten times faster than writing the table.
+DuckDB may change its `hash` between versions, so the fingerprint begins with a probe of it: fingerprints with
+different beginnings say nothing about each other, and the table is then written once more.
+
+Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE. Not kept,
+and named in a snapshot's warnings: CHECK and FOREIGN KEY constraints, defaults, generated columns (kept as
+plain ones), indexes, views, sequences, and tables outside the schema `main`. Names of user-defined types
+become the types they stand for; collations and comments are not kept.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from blake3 import blake3
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.snapshot import Column, TableConstraint
+from nuvtui.tables import types
+from nuvtui.tables.types import Type, UnsupportedTypeError, identifier
+
+if TYPE_CHECKING:
+    from nuvtui.tables.connection import Connection
+
+FINGERPRINT_VERSION = 1
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """A table's name, columns and constraints."""
+
+    name: str
+    columns: list[Column]
+    constraints: list[TableConstraint] = []
+
+    @property
+    def sql_name(self) -> str:
+        """The table in SQL."""
+        return f"main.{identifier(self.name)}"
+
+    def types(self) -> list[Type]:
+        """The parsed column types. Raises NuvError naming table and column."""
+        return column_types(self.name, self.columns)
+
+
+def column_types(table: str, columns: list[Column]) -> list[Type]:
+    """The parsed types of `columns`. Raises NuvError naming table and column."""
+    parsed = []
+    for column in columns:
+        try:
+            parsed.append(types.parse(column.type))
+        except UnsupportedTypeError as error:
+            raise NuvError(
+                f"Table {table!r} cannot be captured",
+                f"column {column.name!r} has a type that nuvtui does not know: {column.type}",
+                "Change the column's type, or move the table to another schema than main.",
+                Exit.REFUSED,
+            ) from error
+    return parsed
+
+
+def read(connection: "Connection") -> list[Schema]:
+    """The tables of schema main in the attached database, sorted by name."""
+    columns: dict[str, list[Column]] = {}
+    for table, name, kind in connection.execute(
+        "SELECT c.table_name, c.column_name, c.data_type FROM duckdb_columns() c JOIN duckdb_tables() t "
+        "ON c.table_oid = t.table_oid AND c.database_oid = t.database_oid AND c.schema_oid = t.schema_oid "
+        "WHERE c.database_name = current_database() AND c.schema_name = 'main' AND NOT t.internal "
+        "ORDER BY c.table_name, c.column_index"
+    ).fetchall():
+        columns.setdefault(table, []).append(Column(name, kind))
+    constraints: dict[str, list[TableConstraint]] = {}
+    for table, kind, names in connection.execute(
+        "SELECT table_name, constraint_type, constraint_column_names FROM duckdb_constraints() "
+        "WHERE database_name = current_database() AND schema_name = 'main' "
+        "AND constraint_type IN ('PRIMARY KEY', 'UNIQUE', 'NOT NULL')"
+    ).fetchall():
+        constraints.setdefault(table, []).append(TableConstraint(kind.lower(), list(names)))
+    return [
+        Schema(name, columns[name], sorted(constraints.get(name, []), key=lambda c: (c.kind, c.columns)))
+        for name in sorted(columns)
+    ]
+
+
+def find(connection: "Connection", name: str) -> Schema:
+    """The table called `name`, letter for letter or else whatever the case. Raises NuvError (NOT_FOUND)."""
+    schemas = read(connection)
+    exact = [schema for schema in schemas if schema.name == name]
+    alike = [schema for schema in schemas if schema.name.lower() == name.lower()]
+    if found := exact or alike:
+        return found[0]
+    raise missing(name, [schema.name for schema in schemas])
+
+
+def missing(name: str, known: list[str]) -> NuvError:
+    """The error for a table that is not there."""
+    listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
+    return NuvError(
+        f"No table {name!r}",
+        "",
+        f"There is: {listed}." if known else "There are no tables; `nuvtui tables import FILE` makes one.",
+        Exit.NOT_FOUND,
+    )
+
+
+def not_kept(connection: "Connection") -> list[str]:
+    """Sentences on what of the database a snapshot does not hold."""
+    here = "database_name = current_database()"
+    sentences = []
+
+    def rows(sql: str) -> list[tuple[Any, ...]]:
+        return connection.execute(sql).fetchall()
+
+    for schema, name in rows(
+        f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {here} AND schema_name <> 'main' "
+        "AND NOT internal ORDER BY ALL"
+    ):
+        sentences.append(f"table {name!r} is not captured: it lies in schema {schema!r}, not in main")
+    for schema, name in rows(
+        f"SELECT schema_name, view_name FROM duckdb_views() WHERE {here} AND NOT internal ORDER BY ALL"
+    ):
+        where = "" if schema == "main" else f" of schema {schema!r}"
+        sentences.append(f"view {name!r}{where} is not captured: only tables are")
+    for (name,) in rows(f"SELECT sequence_name FROM duckdb_sequences() WHERE {here} ORDER BY ALL"):
+        sentences.append(f"sequence {name!r} is not captured: only tables are")
+    for table, name in rows(
+        f"SELECT table_name, index_name FROM duckdb_indexes() WHERE {here} AND schema_name = 'main' "
+        "ORDER BY ALL"
+    ):
+        sentences.append(f"index {name!r} of table {table!r} is not captured: a restore leaves it out")
+    for table, text in rows(
+        "SELECT table_name, constraint_text FROM duckdb_constraints() "
+        f"WHERE {here} AND schema_name = 'main' AND constraint_type IN ('CHECK', 'FOREIGN KEY') ORDER BY ALL"
+    ):
+        sentences.append(f"constraint {text} of table {table!r} is not captured: a restore leaves it out")
+    for table, name, generated in rows(
+        "SELECT table_name, column_name, is_generated FROM duckdb_columns() "
+        f"WHERE {here} AND schema_name = 'main' AND NOT internal AND column_default IS NOT NULL ORDER BY ALL"
+    ):
+        what = "the formula" if generated else "the default"
+        sentences.append(f"{what} of column {name!r} of table {table!r} is not captured: its values are")
+    return sentences
+
+
+def fingerprint(connection: "Connection", schema: Schema) -> tuple[str, int]:
+    """The fingerprint and the number of rows of a table."""
+    kinds = schema.types()
+    inner = []
+    values = []
+    for position, (column, kind) in enumerate(zip(schema.columns, kinds, strict=True)):
+        name = f"c{position}"
+        inner.append(f"source.{identifier(column.name)} AS {name}")
+        values.append(types.encode(kind, name))
+        if types.holds_float(kind):
+            # 0.0 and -0.0 have one hash.
+            values.append(f"CAST({name} AS VARCHAR)" if kind.nested else f"signbit({name})")
+    listed = ", ".join(values)
+    rows, first, second = connection.execute(
+        f"SELECT count(*), sum(hash(hash(p, {listed}))), sum(hash(hash('nuvtui', {listed}, p))) "
+        f"FROM (SELECT row_number() OVER () AS p, {', '.join(inner)} FROM {schema.sql_name} AS source)"
+    ).fetchall()[0]
+    described = msgspec.json.encode(
+        [
+            FINGERPRINT_VERSION,
+            [(column.name, column.type) for column in schema.columns],
+            schema.constraints,
+            rows,
+            str(first),
+            str(second),
+        ]
+    )
+    return f"{_probe(connection)}-{blake3(described).hexdigest(length=20)}", rows
+
+
+def comparable(one: str, other: str) -> bool:
+    """True where two fingerprints were made with the same hash function."""
+    return one.partition("-")[0] == other.partition("-")[0]
+
+
+def _probe(connection: "Connection") -> str:
+    (value,) = connection.execute(
+        "SELECT hash(hash(1::BIGINT, 'nuvtui', 2.5::DOUBLE, NULL::VARCHAR, DATE '2020-02-29', "
+        "['a', NULL, 'bcdefghijklmnopqrst'], {'f0': true, 'f1': '\\x00'::BLOB}, 1.25::DECIMAL(38,2)))"
+    ).fetchall()[0]
+    return f"{value & 0xFFFFFFFF:08x}"
+
+
+def create_sql(schema: Schema) -> str:
+    """CREATE TABLE for `schema`; safe whatever is in its names and types."""
+    kinds = schema.types()
+    lines = [
+        f"{identifier(column.name)} {types.render(kind)}"
+        for column, kind in zip(schema.columns, kinds, strict=True)
+    ]
+    for constraint in schema.constraints:
+        columns = ", ".join(identifier(name) for name in constraint.columns)
+        match constraint.kind:
+            case "primary key":
+                lines.append(f"PRIMARY KEY ({columns})")
+            case "unique":
+                lines.append(f"UNIQUE ({columns})")
+            case "not null":
+                position = [column.name for column in schema.columns].index(constraint.columns[0])
+                lines[position] += " NOT NULL"
+    return f"CREATE TABLE {schema.sql_name} ({', '.join(lines)})"

@@ -1,7 +1,6 @@
 """What commands share: the options, finding space, instance and state, and running a task to its end."""
 
 import functools
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -96,7 +96,8 @@ def _engine(opened: Services) -> list[Finding]:
         found.append(Finding("note", "engine", discovery.engine.describe()))
     target = opened.settings.registry
     signed = registry.credentials(f"{target.rstrip('/')}/x") is not None
-    text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if registry.is_public(target, opened.settings) else 'private'}"
+    public = registry.is_public(target, opened.settings)
+    text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if public else 'private'}"
     hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"
     found.append(Finding("note" if signed else "warning", "registry", text, hint))
     return found

@@ -1,5 +1,7 @@
 """Applications of an instance's Current State, with the roles checked."""
 
+import builtins
+
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import Application, ApplicationKind
 from nuvtui.model.export import Finding
@@ -25,7 +27,7 @@ class ApplicationsService:
         self._context.require(view, action, found.space, instance)
         return self._context.workspace(found)
 
-    def list(self, ref: StateRef) -> list[ApplicationPart]:
+    def list(self, ref: StateRef) -> builtins.list[ApplicationPart]:
         """Applications of a state, by slug; one that does not parse has the kind `invalid` and the reason as its note."""
         return self._states.reader(ref).applications()
 
@@ -46,7 +48,7 @@ class ApplicationsService:
         """Write a new application from a template. Needs the editor role (4); raises NuvError (5) where it exists."""
         applications.new(self._open(instance, Action.MODIFY), slug, kind)
 
-    def check(self, instance: str, slug: str) -> list[Finding]:
+    def check(self, instance: str, slug: str) -> builtins.list[Finding]:
         """What is wrong or worth knowing about an application of the Current State."""
         workspace = self._open(instance, Action.VIEW)
         _part, application = self.get(StateRef(instance), slug)

@@ -12,7 +12,6 @@ from nuvtui.model.snapshot import (
     Kind,
     Ref,
     Snapshot,
-    SnapshotRecord,
     TablePart,
     Warning,
     summarise,
@@ -47,7 +46,7 @@ def take(
     view = context.view()
     workspace = context.workspace(instance)
     space = context.space(view, instance.space)
-    newest = max((s for s in view.snapshots.all() if s.instance == instance.id), key=_age, default=None)
+    newest = context.newest(view, instance.id)
     parent = context.store.read_manifest(newest.id) if newest else None
     created = clock.now()
     with context.store.writer() as writer:
@@ -92,10 +91,6 @@ def take(
     return snapshot
 
 
-def _age(record: SnapshotRecord) -> tuple[str, str]:
-    return record.created, record.id
-
-
 def count_changes(
     context: Context,
     parent: Snapshot | None,
@@ -133,8 +128,6 @@ def _application_token(part: ApplicationPart) -> tuple[str, tuple[Package, ...]]
     return part.text, tuple(part.lock.packages) if part.lock else ()
 
 
-def _count(
-    old: dict[str, object] | dict[str, str], new: dict[str, object] | dict[str, str]
-) -> tuple[int, int, int]:
+def _count(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[int, int, int]:
     both = old.keys() & new.keys()
     return len(new.keys() - old.keys()), sum(old[k] != new[k] for k in both), len(old.keys() - new.keys())

@@ -35,11 +35,7 @@ class ChangesService:
         view = self._context.view()
         found = self._context.instance(view, instance)
         self._context.require(view, Action.VIEW, found.space, instance)
-        newest = max(
-            (s for s in view.snapshots.all() if s.instance == instance),
-            key=lambda s: (s.created, s.id),
-            default=None,
-        )
+        newest = self._context.newest(view, instance)
         old = StateRef(instance, newest.id) if newest else None
         return self.diff(old, StateRef(instance), reporter)
 

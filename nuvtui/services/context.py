@@ -13,6 +13,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Action, Role
+from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.state.state import State, View
@@ -88,6 +89,11 @@ class Context:
                 Exit.REFUSED,
             )
         return workspace
+
+    def newest(self, view: View, instance: str) -> SnapshotRecord | None:
+        """The newest snapshot of an instance, or None."""
+        mine = (record for record in view.snapshots.all() if record.instance == instance)
+        return max(mine, key=lambda record: (record.created, record.id), default=None)
 
     def role(self, view: View, space: str, instance: str | None) -> Role | None:
         """The acting user's role in the instance (None: in the space as a whole)."""

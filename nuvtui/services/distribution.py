@@ -4,6 +4,7 @@ A distribution always goes out from a snapshot: from the Current State, an autom
 that what was distributed can be named for ever. Each target is changed all or nothing (`transition.run`).
 """
 
+import builtins
 import contextlib
 from collections.abc import Callable, Iterator
 
@@ -62,7 +63,9 @@ class DistributionService:
 
     # -- what would happen -------------------------------------------------------------------------------------------
 
-    def dry_run(self, space: str, targets: list[str], strategies: Strategies) -> list[TargetPlan]:
+    def dry_run(
+        self, space: str, targets: builtins.list[str], strategies: Strategies
+    ) -> builtins.list[TargetPlan]:
         """What a distribution of the stage would do to each target: created, replaced, removed, kept, by name.
 
         Raises NuvError: nothing staged (6), role (4), target is the source (2).
@@ -77,7 +80,7 @@ class DistributionService:
     def distribute(
         self,
         space: str,
-        targets: list[str],
+        targets: builtins.list[str],
         strategies: Strategies,
         message: str = "",
         reporter: Reporter | None = None,
@@ -101,7 +104,12 @@ class DistributionService:
 
     @contextlib.contextmanager
     def _running(
-        self, stage: Stage, targets: list[str], strategies: Strategies, message: str, task: str | None
+        self,
+        stage: Stage,
+        targets: builtins.list[str],
+        strategies: Strategies,
+        message: str,
+        task: str | None,
     ) -> Iterator[Distribution]:
         """Record a distribution as running, under a lock that shows that its process lives."""
         view = self._context.view()
@@ -160,7 +168,7 @@ class DistributionService:
         try:
             instance = self._context.instance(self._context.view(), target)
             reporter.step(f"target-{target[:8]}", f"Distributing to {instance.name}")
-            planned: list[TargetPlan] = []
+            planned: builtins.list[TargetPlan] = []
 
             def make(backup: Snapshot) -> Transition:
                 now = self._objects(StateRef(target, backup.id))
@@ -242,7 +250,7 @@ class DistributionService:
 
     # -- history -----------------------------------------------------------------------------------------------------
 
-    def list(self, space: str) -> list[Distribution]:
+    def list(self, space: str) -> builtins.list[Distribution]:
         """Past and running distributions of a space, newest first. One whose process is gone is shown interrupted."""
         self._context.require_somewhere(self._context.view(), Action.VIEW, space)
         self._settle(space)
@@ -374,7 +382,7 @@ class DistributionService:
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
-    def messages(self, instance: str) -> list[Message]:
+    def messages(self, instance: str) -> builtins.list[Message]:
         """Messages of distributions to an instance that the acting user has not read yet, oldest first."""
         found = [
             m
@@ -383,7 +391,7 @@ class DistributionService:
         ]
         return sorted(found, key=lambda m: m.created)
 
-    def mark_read(self, messages: list[str]) -> None:
+    def mark_read(self, messages: builtins.list[str]) -> None:
         """Remember that the acting user has seen these messages."""
         with self._context.state.transaction() as tx:
             for identifier in messages:
@@ -406,7 +414,7 @@ class DistributionService:
             )
         return stage
 
-    def _check(self, stage: Stage, targets: list[str]) -> None:
+    def _check(self, stage: Stage, targets: builtins.list[str]) -> None:
         """Roles and targets, before anything happens."""
         view = self._context.view()
         if not targets:
@@ -441,11 +449,7 @@ class DistributionService:
         else:
             instance = self._context.instance(self._context.view(), ref.instance)
             workspace = self._context.workspace(instance)
-            newest = max(
-                (s for s in self._context.view().snapshots.all() if s.instance == ref.instance),
-                key=lambda s: (s.created, s.id),
-                default=None,
-            )
+            newest = self._context.newest(self._context.view(), ref.instance)
             known = self._context.store.read_manifest(newest.id).tables if newest else []
             tables = table_capture.describe(Tables(workspace), known)
             parts = applications.capture(workspace)[0]
@@ -514,7 +518,8 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
     files = plan_paths(
         {path: _file_token(entry) for path, entry in source.files.items()},
         {path: _file_token(entry) for path, entry in now.files.items()},
-        # Nothing of a type staged: nothing of it is distributed, whatever the strategy (a mirror of nothing would empty the target).
+        # Nothing of a type staged: nothing of it is distributed, whatever the strategy. A mirror of nothing would
+        # empty the target.
         strategies.files if source.files or source.folders else Strategy.SKIP,
     )
     return TargetPlan(
@@ -566,7 +571,7 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
 def _emptied(removed: list[str], written: list[str], source: Objects, now: Objects) -> list[str]:
     """Folders of the target that hold nothing any more and that the source does not have."""
     gone = set(removed)
-    needed = set()
+    needed: set[str] = set()
     for path in [*(p for p in now.files if p not in gone), *written]:
         parts = path.split("/")
         needed.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))

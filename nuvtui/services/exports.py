@@ -4,6 +4,7 @@ Stages (`model.export.STAGES`), each a step of the task: preflight → snapshot 
 (verify) → (push) → report. Whatever is half done when an export fails or is cancelled is taken away again.
 """
 
+import builtins
 import contextlib
 import os
 import shlex
@@ -58,17 +59,17 @@ class ExportsService:
 
     # -- before ------------------------------------------------------------------------------------------------------
 
-    def preflight(self, spec: ExportSpec) -> list[Finding]:
+    def preflight(self, spec: ExportSpec) -> builtins.list[Finding]:
         """Everything that would stop or should be known about an export, without doing anything."""
         return self._preflight(spec)[0]
 
-    def _preflight(self, spec: ExportSpec) -> "tuple[list[Finding], Application, Discovery | None]":
+    def _preflight(self, spec: ExportSpec) -> "tuple[builtins.list[Finding], Application, Discovery | None]":
         from nuvtui.images import engines, registry
 
         view = self._context.view()
         instance = self._context.instance(view, spec.instance)
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        findings: list[Finding] = []
+        findings: builtins.list[Finding] = []
         _part, application = self._applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
         if application.needs_license and not spec.without_license:
             findings.append(
@@ -84,7 +85,8 @@ class ExportsService:
                 Finding(
                     "stop",
                     "image",
-                    "the application runs on this machine's own runtime (image: host), which the docker engine cannot build from",
+                    "the application runs on this machine's own runtime (image: host); the docker engine needs "
+                    "a base image",
                     f"Name a base image in .nuvtui/apps/{spec.application}.yaml, for example image: python:3.12-slim.",
                 )
             )
@@ -146,7 +148,7 @@ class ExportsService:
                 )
         return findings, application, discovery
 
-    def _tables(self, spec: ExportSpec) -> list[str]:
+    def _tables(self, spec: ExportSpec) -> builtins.list[str]:
         if spec.snapshot is not None:
             return [t.name for t in self._context.store.read_manifest(spec.snapshot).tables]
         from nuvtui.tables.database import Tables
@@ -166,15 +168,15 @@ class ExportsService:
         snapshot = spec.snapshot
         if snapshot is None:
             view = self._context.view()
-            mine = [s for s in view.snapshots.all() if s.instance == spec.instance]
-            if not mine:
+            newest = self._context.newest(view, spec.instance)
+            if newest is None:
                 raise NuvError(
                     "There is no snapshot to plan from",
                     "a dry run takes none",
                     "Take one first: `nuvtui snapshots create`.",
                     Exit.REFUSED,
                 )
-            snapshot = max(mine, key=lambda s: (s.created, s.id)).id
+            snapshot = newest.id
             findings.append(Finding("note", "snapshot", f"planned from the newest snapshot {snapshot[:8]}"))
         manifest = self._context.store.read_manifest(snapshot)
         recipe = self._recipe(spec, application, manifest, "", "0" * 16)
@@ -243,7 +245,7 @@ class ExportsService:
         name = f"{slugify(manifest.space.name)}-{manifest.id[:8]}-{slugify(spec.name or spec.application)}"
         return f"{prefix}/{name}:{export[:8]}"
 
-    def _known_values(self, application: Application) -> list[str]:
+    def _known_values(self, application: Application) -> builtins.list[str]:
         """Values that must not be in the image: secrets and licence variables as this environment has them."""
         names = [*application.secrets, *application.license.variables]
         return [value for name in names if len(value := os.environ.get(name, "")) >= 6]
@@ -255,7 +257,7 @@ class ExportsService:
 
     # -- afterwards --------------------------------------------------------------------------------------------------
 
-    def list(self, space: str, *, all_states: bool = True) -> list[ExportRecord]:
+    def list(self, space: str, *, all_states: bool = True) -> builtins.list[ExportRecord]:
         """Exports of a space, newest first; without failed, cancelled and deleted ones unless `all_states`."""
         view = self._context.view()
         self._context.require_somewhere(view, Action.VIEW, space)
@@ -339,7 +341,7 @@ class ExportsService:
         self.save(record)
         return record
 
-    def delete(self, export: str) -> tuple[ExportRecord, list[str]]:
+    def delete(self, export: str) -> tuple[ExportRecord, builtins.list[str]]:
         """Delete the image from the engine and, where allowed, its tag from the registry. Needs the editor role (4).
 
         Returns the record (it stays listed as deleted) and sentences about what could not be deleted.
@@ -350,7 +352,7 @@ class ExportsService:
         self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
         if record.status == "running":
             raise NuvError(f"Export {export[:8]} is running", "", "Cancel it first.", Exit.CONFLICT)
-        problems: list[str] = []
+        problems: builtins.list[str] = []
         if record.image_id:
             try:
                 self._engine().remove(record.image)
@@ -431,7 +433,7 @@ class _Run:
         self._record = record
         self._reporter = reporter
         self._stage = ""
-        self._engine: "Engine | None" = None
+        self._engine: Engine | None = None
 
     def all(self) -> ExportRecord:
         """Run every stage. What fails is recorded with its stage, and what it began is taken away."""
@@ -570,7 +572,7 @@ class _Run:
                 self._engine.remove(self._record.image)
         if self._record.archive:
             with contextlib.suppress(OSError):
-                os.unlink(text_to_path(self._record.archive))
+                Path(text_to_path(self._record.archive)).unlink()
         self._record = msgspec.structs.replace(self._record, image_id="", archive=None)
 
 

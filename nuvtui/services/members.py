@@ -1,5 +1,6 @@
 """Members of a space and their roles."""
 
+import builtins
 import pwd
 
 from nuvtui.errors import Exit, NuvError
@@ -19,7 +20,7 @@ class MembersService:
         """The acting user's role."""
         return self._context.role(self._context.view(), space, instance)
 
-    def list(self, space: str) -> list[Member]:
+    def list(self, space: str) -> builtins.list[Member]:
         """Members of a space, by user; a whole-space role before roles in instances."""
         found = [m for m in self._context.view().members.all() if m.space == space]
         return sorted(found, key=lambda m: (m.user, m.instance or ""))
@@ -68,7 +69,7 @@ class MembersService:
             self._refuse_headless(tx.members.all(), space)
 
     @staticmethod
-    def _refuse_headless(members: "list[Member]", space: str) -> None:
+    def _refuse_headless(members: "builtins.list[Member]", space: str) -> None:
         if not any(m.space == space and m.role is Role.ADMINISTRATOR for m in members):
             raise NuvError(
                 "A space needs a space administrator",

@@ -1,5 +1,6 @@
 """Snapshots: take, list, find, rename, delete; and help with names that say something."""
 
+import builtins
 import re
 
 import msgspec
@@ -53,7 +54,7 @@ class SnapshotsService:
             )
         return summarise(snapshot)
 
-    def list(self, instance_id: str) -> list[SnapshotRecord]:
+    def list(self, instance_id: str) -> builtins.list[SnapshotRecord]:
         """The timeline of an instance, newest first. Needs the viewer role (4)."""
         view = self._context.view()
         instance = self._context.instance(view, instance_id)
@@ -90,13 +91,13 @@ class SnapshotsService:
             tx.snapshots.put(summarise(manifest))
         return summarise(manifest)
 
-    def freed_by(self, snapshots: list[str]) -> int:
+    def freed_by(self, snapshots: builtins.list[str]) -> int:
         """Bytes of the store that no other snapshot needs: what deleting these would free at the next gc."""
         from nuvtui.store import maintain
 
         return maintain.unique_bytes(self._context.store, snapshots)
 
-    def delete(self, snapshots: list[str]) -> None:
+    def delete(self, snapshots: builtins.list[str]) -> None:
         """Delete snapshots. Their storage comes free at the next `store gc`, where no other state refers to it.
 
         Needs the editor role (4). Raises NuvError (5) where a running export or distribution works from one.

@@ -1,5 +1,6 @@
 """Spaces and instances: begin, list, create, delete, and find by what people type."""
 
+import builtins
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -92,7 +93,7 @@ class SpacesService:
             workspace = None if parent == workspace.root else find_workspace(parent)
         return None
 
-    def list(self) -> list[SpaceInfo]:
+    def list(self) -> builtins.list[SpaceInfo]:
         """Every space, by name, with the acting user's role in it."""
         view = self._context.view()
         instances = view.instances.all()
@@ -162,10 +163,12 @@ class SpacesService:
             self._context.store.delete_manifest(snapshot)
         with self._context.state.transaction() as tx:
             gone = {i.id for i in tx.instances.all() if i.space == space}
-            for table in (tx.snapshots, tx.exports, tx.distributions):
-                for value in list(table.all()):  # type: ignore[attr-defined]
-                    if value.space == space:
-                        table.delete(value.id)
+            for snapshot in [s.id for s in tx.snapshots.all() if s.space == space]:
+                tx.snapshots.delete(snapshot)
+            for export in [e.id for e in tx.exports.all() if e.space == space]:
+                tx.exports.delete(export)
+            for distribution in [d.id for d in tx.distributions.all() if d.space == space]:
+                tx.distributions.delete(distribution)
             for message in list(tx.messages.all()):
                 if message.instance in gone:
                     tx.messages.delete(message.id)
@@ -209,7 +212,7 @@ class InstancesService:
         self._context = context
         self._spaces = spaces
 
-    def list(self, space: str) -> list[Instance]:
+    def list(self, space: str) -> builtins.list[Instance]:
         """Instances of a space: Master, the others by name, Distributed."""
         order = {MASTER: 0, DISTRIBUTED: 2}
         found = [i for i in self._context.view().instances.all() if i.space == space]

@@ -112,11 +112,7 @@ class StatesService:
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         if ref.snapshot is None:
-            newest = max(
-                (s for s in view.snapshots.all() if s.instance == instance.id),
-                key=lambda s: s.created,
-                default=None,
-            )
+            newest = self._context.newest(view, instance.id)
             return CurrentState(self._context, instance, newest.id if newest else None)
         return SnapshotState(self._context, self._context.store.read_manifest(ref.snapshot))
 
@@ -237,7 +233,7 @@ class CurrentState:
         target = ""
         if kind == LINK:
             try:
-                target = os.readlink(entry.path)
+                target = str(Path(entry.path).readlink())
             except OSError:
                 target = "?"
         status = ""

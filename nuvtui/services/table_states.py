@@ -61,11 +61,7 @@ class TableStates:
             return self._context.store.read_manifest(ref.snapshot).tables
         view = self._context.view()
         tables = self._live(ref)
-        newest = max(
-            (s for s in view.snapshots.all() if s.instance == ref.instance),
-            key=lambda s: (s.created, s.id),
-            default=None,
-        )
+        newest = self._context.newest(view, ref.instance)
         return capture.describe(tables, self._context.store.read_manifest(newest.id).tables if newest else [])
 
     def _live(self, ref: StateRef) -> Tables:

@@ -1,5 +1,6 @@
 """Tables of an instance's Current State, with the roles checked; and queries over any state."""
 
+import builtins
 from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError
@@ -25,11 +26,11 @@ class TablesService:
         self._context.require(view, action, found.space, instance)
         return Tables(self._context.workspace(found))
 
-    def list(self, ref: StateRef) -> list[TableView]:
+    def list(self, ref: StateRef) -> builtins.list[TableView]:
         """Tables of a state, by name."""
         return self._states.reader(ref).tables()
 
-    def columns(self, ref: StateRef, table: str) -> list[ColumnInfo]:
+    def columns(self, ref: StateRef, table: str) -> builtins.list[ColumnInfo]:
         """Columns of a table with their facts."""
         return self._states.reader(ref).columns(table)
 

@@ -1,5 +1,6 @@
 """The layers hold: import contracts, what started processes load, nothing of a machine in the sources."""
 
+import ast
 import os
 import re
 import shutil
@@ -47,12 +48,25 @@ except SystemExit:
     pass
 """
 
+IMPORT_ALL = """
+import importlib, pkgutil
+package = importlib.import_module({0!r})
+for module in pkgutil.walk_packages(package.__path__, {0!r} + "."):
+    importlib.import_module(module.name)
+"""
+
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
 def test_version_and_help_load_no_screen_engine_or_database(arguments: list[str]) -> None:
     found = loaded(RUN.format(arguments))
     assert "nuvtui" in found
     assert not found & (ENGINES_AND_DATABASES | {"textual", "rich", "yaml", "blake3", "zstandard"})
+
+
+def test_the_commands_load_no_screen_engine_or_database() -> None:
+    found = loaded(IMPORT_ALL.format("nuvtui.cli"))
+    assert "click" in found
+    assert not found & (ENGINES_AND_DATABASES | {"textual"})
 
 
 def test_the_screens_load_no_engine_or_database() -> None:
@@ -67,11 +81,7 @@ def test_composing_the_services_loads_no_engine_or_database() -> None:
 
 
 def test_the_model_loads_nothing_but_msgspec() -> None:
-    code = (
-        "import importlib, pkgutil, nuvtui.model\n"
-        "for module in pkgutil.walk_packages(nuvtui.model.__path__, 'nuvtui.model.'):\n"
-        "    importlib.import_module(module.name)"
-    )
+    code = IMPORT_ALL.format("nuvtui.model")
     third_party = loaded(code) - loaded("pass") - set(sys.stdlib_module_names)
     assert third_party - {"typing_extensions"} == {"nuvtui", "msgspec"}  # msgspec looks for the one left out
 

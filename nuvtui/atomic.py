@@ -43,6 +43,8 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         try:
+            if mode & 0o077:  # a shared store: the umask takes nothing away
+                os.fchmod(descriptor, mode)
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:

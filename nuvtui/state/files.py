@@ -12,12 +12,15 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from nuvtui import atomic, clock
 
 GENERATIONS = 3
+STALE = 3600.0
+"""Seconds after which a temporary in the store home counts as left by a write that was cut off."""
 
 
 class StateFile:
@@ -62,6 +65,7 @@ class StateFile:
 
     def replace(self, data: bytes) -> None:
         """Put `data` in place; what was there before becomes generation 1. OSError: nothing changed."""
+        self._sweep()
         self._rotate()
         self._write(data)
 
@@ -88,6 +92,13 @@ class StateFile:
             with contextlib.suppress(FileNotFoundError):
                 self._generation(number).replace(self._generation(number + 1))
         self._link(self.path, newest)
+
+    def _sweep(self) -> None:
+        """Remove the temporaries of writes that were cut off: they are old, and we hold the lock."""
+        for temporary in self.path.parent.glob(f"{atomic.TEMPORARY}*"):
+            with contextlib.suppress(OSError):
+                if temporary.stat().st_mtime < time.time() - STALE:
+                    temporary.unlink()
 
     def _write(self, data: bytes) -> None:
         try:

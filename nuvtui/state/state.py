@@ -226,7 +226,7 @@ class State:
             raise StoreError(
                 f"State file {self._file.path} cannot be written",
                 error.strerror or str(error),
-                "Nothing was changed in it. Check free space and permissions of the store.",
+                "What it held is not lost. Check free space and permissions of the store.",
             ) from error
 
     def _unreadable(self, error: OSError) -> NuvError:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import nuvtui
@@ -16,12 +17,16 @@ from nuvtui.tasks import files, lease, request
 from nuvtui.tasks.events import EventWriter, plain
 from nuvtui.tasks.request import Request
 
+WORKER = (sys.executable, "-P", "-m", "nuvtui.tasks.worker")
+"""Command of the worker. -P: nothing is imported from the folder that it happens to be in."""
 
-def submit(home: Home, task: Request) -> str:
+
+def submit(home: Home, task: Request, *, worker: Sequence[str] = WORKER) -> str:
     """Start `task` in a process of its own and return its id at once.
 
     The worker has its own session and none of this process's files: it goes on when the terminal is closed.
     Raises StoreError where the folder cannot be made. A worker that cannot be started is a failed task.
+    `worker` is the command of the worker, without the folder; another one than `WORKER` is for tests.
     """
     identifier = clock.new_id()
     folder = home.task(identifier)
@@ -34,15 +39,15 @@ def submit(home: Home, task: Request) -> str:
             "Check free space and permissions of the store.",
         ) from error
     try:
-        process = _start(folder)
+        process = _start(folder, worker)
     except OSError as error:
         with files.hold_lock(folder, wait=True), EventWriter(folder) as events:
             failure = Failure("The worker could not be started", plain(str(error)))
             events.write("finished", status="failed", error=failure)
         return identifier
-    worker = lease.of(process.pid, worker=True)
-    if worker is not None:
-        lease.write(folder, worker)
+    child = lease.of(process.pid, worker=True)
+    if child is not None:
+        lease.write(folder, child)
     # Somebody has to take the exit status of the child, or it stays a zombie as long as this process lives.
     threading.Thread(target=process.wait, name=f"worker {identifier}", daemon=True).start()
     return identifier
@@ -71,12 +76,11 @@ def _make(folder: Path, task: Request) -> None:
     atomic.fsync_folder(folder.parent)
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path, worker: Sequence[str]) -> subprocess.Popen[bytes]:
     log = os.open(folder / files.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
-            # -P: nothing is imported from the folder that the worker happens to be in.
-            [sys.executable, "-P", "-m", "nuvtui.tasks.worker", os.fspath(folder)],
+            [*worker, os.fspath(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -3,6 +3,8 @@
 Order of commitment: objects (durable) → manifest (the commit point) → state. The caller holds the instance's lock.
 """
 
+from collections.abc import Mapping
+
 from nuvtui import clock
 from nuvtui.model.application import Package
 from nuvtui.model.snapshot import (

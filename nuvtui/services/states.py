@@ -233,7 +233,7 @@ class CurrentState:
         target = ""
         if kind == LINK:
             try:
-                target = str(Path(entry.path).readlink())
+                target = os.readlink(entry.path)  # noqa: PTH115 - Path would tidy the target
             except OSError:
                 target = "?"
         status = ""

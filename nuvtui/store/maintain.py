@@ -1,0 +1,525 @@
+"""Care of the store: collect garbage, repair, and tell what it holds.
+
+Garbage collection holds the store's lock alone (no snapshot is under way), works out anew what the manifests
+reach, and stops at the first thing that it cannot read: nothing is ever taken for absent because it could not be
+listed. It first writes what is still needed of half-empty packs into new ones, with an index that lists all that
+stays, and only then removes old indexes and old packs. A crash at any point leaves every snapshot readable.
+
+Repair makes the indexes again from the packs. What is damaged moves to `objects/quarantine`, after its sound
+objects were copied; nothing but unfinished temporaries is deleted.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blake3 import blake3
+
+from nuvtui import atomic
+from nuvtui.errors import NuvError, StoreError
+from nuvtui.model.snapshot import Snapshot
+from nuvtui.model.tree import FOLDER
+from nuvtui.reporter import Reporter
+from nuvtui.store import failure, index
+from nuvtui.store.index import IndexSet
+from nuvtui.store.packs import (
+    RECORD,
+    Block,
+    BlockView,
+    PackDamagedError,
+    PackFile,
+    PackWriter,
+    decompress,
+    pack_path,
+    read_blocks,
+    rewrite,
+)
+from nuvtui.store.store import Store
+
+WASTE = 0.25
+"""A pack of which a larger part than this is no longer needed is written anew."""
+
+
+@dataclass(frozen=True)
+class GcReport:
+    """What garbage collection did, or would do."""
+
+    freed_bytes: int
+    removed_packs: int
+    rewritten_packs: int
+    kept_packs: int
+    waiting_packs: int
+    """Packs that nothing refers to, younger than the grace period."""
+    dry_run: bool
+
+
+@dataclass
+class RepairReport:
+    """What repair did, or would do."""
+
+    dry_run: bool
+    packs: int = 0
+    """Sound packs that the new index lists."""
+    objects: int = 0
+    damaged_packs: list[str] = field(default_factory=list)
+    """Moved to the quarantine."""
+    rescued_objects: int = 0
+    """Sound objects that were copied out of damaged packs."""
+    lost_objects: int = 0
+    damaged_snapshots: list[str] = field(default_factory=list)
+    """Manifests that were moved to the quarantine."""
+    removed_temporaries: int = 0
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """What a store holds."""
+
+    packs: int
+    objects: int
+    stored_bytes: int
+    """Bytes of the packs and indexes."""
+    logical_bytes: int
+    """Bytes that all snapshots together would take as plain copies: files and tables."""
+    snapshots: int
+
+
+# -- what manifests reach
+
+
+def _content(store: Store, snapshots: Iterable[Snapshot], reporter: Reporter | None = None) -> set[bytes]:
+    """Ids of every object that the snapshots need. Raises StoreError at the first that cannot be read."""
+    reached: set[bytes] = set()
+    for snapshot in snapshots:
+        if reporter is not None:
+            reporter.check()
+        for table in snapshot.tables:
+            reached.update(bytes.fromhex(text) for text in table.content)
+        stack = [bytes.fromhex(snapshot.files.root)]
+        while stack:
+            tree_id = stack.pop()
+            if tree_id in reached:
+                continue
+            reached.add(tree_id)
+            for entry in store.tree(tree_id):
+                if entry.kind != FOLDER:
+                    reached.update(entry.content)
+                elif entry.content[0] not in reached:
+                    stack.append(entry.content[0])
+    return reached
+
+
+def _manifests(store: Store) -> Iterator[Snapshot]:
+    for snapshot_id in store.manifest_ids():
+        yield store.read_manifest(snapshot_id)
+
+
+def info(store: Store) -> StoreInfo:
+    """What `store` holds. Raises StoreError."""
+    indexes = IndexSet(store.home.index)
+    indexes.refresh()
+    packs = store.present_packs()
+    with failure.store_errors("Listing the indexes"):
+        sizes = sum(os.stat(store.home.index / name).st_size for name in index.names(store.home.index))
+    logical = snapshots = 0
+    for snapshot in _manifests(store):
+        snapshots += 1
+        logical += snapshot.files.bytes + sum(table.bytes for table in snapshot.tables)
+    return StoreInfo(
+        len(packs), sum(file.count for file in indexes.files), sum(packs.values()) + sizes, logical, snapshots
+    )
+
+
+def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
+    """Bytes in the packs that only these snapshots need: what deleting them (and gc) would free, closely."""
+    ids = set(snapshots)
+    rest: list[Snapshot] = []
+    asked: list[Snapshot] = []
+    for snapshot_id in store.manifest_ids():
+        (asked if snapshot_id in ids else rest).append(store.read_manifest(snapshot_id))
+    alone = _content(store, asked) - _content(store, rest)
+    total = 0.0
+    for item in alone:
+        found = store.locate(item)
+        total += found.length * found.block.stored / max(1, found.block.raw)
+    return round(total)
+
+
+# -- temporaries
+
+
+def _temporaries(store: Store) -> list[Path]:
+    """Unfinished files of writers. Only to be called with the store's lock held alone: then all are stale."""
+    found = []
+    with failure.store_errors("Looking for temporaries"):
+        for folder in (store.home.packs, store.home.index, store.home.snapshots, store.objects):
+            with os.scandir(folder) as listing:
+                found += [
+                    folder / item.name
+                    for item in listing
+                    if item.name.startswith(atomic.TEMPORARY) and item.is_file(follow_symlinks=False)
+                ]
+    return found
+
+
+def _sweep(store: Store) -> int:
+    swept = 0
+    for path in _temporaries(store):
+        with contextlib.suppress(FileNotFoundError), failure.store_errors("Removing a temporary"):
+            os.unlink(path)
+            swept += 1
+    return swept
+
+
+# -- garbage collection
+
+
+def gc(store: Store, dry_run: bool, grace_seconds: float, reporter: Reporter) -> GcReport:
+    """Free what no snapshot needs. Packs younger than `grace_seconds` stay.
+
+    Raises NuvError (conflict) while snapshots are being taken, StoreError where anything cannot be listed or
+    read: then nothing has been removed.
+    """
+    with store.alone(), atomic.locked(store.commit_lock):
+        store.forget()
+        reporter.step("reach", "What the snapshots need")
+        needed = _content(store, _manifests(store), reporter)
+        reporter.step("packs", "What the packs hold")
+        plan = _plan(store, needed, grace_seconds, reporter)
+        if dry_run:
+            return plan.report(dry_run=True)
+        _sweep(store)
+        reporter.step("free", "Freeing space")
+        return _carry_out(store, plan, needed, reporter)
+
+
+@dataclass
+class _Plan:
+    """What gc is going to do."""
+
+    orphans: dict[bytes, int]
+    """Packs that no index lists, with their sizes: nobody can refer to what is in them."""
+    empty: dict[bytes, int]
+    """Packs that no snapshot needs anything of."""
+    sparse: dict[bytes, tuple[int, int]]
+    """Packs to be written anew: size, and bytes of them that are needed, about."""
+    kept: dict[bytes, int]
+    waiting: int
+
+    def report(self, *, dry_run: bool) -> GcReport:
+        freed = sum(self.orphans.values()) + sum(self.empty.values())
+        freed += sum(size - needed for size, needed in self.sparse.values())
+        return GcReport(
+            freed,
+            len(self.orphans) + len(self.empty),
+            len(self.sparse),
+            len(self.kept),
+            self.waiting,
+            dry_run,
+        )
+
+
+def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Reporter) -> _Plan:
+    present = store.present_packs()
+    listed: dict[bytes, float] = {}
+    lost = set(needed)
+    for file in store.index.files:
+        reporter.check()
+        blocks = file.blocks()
+        for pack, _ in file.packs:
+            listed.setdefault(pack, 0.0)
+        for item, number, _, length in file.entries():
+            if item in needed:
+                block = blocks[number]
+                listed[block.pack] += length * block.stored / max(1, block.raw)
+                if block.offset + block.stored <= present.get(block.pack, 0):
+                    lost.discard(item)
+    if lost:
+        raise StoreError(
+            "The store is damaged",
+            f"{len(lost)} objects that snapshots need are missing; nothing was removed",
+            failure.CHECK_HINT,
+        )
+    plan = _Plan({}, {}, {}, {}, 0)
+    now = time.time()
+    for pack, size in present.items():
+        used = listed.get(pack, 0.0)
+        if used and used >= size * (1 - WASTE):
+            plan.kept[pack] = size
+            continue
+        with failure.store_errors("Looking at a pack"):
+            young = os.stat(pack_path(store.home.packs, pack)).st_mtime > now - grace_seconds
+        if young:
+            plan.waiting += not used
+            if pack in listed:
+                plan.kept[pack] = size
+        elif pack not in listed:
+            plan.orphans[pack] = size
+        elif not used:
+            plan.empty[pack] = size
+        else:
+            plan.sparse[pack] = (size, round(used))
+    return plan
+
+
+def _carry_out(store: Store, plan: _Plan, needed: set[bytes], reporter: Reporter) -> GcReport:
+    _unlink_packs(store, plan.orphans)  # first: it needs no space, which may be what is lacking
+    if not plan.empty and not plan.sparse:
+        return plan.report(dry_run=False)
+    old = list(store.index.files)
+    out = PackWriter(store.home.packs, store.object_mode)
+    try:
+        written: set[bytes] = set()
+
+        def keep(item: bytes) -> bool:
+            if item not in needed or item in written:
+                return False
+            found = store.index.find(item)
+            if found is None or found[0].pack_of(found[1]) in plan.kept:
+                return False
+            written.add(item)
+            return True
+
+        for pack in plan.sparse:
+            reporter.check()
+            file = PackFile(store.home.packs, pack)
+            try:
+                views = list(read_blocks(file.descriptor, pack))
+            except PackDamagedError as error:
+                raise StoreError(
+                    f"Pack {pack.hex()[:16]} is damaged", str(error), failure.REPAIR_HINT
+                ) from error
+            rewrite([(view.block, view.objects) for view in views], keep, file.payload, out)
+        out.finish()
+        out.publish()
+        data = _index_of(
+            [(pack, size) for pack, size in plan.kept.items()],
+            old,
+            lambda block: block.pack in plan.kept,
+            out,
+        )
+        store.new_generation()
+        index.write(store.home.index, data, store.object_mode)
+    finally:
+        out.discard()
+    with failure.store_errors("Removing old indexes"):
+        for file_ in old:
+            os.unlink(store.home.index / file_.name)
+        atomic.fsync_folder(store.home.index)
+    _unlink_packs(store, [*plan.empty, *plan.sparse])
+    store.forget()
+    return plan.report(dry_run=False)
+
+
+def _index_of(
+    packs: list[tuple[bytes, int]],
+    files: Iterable[index.IndexFile],
+    wanted: Callable[[Block], bool],
+    out: PackWriter,
+) -> bytes:
+    """An index of the blocks of `files` that are `wanted` and of what `out` wrote."""
+    blocks: list[Block] = []
+    numbers: dict[Block, int] = {}
+    entries: dict[bytes, bytes] = {}
+    for file in files:
+        listed = file.blocks()
+        for block in listed:
+            if wanted(block) and block not in numbers:
+                numbers[block] = len(blocks)
+                blocks.append(block)
+        for item, number, offset, length in file.entries():
+            block = listed[number]
+            if block in numbers and item not in entries:
+                entries[item] = RECORD.pack(numbers[block], offset, length)
+    first = len(blocks)
+    blocks += out.blocks
+    for entry in out.entries:
+        number, offset, length = RECORD.unpack(entry[index.ID :])
+        entries.setdefault(entry[: index.ID], RECORD.pack(first + number, offset, length))
+    return index.build([*packs, *out.packs], blocks, [item + record for item, record in entries.items()])
+
+
+def _unlink_packs(store: Store, packs: Iterable[bytes]) -> None:
+    with failure.store_errors("Removing a pack"):
+        for pack in packs:
+            os.unlink(pack_path(store.home.packs, pack))
+        atomic.fsync_folder(store.home.packs)
+
+
+# -- repair
+
+
+def repair(store: Store, dry_run: bool, reporter: Reporter) -> RepairReport:
+    """Read every pack, make the index again, move what is damaged to the quarantine.
+
+    Raises NuvError (conflict) while snapshots are being taken, StoreError where the store cannot be read or
+    written; run again, it goes on where it was.
+    """
+    store.create()
+    with store.alone(), atomic.locked(store.commit_lock):
+        report = RepairReport(dry_run)
+        reporter.step("packs", "Reading the packs")
+        sound, damaged = _survey(store, report, reporter)
+        bad_manifests = []
+        for snapshot_id in store.manifest_ids():
+            try:
+                store.read_manifest(snapshot_id)
+            except NuvError:
+                bad_manifests.append(snapshot_id)
+        report.damaged_snapshots = bad_manifests
+        report.removed_temporaries = len(_temporaries(store))
+        if not dry_run:
+            reporter.step("repair", "Writing the index")
+            _mend(store, sound, damaged, bad_manifests)
+        store.forget()
+        return report
+
+
+_Views = list[tuple[BlockView, list[bool]]]
+"""Blocks of a pack, and of each object whether its bytes are right."""
+
+
+def _survey(
+    store: Store, report: RepairReport, reporter: Reporter
+) -> tuple[dict[bytes, tuple[int, _Views]], dict[bytes, _Views]]:
+    present = store.present_packs()
+    sound: dict[bytes, tuple[int, _Views]] = {}
+    damaged: dict[bytes, _Views] = {}
+    for number, (pack, size) in enumerate(sorted(present.items())):
+        reporter.check()
+        reporter.progress(number, len(present), "steps", pack.hex()[:16])
+        views: _Views = []
+        well = True
+        with failure.store_errors("Opening a pack"):
+            file = PackFile(store.home.packs, pack)
+        try:
+            for view in read_blocks(file.descriptor, pack):
+                views.append((view, _verify(file, view)))
+        except (PackDamagedError, OSError):
+            well = False
+            views += _beyond(store, pack, file, {view.block.offset for view, _ in views})
+        if well and all(all(right) for _, right in views):
+            sound[pack] = (size, views)
+        else:
+            damaged[pack] = views
+    there = {item for _, views in sound.values() for view, _ in views for item, _ in view.objects}
+    report.packs = len(sound)
+    rescued: set[bytes] = set()
+    lost: set[bytes] = set()
+    for views in damaged.values():
+        for view, right in views:
+            for (item, _), fine in zip(view.objects, right, strict=True):
+                (rescued if fine else lost).add(item)
+    report.damaged_packs = sorted(pack.hex() for pack in damaged)
+    report.rescued_objects = len(rescued - there)
+    report.lost_objects = len(lost - rescued - there)
+    report.objects = len(there | rescued)
+    return sound, damaged
+
+
+def _verify(file: PackFile, view: BlockView) -> list[bool]:
+    try:
+        joined = decompress(view.block, file.payload(view.block))
+    except ValueError:
+        return [False] * len(view.objects)
+    right, at = [], 0
+    for item, length in view.objects:
+        right.append(blake3(joined[at : at + length]).digest() == item)
+        at += length
+    return right
+
+
+def _beyond(store: Store, pack: bytes, file: PackFile, seen: set[int]) -> _Views:
+    """Blocks of a pack that its own headers no longer lead to, but an index still does."""
+    found: dict[Block, dict[int, tuple[bytes, int]]] = {}
+    for name in index.names(store.home.index):
+        try:
+            listed = index.IndexFile(store.home.index / name)
+        except (StoreError, OSError):
+            continue
+        blocks = listed.blocks()
+        for item, number, offset, length in listed.entries():
+            block = blocks[number]
+            if block.pack == pack and block.offset not in seen:
+                found.setdefault(block, {})[offset] = (item, length)
+    views: _Views = []
+    for block, by_offset in found.items():
+        objects = [by_offset[offset] for offset in sorted(by_offset)]
+        if sum(length for _, length in objects) == block.raw:
+            view = BlockView(block, block.offset, objects)
+            with contextlib.suppress(OSError):
+                views.append((view, _verify(file, view)))
+    return views
+
+
+def _mend(
+    store: Store,
+    sound: dict[bytes, tuple[int, _Views]],
+    damaged: dict[bytes, _Views],
+    bad_manifests: list[str],
+) -> None:
+    there: set[bytes] = set()
+    blocks: list[Block] = []
+    entries: list[bytes] = []
+    for _, views in sound.values():
+        for view, _ in views:
+            offset = 0
+            for item, length in view.objects:
+                if item not in there:
+                    there.add(item)
+                    entries.append(item + RECORD.pack(len(blocks), offset, length))
+                offset += length
+            blocks.append(view.block)
+    out = PackWriter(store.home.packs, store.object_mode)
+    try:
+        for pack, views in damaged.items():
+            with failure.store_errors("Opening a pack"):
+                file = PackFile(store.home.packs, pack)
+            for view, right in views:
+                if not any(right):
+                    continue
+                joined = decompress(view.block, file.payload(view.block))
+                at, kept = 0, []
+                for (item, length), fine in zip(view.objects, right, strict=True):
+                    if fine and item not in there:
+                        there.add(item)
+                        kept.append((item, joined[at : at + length]))
+                    at += length
+                if kept:
+                    out.add(kept)
+        out.finish()
+        out.publish()
+        first = len(blocks)
+        for entry in out.entries:
+            number, offset, length = RECORD.unpack(entry[index.ID :])
+            entries.append(entry[: index.ID] + RECORD.pack(first + number, offset, length))
+        packs = [(pack, size) for pack, (size, _) in sound.items()] + out.packs
+        data = index.build(packs, [*blocks, *out.blocks], entries)
+        with failure.store_errors("Listing the indexes"):
+            old = index.names(store.home.index)
+        store.new_generation()
+        index.write(store.home.index, data, store.object_mode)
+    finally:
+        out.discard()
+    with failure.store_errors("Moving to the quarantine"):
+        for name in sorted(old):
+            _set_aside(store, store.home.index / name)
+        for pack in damaged:
+            _set_aside(store, Path(pack_path(store.home.packs, pack)))
+        for snapshot_id in bad_manifests:
+            _set_aside(store, store.home.manifest(snapshot_id))
+        for folder in (store.home.index, store.home.packs, store.home.snapshots):
+            atomic.fsync_folder(folder)
+    _sweep(store)
+
+
+def _set_aside(store: Store, path: Path) -> None:
+    atomic.make_folder(store.quarantine)
+    place = store.quarantine / path.name
+    if place.exists():
+        place = store.quarantine / f"{path.name}-{time.time_ns()}"
+    os.rename(path, place)
+    atomic.fsync_folder(store.quarantine)

@@ -266,11 +266,11 @@ def _lock_warnings(application: Application, lock: Lock | None) -> list[str]:
     warnings = []
     if missing := requirements.not_from_index(lock):
         warnings.append(
-            f"Not in the image, as no index has them (from a folder, repository or URL): {', '.join(missing)}."
+            f"Not in the image, as no index has them (local or from a URL): {', '.join(missing)}."
         )
     if lock.manager != "venv":
         warnings.append(
-            f"The {len(lock.packages)} packages of the {lock.manager} environment are in the report, not installed; "
+            f"The {lock.manager} environment's {len(lock.packages)} packages are reported, not installed; "
             f"what the image needs goes under packages.{'conda' if lock.manager == 'conda' else 'cran'}."
         )
     return warnings
@@ -337,7 +337,7 @@ def _always_out(application: Application, manifest: Snapshot, spec: ExportSpec) 
         out.append(
             Excluded(
                 f"tables: {names}",
-                "not bundled: export them to files first (`nuvtui tables export T FILE`), then take a snapshot",
+                "not bundled: export them to files first (`nuvtui tables export`), then take a snapshot",
             )
         )
     if not spec.with_files:

@@ -57,7 +57,7 @@ command -v Rscript > /dev/null || fail "packages.cran needs a base image with R;
 Rscript --vanilla /{BUILD}/cran.R
 """
 CRAN_R = f"""\
-# Installs the packages of cran.txt (`name` or `name version`) from the repository that the base's R is set to.
+# Installs the packages of cran.txt (`name` or `name version`) from the repository that R is set to.
 profile <- file.path(R.home("etc"), "Rprofile.site")
 if (file.exists(profile)) sys.source(profile, envir = globalenv())
 repos <- getOption("repos")
@@ -80,7 +80,7 @@ for (line in readLines("/{BUILD}/cran.txt")) {{
 
 
 def setup(commands: Sequence[str]) -> str:
-    """A script that runs the application's own set-up commands, each told before it runs; the first failure ends it."""
+    """A script that runs the application's own set-up commands; the first failure ends it."""
     parts = [_HEAD]
     for number, command in enumerate(commands, 1):
         parts.append(f"printf '%s\\n' {shlex.quote(f'nuvtui: setup {number}: {line(command)}')}\n")
@@ -126,7 +126,7 @@ def start(name: str, secrets: Sequence[str], variables: Sequence[str], files: Se
 def build_files(
     apt: str, pip: str, conda: str, cran: str, commands: Sequence[str]
 ) -> tuple[dict[str, bytes], list[str]]:
-    """Files (path in the image, without leading slash) and scripts to run, in order, of the build's install steps."""
+    """Files (by path in the image) and scripts to run, in order, of the install steps."""
     files: dict[str, bytes] = {f"{BUILD}/site.sh": site.SCRIPT.encode()}
     run = []
     for name, text, listing, script in (

@@ -1,9 +1,10 @@
 """What builds need on this site and images must not keep: CA bundle, package index, package mirror.
 
-The engine's classic builder can mount nothing into a build step, a copied file stays in a layer and a build argument
-in the history; but the predefined proxy arguments are kept out of image and history by every builder. The settings
-travel in two of them that no package manager here needs (`FTP_PROXY`, `ftp_proxy`), and each step that installs
-something unpacks them into the memory file system that every container has at `/dev/shm`, which is in no layer.
+The engine's classic builder can mount nothing into a build step, a copied file stays in a layer and a build
+argument in the history; but the predefined proxy arguments are kept out of image and history by every
+builder. The settings travel in two of them that no package manager here needs (`FTP_PROXY`, `ftp_proxy`),
+and each step that installs something unpacks them into the memory file system that every container has at
+`/dev/shm`, which is in no layer.
 """
 
 import re
@@ -57,7 +58,8 @@ case "$nuvtui_site" in
             /etc/apt/sources.list) nuvtui_to="$nuvtui_dir/apt/sources.list" ;;
             *) nuvtui_to="$nuvtui_dir/apt/parts/${{nuvtui_file##*/}}" ;;
             esac
-            sed -E "s,https?://[^ /]*/(debian|ubuntu)(-security)?,$nuvtui_mirror\\2,g" "$nuvtui_file" > "$nuvtui_to"
+            sed -E "s,https?://[^ /]*/(debian|ubuntu)(-security)?,$nuvtui_mirror\\2,g" \\
+                "$nuvtui_file" > "$nuvtui_to"
         done
         echo "Dir::Etc::SourceList \\"$nuvtui_dir/apt/sources.list\\";" >> "$nuvtui_dir/apt/apt.conf"
         echo "Dir::Etc::SourceParts \\"$nuvtui_dir/apt/parts\\";" >> "$nuvtui_dir/apt/apt.conf"

@@ -1,0 +1,203 @@
+"""The content guard: what must not leave, looked for in exactly what goes into an image.
+
+Three searches over every file: values that are known to be secret, as they are, URL-encoded and in base64;
+the shapes of private keys and of well-known tokens; and, in text files of moderate size, the detectors of
+detect-secrets. Those are used without the library's filters (which an author can talk out of a finding by a
+comment, a suffix or one undecodable byte), without its verification (which calls vendors) and without its
+process pool. A finding names path and line, never the value.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from nuvtui.images.denylist import denied
+from nuvtui.images.redact import forms
+from nuvtui.model.application import Application
+from nuvtui.model.export import Finding
+from nuvtui.model.names import path_to_text
+from nuvtui.model.tree import FILE, LINK, Entry
+from nuvtui.reporter import Reporter
+
+if TYPE_CHECKING:
+    from nuvtui.images.context import Objects
+
+TEXT_LIMIT = 1 << 20
+"""Files up to this size are also read by detect-secrets."""
+FINDINGS_PER_FILE = 20
+_OVERLAP = 8192
+_MINIMUM = 6
+"""Known values shorter than this would be found everywhere."""
+
+_SHAPES: dict[str, bytes] = {
+    "a private key": rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d",
+    "an AWS access key": rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    "a GitHub token": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})",
+    "a GitLab token": rb"\bglpat-[A-Za-z0-9_-]{20,}",
+    "a Slack token": rb"\bxox[abposr]-[A-Za-z0-9-]{10,}",
+    "a Google API key": rb"\bAIza[0-9A-Za-z_-]{35}\b",
+    "a Hugging Face token": rb"\bhf_[A-Za-z]{30,}",
+    "an OpenAI or Anthropic key": rb"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}",
+    "a PyPI token": rb"\bpypi-AgE[A-Za-z0-9_-]{50,}",
+    "an npm token": rb"\bnpm_[A-Za-z0-9]{36}\b",
+    "a Stripe key": rb"\b[sr]k_live_[0-9A-Za-z]{20,}",
+    "a Docker Hub token": rb"\bdckr_pat_[A-Za-z0-9_-]{20,}",
+    "a JSON web token": rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    "an Azure storage key": rb"AccountKey=[A-Za-z0-9+/=]{80,}",
+    "credentials in a URL": rb"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>$&{}]{1,64}:[^\s/:@\"'<>${}]{3,128}@[A-Za-z0-9.-]+",
+}
+_shapes = re.compile(b"|".join(b"(?P<s%d>%b)" % (at, shape) for at, shape in enumerate(_SHAPES.values())))
+_names = list(_SHAPES)
+_DETECTORS = (
+    "ArtifactoryDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "CloudantDetector", "DiscordBotTokenDetector",
+    "IbmCloudIamDetector", "IbmCosHmacDetector", "KeywordDetector", "MailchimpDetector", "SendGridDetector",
+    "SoftlayerDetector", "SquareOAuthDetector", "TelegramBotTokenDetector", "TwilioKeyDetector",
+)  # fmt: skip
+"""The detectors of detect-secrets that the shapes above do not stand for, without those that measure
+entropy: data
+files are full of random-looking words."""
+_HINT = re.compile(
+    r"key|secret|pass|pwd|token|auth|cred|cloudant|softlayer|sl_|ibm|://|AKC[a-z0-9]{10}|AP[0-9A-F][a-z0-9_]{8}|-us[0-9]"
+    r"|SG\.|AC[a-z0-9]{32}|SK[a-z0-9]{32}|sq0|[0-9]{8,10}:[0-9a-z_-]{35}|[MNO][a-z0-9_-]{23,25}\.",
+    re.IGNORECASE,
+)
+"""Only lines with one of these are given to the detectors, which cost a hundred times as much."""
+_PLACEHOLDER = re.compile(
+    r"^$|^[<{\[$%(*].*|^(?:x+|\*+|\.+|none|null|true|false|your.*|my.*|example.*|changeme|change_me|password|passwd|secret"
+    r"|token|test|dummy|placeholder|todo|str|os\..*|getpass.*|input.*|self\..*|args\..*)$",
+    re.IGNORECASE,
+)
+
+
+def scan_members(
+    members: Iterable[tuple[str, Entry]], store: "Objects", known_values: Sequence[str], reporter: Reporter
+) -> list[Finding]:
+    """Findings in `members` (path in the image, entry); `known_values` may appear in no file and in no name.
+
+    Raises Cancelled and StoreError.
+    """
+    scanner = Scanner(known_values)
+    out: list[Finding] = []
+    members = list(members)
+    total = sum(entry.size for _, entry in members if entry.kind == FILE)
+    done = 0
+    for path, entry in members:
+        reporter.check()
+        shown = path_to_text(path)
+        inside = path.removeprefix("files/")
+        if reason := denied(inside):
+            out.append(Finding("stop", shown, f"must not be in an image: {reason}"))
+        if scanner.holds_value(path.encode("utf-8", "surrogateescape") + entry.target):
+            out.append(Finding("stop", shown, "its name or target holds a known secret value"))
+        if entry.kind == FILE and entry.content:
+            out += scanner.file(shown, entry.size, store.stream(entry.content), reporter)
+            done += entry.size
+            reporter.progress(done, total, "bytes", shown)
+        elif entry.kind == LINK and entry.target.startswith((b"/home/", b"/root/")):
+            out.append(Finding("warning", shown, "is a link into somebody's home folder"))
+    return out
+
+
+def scan_application(application: Application, known_values: Sequence[str]) -> list[Finding]:
+    """Findings in what the application's file carries into an image: variables, command, set-up, names."""
+    scanner = Scanner(known_values)
+    texts: list[tuple[str, str]] = [
+        (f"variables.{name}", value) for name, value in application.variables.items()
+    ]
+    texts += [("command", " ".join(application.command)), ("name", application.name)]
+    texts += [(f"setup {at}", command) for at, command in enumerate(application.setup, 1)]
+    texts += [("packages.pip", "\n".join(application.packages.pip))]
+    return [
+        msg
+        for where, text in texts
+        for msg in scanner.text(f"application, {where}", text.encode("utf-8", "replace"))
+    ]
+
+
+def scan_text(subject: str, data: bytes, known_values: Sequence[str]) -> list[Finding]:
+    """Findings in a text of nuvtui's own: report, log, history."""
+    return Scanner(known_values).text(subject, data)
+
+
+class Scanner:
+    """Searches for a set of known values and for what looks like a secret."""
+
+    def __init__(self, known_values: Sequence[str]) -> None:
+        found = [form for value in known_values if len(value) >= _MINIMUM for form in forms(value)]
+        self._known = re.compile(b"|".join(map(re.escape, found))) if found else None
+        self._overlap = max([_OVERLAP, *map(len, found)])
+
+    def holds_value(self, data: bytes) -> bool:
+        """True where `data` has a known value in it."""
+        return self._known is not None and self._known.search(data) is not None
+
+    def text(self, subject: str, data: bytes) -> list[Finding]:
+        """Findings in `data` as a whole."""
+        return list(self._shaped(subject, [data], None)) + _detected(subject, data)
+
+    def file(self, subject: str, size: int, pieces: Iterator[bytes], reporter: Reporter) -> list[Finding]:
+        """Findings in a file of `size` bytes, read once, in bounded memory."""
+        if size > TEXT_LIMIT:
+            return list(self._shaped(subject, pieces, reporter))
+        data = b"".join(pieces)
+        found = list(self._shaped(subject, [data], None))
+        if b"\0" not in data:
+            lines = {finding.subject for finding in found}
+            found += [finding for finding in _detected(subject, data) if finding.subject not in lines]
+        return found[:FINDINGS_PER_FILE]
+
+    def _shaped(self, subject: str, pieces: Iterable[bytes], reporter: Reporter | None) -> Iterator[Finding]:
+        """Known values and shapes; pieces overlap, so that nothing hides at a border."""
+        held, lines, seen, number = b"", 1, 0, 0
+        for piece in pieces:
+            if reporter is not None:
+                reporter.check()
+            data = held + piece
+            found = [
+                (match.start(), match.end(), _names[int(str(match.lastgroup)[1:])])
+                for match in _shapes.finditer(data)
+            ]
+            if self._known is not None:
+                found += [(m.start(), m.end(), "a known secret value") for m in self._known.finditer(data)]
+            for start, end, what in sorted(found):
+                # What ends within the part that was kept from the piece before was told with that one.
+                if end <= seen or number >= FINDINGS_PER_FILE:
+                    continue
+                number += 1
+                line = lines + data.count(b"\n", 0, start)
+                yield Finding("stop", f"{subject}:{line}", f"holds {what}")
+            keep = min(len(data), self._overlap)
+            lines += data.count(b"\n", 0, len(data) - keep)
+            held, seen = data[len(data) - keep :], keep
+
+
+def _detected(subject: str, data: bytes) -> list[Finding]:
+    """What detect-secrets finds, line by line."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    out = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > 10_000 or not _HINT.search(line):
+            continue
+        for plugin in _plugins():
+            for secret in plugin.analyze_string(line):
+                if not _PLACEHOLDER.match(secret.strip("\"' ")):
+                    what = plugin.secret_type.lower()
+                    out.append(Finding("warning", f"{subject}:{number}", f"may hold a secret ({what})"))
+                    break
+            if len(out) >= FINDINGS_PER_FILE:
+                return out
+    return out
+
+
+@lru_cache(maxsize=1)
+def _plugins() -> list[Any]:
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    known: dict[str, Any] = {
+        plugin.__name__: plugin for plugin in get_mapping_from_secret_type_to_class().values()
+    }
+    return [known[name]() for name in _DETECTORS if name in known]

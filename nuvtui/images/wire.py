@@ -1,0 +1,312 @@
+"""One HTTP exchange with an engine, over a Unix socket, TCP or TLS, that can be given up at any moment.
+
+The usual clients hide the socket: a request that waits cannot be ended, a body that is sent cannot be
+answered before its end, and an answer that breaks off looks complete. Here every wait is a short poll: in
+between the caller may raise (cancelled, stalled), an early answer ends the upload, and an answer is
+complete only if its framing says so.
+"""
+
+import contextlib
+import http
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from nuvtui.errors import Exit, NuvError
+
+_POLL = 0.2
+_HEAD_LIMIT = 1 << 16
+_READ = 1 << 17
+
+
+class ConnectionLostError(NuvError):
+    """The connection to an engine ended in the middle of an exchange."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            "The connection to the engine was lost",
+            message,
+            "Is the engine still running? `nuvtui doctor` tells.",
+        )
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an engine listens."""
+
+    url: str
+    """`unix:///path`, `tcp://host:port`, `http://…` or `https://…`."""
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def connect(self, timeout: float) -> socket.socket:
+        """A connected socket. Raises OSError; ValueError where the URL is of no known kind."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "unix":
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(timeout)
+                sock.connect(unquote(parts.netloc + parts.path))
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+        if parts.scheme not in ("tcp", "http", "https") or not parts.hostname:
+            raise ValueError(f"expected unix://, tcp://, http:// or https://, found {self.url!r}")
+        tls = self.tls or (ssl.create_default_context() if parts.scheme == "https" else None)
+        port = parts.port or (2376 if tls else 2375)
+        sock = socket.create_connection((parts.hostname, port), timeout)
+        if tls is None:
+            return sock
+        try:
+            return tls.wrap_socket(sock, server_hostname=parts.hostname)
+        except BaseException:
+            sock.close()
+            raise
+
+
+def _nothing(idle: float) -> None:
+    return
+
+
+class Exchange:
+    """One request and its answer. Closing it ends whatever the engine does for it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        check: Callable[[], None] = lambda: None,
+        idle: Callable[[float], None] = _nothing,
+        connect_timeout: float = 10.0,
+    ) -> None:
+        """`check` is called between all waits, `idle` with the seconds since anything moved: both may
+        raise.
+        """
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self._check = check
+        self._idle = idle
+        self._buffer = b""
+        self._ended = False
+        self._moved = time.monotonic()
+        try:
+            self._socket = endpoint.connect(connect_timeout)
+        except (OSError, ValueError) as error:
+            raise NuvError(
+                "The engine does not answer",
+                f"{endpoint.url}: {reason(error)}",
+                "`nuvtui doctor` shows which engines were tried.",
+                Exit.REFUSED,
+            ) from error
+        self._socket.setblocking(False)
+        self._poll = select.poll()
+
+    def __enter__(self) -> "Exchange":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def stop(self) -> None:
+        """Wake up whoever waits on the connection, which is then at its end. Safe in a signal handler."""
+        with contextlib.suppress(OSError, ValueError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> None:
+        """Send a request (`body` as a whole, or in pieces of unknown sum) and read the answer's head.
+
+        Raises ConnectionLostError, and what `check` and `idle` raise.
+        """
+        lines = {"Host": "engine", "Connection": "close", "User-Agent": "nuvtui", **(headers or {})}
+        if isinstance(body, bytes):
+            lines["Content-Length"] = str(len(body))
+        elif body is not None:
+            lines["Transfer-Encoding"] = "chunked"
+        elif method in ("POST", "PUT"):
+            lines["Content-Length"] = "0"
+        head = f"{method} {path} HTTP/1.1\r\n" + "".join(
+            f"{name}: {value}\r\n" for name, value in lines.items()
+        )
+        answered = self._send(head.encode("latin-1") + b"\r\n")
+        if isinstance(body, bytes):
+            self._send(body)
+        elif body is not None and not answered:
+            for piece in body:
+                if piece and self._send(b"%x\r\n%b\r\n" % (len(piece), piece)):
+                    break
+            else:
+                self._send(b"0\r\n\r\n")
+        self._read_head()
+
+    def body(self) -> Iterator[bytes]:
+        """The answer's body in pieces as they arrive. Raises ConnectionLostError where it breaks off."""
+        if self.status in (204, 304):
+            return
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            yield from self._chunked()
+        elif "content-length" in self.headers:
+            left = int(self.headers["content-length"])
+            while left:
+                piece = self._take(left)
+                left -= len(piece)
+                yield piece
+        else:
+            while self._buffer or self._receive():
+                piece, self._buffer = self._buffer, b""
+                yield piece
+
+    def whole(self, limit: int = 64 << 20) -> bytes:
+        """The body at once, of at most `limit` bytes."""
+        parts, size = [], 0
+        for piece in self.body():
+            size += len(piece)
+            if size > limit:
+                raise ConnectionLostError(f"an answer of more than {limit:,} bytes")
+            parts.append(piece)
+        return b"".join(parts)
+
+    def _chunked(self) -> Iterator[bytes]:
+        while True:
+            size = self._line().split(b";")[0].strip()
+            try:
+                left = int(size, 16)
+            except ValueError:
+                raise ConnectionLostError(f"the answer's framing is broken at {size[:40]!r}") from None
+            if left == 0:
+                while self._line():
+                    continue
+                return
+            while left:
+                piece = self._take(left)
+                left -= len(piece)
+                yield piece
+            if self._line():
+                raise ConnectionLostError("the answer's framing is broken")
+
+    def _send(self, data: bytes) -> bool:
+        """Send `data`. True where the other side has answered or hung up: nothing more is wanted."""
+        view = memoryview(data)
+        while view:
+            events = self._wait(select.POLLIN | select.POLLOUT)
+            if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and self._early():
+                return True
+            if not events & select.POLLOUT:
+                continue
+            try:
+                sent = self._socket.send(view[: 1 << 18])
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                self._check()
+                return True
+            except OSError as error:
+                self._check()
+                raise ConnectionLostError(reason(error)) from error
+            self._moved = time.monotonic()
+            view = view[sent:]
+        return False
+
+    def _early(self) -> bool:
+        before = len(self._buffer)
+        try:
+            piece = self._socket.recv(_READ)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        except OSError:
+            self._check()
+            return True
+        self._check()
+        self._buffer += piece
+        self._ended = not piece
+        return len(self._buffer) > before or self._ended
+
+    def _read_head(self) -> None:
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            if len(self._buffer) > _HEAD_LIMIT:
+                raise ConnectionLostError("the answer's head is too long")
+            if not self._receive():
+                raise ConnectionLostError("it was closed before an answer")
+        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+        first, _, rest = head.decode("latin-1").partition("\r\n")
+        words = first.split(None, 2)
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+            raise ConnectionLostError(f"the answer is not HTTP: {first[:80]!r}")
+        self.status = int(words[1])
+        pairs = (line.partition(":") for line in rest.split("\r\n"))
+        self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+    def _line(self) -> bytes:
+        while (end := self._buffer.find(b"\r\n")) < 0:
+            if len(self._buffer) > _HEAD_LIMIT:
+                raise ConnectionLostError("the answer's framing is broken")
+            if not self._receive():
+                raise ConnectionLostError("it was closed in the middle of the answer")
+        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+        return line
+
+    def _take(self, most: int) -> bytes:
+        if not self._buffer and not self._receive():
+            raise ConnectionLostError("it was closed in the middle of the answer")
+        piece, self._buffer = self._buffer[:most], self._buffer[most:]
+        return piece
+
+    def _receive(self) -> bool:
+        """Wait for bytes and keep them; False at the end of the connection."""
+        while not self._ended:
+            try:
+                piece = self._socket.recv(_READ)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._wait(select.POLLIN)
+                continue
+            except OSError as error:
+                self._check()
+                raise ConnectionLostError(reason(error)) from error
+            self._check()
+            self._moved = time.monotonic()
+            if piece:
+                self._buffer += piece
+                return True
+            self._ended = True
+        return False
+
+    def _wait(self, events: int) -> int:
+        self._poll.register(self._socket, events)
+        while True:
+            self._check()
+            for _, found in self._poll.poll(_POLL * 1000):
+                return found
+            self._idle(time.monotonic() - self._moved)
+
+
+def reason(error: BaseException) -> str:
+    """What `error` says, in words for people."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket"
+    if isinstance(error, PermissionError):
+        return "permission denied (the user is not allowed to use this socket)"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused (nothing listens there)"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def phrase(status: int) -> str:
+    """The name of an HTTP status."""
+    with contextlib.suppress(ValueError):
+        return f"{status} {http.HTTPStatus(status).phrase}"
+    return str(status)

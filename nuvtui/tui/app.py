@@ -1,0 +1,480 @@
+"""The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from textual.app import App
+from textual.dom import DOMNode
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+
+from nuvtui import config, sanitise
+from nuvtui.config import Settings
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.stage import StateRef
+from nuvtui.model.task import TaskStatus, TaskView
+from nuvtui.tui import clipboard, commands, glyphs, theme
+from nuvtui.tui.board import News, TaskBoard
+from nuvtui.tui.context import Context, read_context
+from nuvtui.tui.jobs import Jobs
+from nuvtui.tui.signals import Signals
+from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
+from nuvtui.tui.widgets.header import Header, Where
+from nuvtui.tui.widgets.lines import Line
+from nuvtui.tui.widgets.scoped import Scoped
+from nuvtui.tui.workbench import PlaceSpec, Workbench
+
+if TYPE_CHECKING:
+    from nuvtui.bootstrap import Services
+
+PLACES: tuple[PlaceSpec, ...] = (
+    PlaceSpec("timeline", "nuvtui.tui.screens.timeline", "Timeline", beside=True),
+    PlaceSpec("contents", "nuvtui.tui.screens.contents", "Contents", beside=True),
+    PlaceSpec("stage", "nuvtui.tui.screens.stage", "Stage", beside=True),
+    PlaceSpec("exports", "nuvtui.tui.screens.exports", "Exports"),
+    PlaceSpec("tasks", "nuvtui.tui.screens.tasks", "Tasks"),
+)
+"""The five places. Their commands are in `nuvtui.tui.screens.commands`."""
+WORKER_CHECK = 2.0
+"""Seconds between looks for workers that died, while tasks run."""
+
+
+class NuvApp(Scoped, App[None], inherit_bindings=False):
+    """The terminal application."""
+
+    SCOPES = ("app",)
+    HELP = "nuvtui keeps snapshots of a project, shares parts of it, and hands it over as an image."
+    CSS_PATH = "styles/nuvtui.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "nuvtui"
+    BINDINGS = commands.bindings("app")
+
+    def __init__(
+        self,
+        settings: Settings,
+        start: Path,
+        *,
+        services: "Callable[[Settings], Services] | None" = None,
+        places: Sequence[PlaceSpec] = PLACES,
+        signals: Signals | None = None,
+    ) -> None:
+        """`start`: the folder to begin in. `services` opens the services, in a thread, after the first frame.
+
+        Raises NuvError (exit code 2): two commands with one key, an unknown theme.
+        """
+        keymap = commands.REGISTRY.remap(settings.keys)
+        if settings.theme not in theme.THEMES:
+            raise NuvError(
+                f"No theme {settings.theme!r}", "", f"There are: {', '.join(theme.THEMES)}.", Exit.USAGE
+            )
+        self._line_filters: list[LineFilter] = []
+        super().__init__()
+        self.settings = settings
+        self.start = start
+        self.home = config.home(settings)
+        self.glyphs = glyphs.ASCII if glyphs.only_ascii(settings.ascii) else glyphs.UNICODE
+        self.animation_level = "none"
+        for each in theme.THEMES.values():
+            self.register_theme(each)
+        self.theme = settings.theme
+        colourless = "NO_COLOR" in os.environ
+        if colourless:
+            self._line_filters.append(theme.Colourless())
+        self._line_filters.append(theme.Harmless(self.glyphs is glyphs.ASCII))
+        self.set_class(self.glyphs is glyphs.ASCII, "-ascii")
+        self.set_class(colourless, "-colourless")
+        self.set_keymap(keymap)
+        self.jobs = Jobs(self)
+        self.context = Context()
+        self.tasks: list[TaskView] = []
+        """All tasks, newest first."""
+        self.where = Where()
+        """What headers say."""
+        self._open_services = services
+        self._services: Services | None = None
+        self._specs = tuple(places)
+        self._signals = signals
+        self._watch: Watch | None = None
+        self._board: TaskBoard | None = None
+        self._check: Timer | None = None
+        self._instance: str | None = None
+
+    # beginning
+
+    def get_default_screen(self) -> Screen[object]:
+        """The workbench."""
+        return Workbench(self._specs)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line passes through on its way to the terminal."""
+        return self._line_filters or super().get_line_filters()
+
+    @property
+    def workbench(self) -> Workbench:
+        """The screen with the places."""
+        bottom = self.screen_stack[0]
+        assert isinstance(bottom, Workbench)
+        return bottom
+
+    def on_mount(self) -> None:
+        """Let signals in; everything that reads comes after the first frame."""
+        if self._signals is not None:
+            self._signals.attach()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self._watch = Watch(self.home, self.post_message)
+        self._watch.start()
+        self._read_context()
+        self._look_at_tasks()
+
+    @property
+    def services(self) -> "Services":
+        """The services, opened at first use. For threads (`load`): what they do reads the disk."""
+        if self._services is None:
+            if self._open_services is None:
+                from nuvtui.bootstrap import open_services
+
+                self._services = open_services(self.settings)
+            else:
+                self._services = self._open_services(self.settings)
+        return self._services
+
+    # where one is
+
+    def _read_context(self) -> None:
+        instance = self._instance
+        self.jobs.start(
+            self,
+            lambda: read_context(self.services, self.start, instance),
+            self._context_read,
+            group="context",
+        )
+
+    def _context_read(self, context: Context) -> None:
+        old = self.context
+        if (
+            context.instance is not None
+            and old.instance is not None
+            and context.instance.id == old.instance.id
+        ):
+            context = msgspec.structs.replace(context, state=old.state, state_name=old.state_name)
+        self.context = context
+        self._instance = context.instance.id if context.instance else self._instance
+        self._tell_where()
+        for place in self.workbench.places:
+            place.tell_state()
+        self.post_message(self.ContextRead(first=old.user == ""))
+
+    class ContextRead(Message):
+        """The context was read (again). `first`: for the first time."""
+
+        def __init__(self, first: bool) -> None:
+            super().__init__()
+            self.first = first
+
+    def switch(self, instance: str) -> None:
+        """Go to another instance (id), of this space or another one."""
+        self._instance = instance
+        self._read_context()
+
+    def show_state(self, state: StateRef, name: str) -> None:
+        """Look at another state of the instance: Contents and Stage hear `state_changed`."""
+        if state != self.context.state or name != self.context.state_name:
+            self.context = msgspec.structs.replace(self.context, state=state, state_name=name)
+            self._tell_where()
+            for place in self.workbench.places:
+                place.tell_state()
+
+    def reread(self) -> None:
+        """Read everything again, as after a change of the state by somebody else."""
+        self._read_context()
+
+    def on_state_changed(self, message: StateChanged) -> None:
+        """Another process (a task, another terminal) changed the state."""
+        self._read_context()
+
+    def _tell_where(self) -> None:
+        context = self.context
+        self.where = Where(
+            space=context.space.name if context.space else "",
+            instance=context.instance.name if context.instance else "",
+            state=context.state_name,
+            role=str(context.role) if context.role else "",
+            running=sum(not task.status.ended for task in self.tasks),
+            unread=len(context.messages),
+            trouble="state recovered" if context.trouble else "",
+        )
+        for screen in self.screen_stack:
+            for header in screen.query(Header):
+                header.show(self.where)
+
+    # tasks
+
+    def on_tasks_changed(self, message: TasksChanged) -> None:
+        """A task came or went on."""
+        self._look_at_tasks()
+
+    def _look_at_tasks(self) -> None:
+        def look() -> News:
+            if self._board is None:
+                self._board = TaskBoard(self.home)
+            return self._board.look()
+
+        self.jobs.start(self, look, self._tasks_read, group="tasks")
+
+    def _tasks_read(self, news: News) -> None:
+        for task in news.ended:
+            self._tell_ended(task, news.first)
+        if news.tasks == self.tasks:
+            return
+        self.tasks = news.tasks
+        running = frozenset(task.id for task in news.tasks if not task.status.ended)
+        if self._watch is not None:
+            self._watch.set_running(running)
+        if running and self._check is None:
+            self._check = self.set_interval(WORKER_CHECK, self._look_at_tasks)
+        elif not running and self._check is not None:
+            self._check.stop()
+            self._check = None
+        self._tell_where()
+        for place in self.workbench.places:
+            place.tell_tasks(news.tasks)
+
+    def _tell_ended(self, task: TaskView, first: bool) -> None:
+        how = {TaskStatus.COMPLETED: "completed", TaskStatus.CANCELLED: "cancelled"}.get(
+            task.status, "failed"
+        )
+        why = f": {task.error.title}" if task.error and how == "failed" else ""
+        self.notify(
+            f"{task.title or task.kind} {how}{why}",
+            title="While you were away" if first else "",
+            severity="error" if how == "failed" else "information",
+            timeout=30 if first else 8,
+        )
+
+    # telling the user
+
+    def notify(self, message: str, *, markup: bool = False, title: str = "", **options: Any) -> None:
+        """A notice in the corner. Outside text is welcome: sanitised, never taken for markup."""
+        super().notify(sanitise.block(message), title=sanitise.line(title), markup=False, **options)
+
+    def show_error(self, error: NuvError) -> None:
+        """An error that the user has to know: what happened and what to do."""
+        from nuvtui.tui.dialogs.confirm import MessageDialog
+        from nuvtui.tui.widgets.detail import block_lines
+
+        if isinstance(self.screen, MessageDialog) and self.screen.title == error.title:
+            return
+        text: list[Line | str] = [*block_lines(error.message)]
+        if error.hint:
+            text += ["", *block_lines(error.hint)]
+        dialog = MessageDialog(error.title, text, bad=True)
+        dialog.title = error.title
+        self.push_screen(dialog)
+
+    # commands
+
+    def chain(self) -> list[Scoped]:
+        """The widgets around the focus that carry out commands, innermost first, the app last."""
+        focused = self.screen.focused
+        nodes: Sequence[DOMNode] = focused.ancestors_with_self if focused else [self.screen, self]
+        return [node for node in nodes if isinstance(node, Scoped)]
+
+    async def action_place(self, identifier: str) -> None:
+        """Go to a place, from wherever one is."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        if identifier in [spec.id for spec in self._specs]:
+            await self.workbench.show(identifier)
+
+    def action_next_pane(self) -> None:
+        """Focus forward."""
+        self.screen.focus_next()
+
+    def action_previous_pane(self) -> None:
+        """Focus backward."""
+        self.screen.focus_previous()
+
+    async def action_back(self) -> None:
+        """One level back: within the focused thing, what is around it, the screen, then to the place before."""
+        for node in self.chain():
+            if node is not self and getattr(node, "go_back", lambda: False)():
+                return
+        if len(self.screen_stack) > 1:
+            await self.pop_screen()
+
+    def action_palette(self) -> None:
+        """All commands."""
+        from nuvtui.tui.dialogs.palette import Entry, PaletteDialog
+
+        entries: list[Entry] = []
+        seen: set[str] = set()
+        for node in self.chain():
+            for command in node.commands():
+                state = True if command.enabled is None else command.enabled(node)
+                if command.palette and command.id not in seen and state is not False:
+                    seen.add(command.id)
+                    entries.append(Entry(command, node, bool(state)))
+        places = {spec.id for spec in self._specs}
+        elsewhere = [c for c in commands.REGISTRY.commands.values() if c.scope in places and c.palette]
+        entries += [Entry(command, None) for command in elsewhere if command.id not in seen]
+        self.push_screen(PaletteDialog(entries), self._run_entry)
+
+    async def _run_entry(self, entry: object) -> None:
+        from nuvtui.tui.dialogs.palette import Entry
+
+        if not isinstance(entry, Entry):
+            return
+        node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
+        await self.run_action(entry.command.call or entry.command.action, node)
+
+    def action_as_command(self) -> None:
+        """The same on the command line."""
+        from nuvtui.tui.dialogs.palette import CommandsDialog, Entry
+
+        entries = [
+            Entry(command, node) for node in self.chain() for command in node.commands() if command.as_command
+        ]
+        self.push_screen(CommandsDialog(entries))
+
+    def action_help(self) -> None:
+        """Help for the focus."""
+        from nuvtui.tui.dialogs.help import HelpDialog
+
+        self.push_screen(HelpDialog(self.chain()))
+
+    def action_theme(self) -> None:
+        """Light or dark."""
+        names = list(theme.THEMES)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+
+    def action_redraw(self) -> None:
+        """Draw all again."""
+        self.screen.refresh(layout=True)
+
+    def action_suspend(self) -> None:
+        """Back to the shell."""
+        self.action_suspend_process()
+
+    # copying
+
+    def action_copy(self) -> None:
+        """Copy what the focus offers."""
+        for node in self.chain():
+            copy = node.copied()
+            if copy is not None:
+                self.copy(copy)
+                return
+        self.notify("Nothing here to copy.", severity="warning")
+
+    def copy(self, copy: clipboard.Copy) -> None:
+        """Copy to the terminal's clipboard and a local tool's; where it is too large, say so and name a file."""
+        sequence = clipboard.sequence(copy.text) if copy.size is None else None
+        if sequence is not None and self._driver is not None:
+            self._driver.write(sequence)
+        tool = clipboard.tool() if copy.size is None else None
+        if tool is None:
+            self._copied(copy, sequence is not None, False)
+            return
+        self.jobs.start(
+            self,
+            lambda: clipboard.run_tool(tool, copy.text),
+            lambda done: self._copied(copy, sequence is not None, done),
+            group="copy",
+        )
+
+    def _copied(self, copy: clipboard.Copy, terminal: bool, tool: bool) -> None:
+        if terminal or tool:
+            self.notify(f"Copied {copy.what}.", timeout=3)
+            return
+        size = len(copy.text.encode("utf-8", "replace")) if copy.size is None else copy.size
+        if copy.file is not None:
+            self._too_large(copy, size, copy.file)
+            return
+        self.jobs.start(
+            self,
+            lambda: clipboard.save(self.home.cache, copy.text),
+            lambda file: self._too_large(copy, size, file),
+            group="copy",
+        )
+
+    def _too_large(self, copy: clipboard.Copy, size: int, file: Path) -> None:
+        from nuvtui.tui.widgets.meter import size as bytes_text
+
+        self.notify(
+            f"{copy.what.capitalize()}: {bytes_text(size)} is too large for the clipboard. It is in {file}",
+            severity="warning",
+            timeout=15,
+        )
+
+    # leaving
+
+    async def action_quit(self) -> None:
+        """Textual's own way out is ours."""
+        self.action_leave()
+
+    def action_leave_now(self) -> None:
+        """Ctrl+C: as `q`; a second time it leaves."""
+        from nuvtui.tui.dialogs.quit import QuitDialog
+
+        if isinstance(self.screen, QuitDialog):
+            self.exit()
+        else:
+            self.action_leave()
+
+    def action_leave(self) -> None:
+        """Leave; where tasks run, ask what becomes of them."""
+        from nuvtui.tui.dialogs.quit import QuitDialog
+
+        mine = [task for task in self.tasks if not task.status.ended and task.user in ("", self.context.user)]
+        if mine:
+            self.push_screen(QuitDialog(mine), lambda answer: self._leave(answer, mine))
+        else:
+            self.exit()
+
+    def _leave(self, answer: object, running: Sequence[TaskView]) -> None:
+        if answer == "leave":
+            self.exit()
+        elif answer == "cancel":
+            home = self.home
+
+            def cancel() -> None:
+                from nuvtui.tasks.lifecycle import cancel as cancel_task
+
+                for task in running:
+                    cancel_task(home, task.id)
+
+            self.notify("Cancelling")
+            self.jobs.start(self, cancel, lambda _: self.exit(), group="cancel")
+
+    def on_unmount(self) -> None:
+        """No more looking."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    def _fatal_error(self) -> None:
+        """A fault of the program: all of it into the log, a sentence for the user."""
+        import traceback
+
+        from rich.text import Text
+
+        text = traceback.format_exc()
+        where = self.home.log
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(where, "a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(text)
+            told = f"The details are at the end of {where}"
+        except OSError:
+            told = text
+        error = sys.exc_info()[1]
+        message = f"nuvtui met an unexpected error: {type(error).__name__}: {error}\n{told}"
+        self._exit_renderables.append(Text(sanitise.block(message)))
+        self._close_messages_no_wait()

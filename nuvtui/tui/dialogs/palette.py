@@ -1,0 +1,142 @@
+"""All that can be done, with its keys, found by typing; and the same as command lines."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.widget import Widget
+from textual.widgets import Input
+
+from nuvtui import sanitise
+from nuvtui.tui.clipboard import Copy
+from nuvtui.tui.commands import REGISTRY, Command, as_command, key_label
+from nuvtui.tui.dialogs.base import Dialog
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Cell, Line, line, row
+from nuvtui.tui.widgets.scoped import Scoped
+
+
+class Entry(NamedTuple):
+    """A command that can be run, and by whom."""
+
+    command: Command
+    node: Scoped | None
+    """The widget that carries it out; None: of a place that has to be gone to first."""
+    enabled: bool = True
+
+
+class PaletteDialog(Dialog[Entry]):
+    """Type to search, Enter runs; the callback gets the entry."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        super().__init__("Commands", note="Enter runs, Esc leaves")
+        self._entries = list(entries)
+
+    def fields(self) -> Iterable[Widget]:
+        """The field and the list."""
+        entry = Input(placeholder="what do you want to do?", compact=True)
+        entry.cursor_blink = False
+        yield entry
+        yield LineList(
+            Items(self._entries, _draw, text=_text), id="palette", filterable=False, empty="No such command."
+        )
+
+    def first_focus(self) -> Widget | None:
+        """The field."""
+        return self.query_one(Input)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Search."""
+        event.stop()
+        self.query_one(LineList).set_filter(event.value)
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys of the list, while one types."""
+        entries = self.query_one(LineList)
+        page = max(1, entries.size.height - 1)
+        moves = {"up": -1, "down": 1, "pageup": -page, "pagedown": page}
+        if event.key in moves:
+            entries.move_to(entries.cursor + moves[event.key])
+        elif event.key == "enter":
+            self._run()
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the field."""
+        event.stop()
+        self._run()
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Enter in the list."""
+        message.stop()
+        self._run()
+
+    def _run(self) -> None:
+        at = self.query_one(LineList).current
+        if at is not None and self._entries[at].enabled:
+            self.dismiss(self._entries[at])
+
+
+def _draw(entry: Entry, width: int) -> Line:
+    keys = ", ".join(key_label(key) for key in REGISTRY.keys(entry.command.id)[:2])
+    scope = REGISTRY.scopes[entry.command.scope].title
+    return row(
+        width,
+        Cell(entry.command.title, 0, "" if entry.enabled else "muted"),
+        Cell(scope, 16, "muted"),
+        Cell(keys, 10, "accent", "right"),
+    )
+
+
+def _text(entry: Entry) -> str:
+    scope = REGISTRY.scopes[entry.command.scope].title
+    return f"{entry.command.title} {scope} {entry.command.help} {entry.command.id}"
+
+
+class CommandsDialog(Dialog[bool]):
+    """What can be done here, as command lines; `y` or Enter copies the one under the cursor."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        super().__init__("As commands", note="Enter copies, Esc leaves")
+        self._lines = [
+            (
+                entry.command.title,
+                as_command(entry.command, entry.node.command_values() if entry.node else {}),
+            )
+            for entry in entries
+        ]
+
+    def fields(self) -> Iterable[Widget]:
+        """The list."""
+        yield LineList(
+            Items(
+                self._lines,
+                lambda item, width: line((f"{item[0]:<24} ", "muted"), item[1]),
+                text=lambda item: item[1],
+            ),
+            id="palette",
+            empty="Nothing here has a command line.",
+        )
+
+    def first_focus(self) -> Widget | None:
+        """The list."""
+        return self.query_one(LineList)
+
+    def on_key(self, event: events.Key) -> None:
+        """Copy."""
+        if event.key == "y":
+            event.stop()
+            self._copy()
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Enter copies too."""
+        message.stop()
+        self._copy()
+
+    def _copy(self) -> None:
+        at = self.query_one(LineList).current
+        if at is not None:
+            self.nuv.copy(Copy(sanitise.line(self._lines[at][1]), "the command"))

@@ -1,0 +1,66 @@
+"""The few signs that the screens draw with, and their ASCII forms.
+
+Every sign is one cell wide and never the only carrier of a meaning.
+"""
+
+import locale
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """A set of signs."""
+
+    cursor: str = "▌"
+    mark: str = "●"
+    range: str = "│"
+    opened: str = "▾"
+    closed: str = "▸"
+    ellipsis: str = "…"
+    dot: str = "·"
+    arrow: str = "→"
+    down: str = "↓"
+    done: str = "✓"
+    failed: str = "✗"
+    running: str = "◐"
+    waiting: str = "○"
+    warning: str = "!"
+    new: str = "+"
+    changed: str = "~"
+    removed: str = "-"
+    bar_full: str = "━"
+    bar_empty: str = "─"
+    thumb: str = "┃"
+    rule: str = "─"
+    bar: str = "│"
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    cursor=">",
+    mark="*",
+    range="|",
+    opened="v",
+    closed=">",
+    ellipsis="~",
+    dot="-",
+    arrow=">",
+    down="v",
+    done="+",
+    failed="x",
+    running="@",
+    waiting="o",
+    bar_full="#",
+    bar_empty="-",
+    thumb="#",
+    rule="-",
+    bar="|",
+)
+
+
+def only_ascii(setting: bool) -> bool:
+    """True where the settings ask for ASCII, or the locale cannot carry anything else."""
+    if setting or os.environ.get("TERM") in ("vt100", "vt102", "vt220", "ansi"):
+        return True
+    return "utf" not in locale.nl_langinfo(locale.CODESET).lower()

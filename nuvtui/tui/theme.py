@@ -1,0 +1,98 @@
+"""Colours: a dark and a light theme with one accent; and what every line passes through before it is sent."""
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.theme import Theme
+
+DARK = Theme(
+    name="nuvtui-dark",
+    primary="#7fb4ca",
+    secondary="#8a93a3",
+    accent="#7fb4ca",
+    foreground="#d3d7de",
+    background="#15181d",
+    surface="#1b1f26",
+    panel="#262c35",
+    success="#93b88a",
+    warning="#d9a864",
+    error="#e07a78",
+    dark=True,
+    variables={"muted": "#808997", "line": "#39414d", "cursor": "#2b3644"},
+)
+LIGHT = Theme(
+    name="nuvtui-light",
+    primary="#1f6a86",
+    secondary="#6a7280",
+    accent="#1f6a86",
+    foreground="#262b33",
+    background="#fbfaf7",
+    surface="#f2f1ec",
+    panel="#e5e4dd",
+    success="#3a7d3a",
+    warning="#8f5d00",
+    error="#b3322b",
+    dark=False,
+    variables={"muted": "#686f7a", "line": "#c9c8c0", "cursor": "#d7e4ea"},
+)
+THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
+
+
+class Colourless(LineFilter):
+    """Drops every colour; bold, underline and reverse stay (NO_COLOR)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plain: dict[Style, Style] = {}
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments without colours."""
+        return [Segment(text, self._without(style), control) for text, style, control in segments]
+
+    def _without(self, style: Style | None) -> Style | None:
+        if style is None:
+            return None
+        plain = self._plain.get(style)
+        if plain is None:
+            plain = Style(
+                bold=style.bold,
+                underline=style.underline,
+                reverse=style.reverse,
+                italic=style.italic,
+                meta=style.meta or None,
+            )
+            self._plain[style] = plain
+        return plain
+
+
+class Harmless(LineFilter):
+    """The last line of defence: no control character leaves for the terminal, whichever widget let it through.
+
+    Widgets sanitise outside text themselves and show what was there; here it is only dropped (a control character
+    has no width, so nothing moves). With `ascii`, every other character becomes `?`, as wide as it was.
+    """
+
+    def __init__(self, ascii: bool) -> None:
+        super().__init__()
+        self._ascii = ascii
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments without control characters."""
+        if all(text.isascii() and text.isprintable() for text, _, _ in segments):
+            return segments
+        return [Segment(self._clean(text), style, control) for text, style, control in segments]
+
+    def _clean(self, text: str) -> str:
+        if self._ascii and not text.isascii():
+            from rich.cells import cell_len
+
+            text = "".join(char if char.isascii() else "?" * cell_len(char) for char in text)
+        if text.isprintable():
+            return text
+        return "".join(char for char in text if not _dangerous(char))
+
+
+def _dangerous(char: str) -> bool:
+    code = ord(char)
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or 0x202A <= code <= 0x202E

@@ -1,0 +1,66 @@
+"""Screens with the header at the top, the footer at the bottom, and a word where the terminal is too small."""
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from nuvtui.tui.widgets.footer import Footer
+from nuvtui.tui.widgets.header import Header
+from nuvtui.tui.widgets.lines import Line, LineWidget, line
+from nuvtui.tui.widgets.scoped import Scoped
+
+SMALLEST = (60, 20)
+"""Columns and rows below which nothing can be shown."""
+WIDE = 120
+"""Columns from which places stand side by side."""
+
+
+class TooSmall(LineWidget, can_focus=False):
+    """Says which size is needed."""
+
+    def draw(self, y: int, width: int) -> Strip:
+        """The sentence in the middle."""
+        app = self.app.size
+        words = {
+            -1: Line(((f"This terminal is {app.width} x {app.height}.", ""),)),
+            0: Line(((f"nuvtui needs {SMALLEST[0]} x {SMALLEST[1]}.", "strong"),)),
+            1: Line((("Make the window larger; q leaves.", "muted"),)),
+        }
+        content = words.get(y - self.size.height // 2, Line())
+        return self.strip(line(" ", *content.left), width, self.style_of(""))
+
+
+class Frame(Scoped, Screen[object]):
+    """A full screen. Subclasses override `body` (what lies between header and footer) and `go_back`."""
+
+    def compose(self) -> ComposeResult:
+        """Header, body, footer."""
+        yield Header()
+        yield Container(*self.body(), id="body")
+        yield TooSmall(id="too-small")
+        yield Footer()
+
+    def body(self) -> list[Widget]:
+        """The widgets between header and footer."""
+        return []
+
+    def go_back(self) -> bool:
+        """Esc: one level back within the screen; False: the screen is left."""
+        return False
+
+    def on_mount(self) -> None:
+        """Say where one is."""
+        self.query_one(Header).show(self.nuv.where)
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Say where one is now."""
+        self.query_one(Header).show(self.nuv.where)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose the layout for the size."""
+        size = event.size
+        self.set_class(size.width < SMALLEST[0] or size.height < SMALLEST[1], "-too-small")
+        self.set_class(size.width >= WIDE, "-wide")

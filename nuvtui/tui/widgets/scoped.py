@@ -1,0 +1,64 @@
+"""What a widget or screen needs to be part of the command registry."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from textual.dom import DOMNode
+
+from nuvtui.errors import NuvError
+from nuvtui.tui.clipboard import Copy
+from nuvtui.tui.commands import REGISTRY, Command
+
+if TYPE_CHECKING:
+    from nuvtui.tui.app import NuvApp
+
+T = TypeVar("T")
+
+
+class Scoped(DOMNode):
+    """Mixin of widgets and screens whose keys come from the registry.
+
+    The class names its scopes in SCOPES and writes `BINDINGS = bindings("…")`; each command's verb is an
+    `action_…` method.
+    """
+
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+    """Ids of the scopes whose commands this widget carries out; the first one titles its help."""
+    HELP: ClassVar[str] = ""
+    """What this is for, a paragraph at the top of its help."""
+
+    def commands(self) -> Iterator[Command]:
+        """The commands that this widget carries out."""
+        for scope in self.SCOPES:
+            yield from REGISTRY.of(scope)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Ask the command's own predicate."""
+        for command in self.commands():
+            if command.action == action:
+                return True if command.enabled is None else command.enabled(self)
+        return True
+
+    def command_values(self) -> Mapping[str, str]:
+        """Words for the `as_command` templates of this scope: raw text, quoted by the registry."""
+        return {}
+
+    def copied(self) -> Copy | None:
+        """What `y` copies while this has the focus; None: ask the widget around it."""
+        return None
+
+    @property
+    def nuv(self) -> "NuvApp":
+        """The app, as what it is."""
+        return cast("NuvApp", self.app)
+
+    def load(
+        self,
+        call: Callable[[], T],
+        done: Callable[[T], Any],
+        *,
+        group: str = "load",
+        failed: Callable[[NuvError], Any] | None = None,
+    ) -> None:
+        """Run `call` in a thread and `done` with its result here (see `jobs.Jobs.start`)."""
+        self.nuv.jobs.start(self, call, done, group=group, failed=failed)

@@ -1,0 +1,122 @@
+"""The screen that holds the five places: one at a time, or the first three side by side where there is room."""
+
+import importlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.containers import Container
+from textual.widget import Widget
+
+from nuvtui.tui.widgets.frame import WIDE, Frame
+from nuvtui.tui.widgets.place import Place
+
+
+class PlaceSpec(NamedTuple):
+    """A place and where its class is; the module is imported when the place is first shown."""
+
+    id: str
+    module: str
+    name: str
+    beside: bool = False
+    """Stands side by side with the others of this kind where the terminal is wide."""
+
+    def make(self) -> Place:
+        """A new place."""
+        made = getattr(importlib.import_module(self.module), self.name)(id=self.id)
+        assert isinstance(made, Place)
+        return made
+
+
+class Workbench(Frame):
+    """Shows places and passes on to them what the app hears."""
+
+    def __init__(self, specs: Sequence[PlaceSpec]) -> None:
+        super().__init__()
+        self._specs = list(specs)
+        self._places: dict[str, Place] = {}
+        self._last: dict[str, Widget] = {}
+        self.current = self._specs[0].id
+        """Id of the place with the focus."""
+        self._wide = False
+
+    def on_mount(self) -> None:
+        """Show the first place."""
+        super().on_mount()
+        self._wide = self.app.size.width >= WIDE
+        self.call_next(self.show, self.current)
+
+    def place(self, identifier: str) -> Place | None:
+        """A place that has been made."""
+        return self._places.get(identifier)
+
+    @property
+    def places(self) -> list[Place]:
+        """The places that have been made."""
+        return list(self._places.values())
+
+    def _together(self, identifier: str) -> list[PlaceSpec]:
+        """What is on the screen when `identifier` is shown."""
+        spec = next(spec for spec in self._specs if spec.id == identifier)
+        if self._wide and spec.beside:
+            return [other for other in self._specs if other.beside]
+        return [spec]
+
+    async def show(self, identifier: str, focus: bool = True) -> Place:
+        """Go to a place: make it where it is new, display it with those beside it, give it the focus."""
+        self.current = identifier
+        together = self._together(identifier)
+        body = self.query_one("#body", Container)
+        new: list[Place] = []
+        for spec in together:
+            if spec.id not in self._places:
+                place = spec.make()
+                self._places[spec.id] = place
+                order = [s.id for s in self._specs]
+                later = [p for p in order[order.index(spec.id) + 1 :] if p in self._places]
+                await body.mount(place, before=self._places[later[0]] if later else None)
+                new.append(place)
+        shown = {spec.id for spec in together}
+        for place in self._places.values():
+            place.display = place.id in shown
+        for place in self._places.values():
+            if place.id in shown:
+                if place in new:
+                    place.tell_state()
+                    place.tell_tasks(self.nuv.tasks)
+                else:
+                    place.catch_up()
+        if focus:
+            self._focus(self._places[identifier])
+        return self._places[identifier]
+
+    def _focus(self, place: Place) -> None:
+        last = self._last.get(place.id or "")
+        wanted = last if last is not None and last.is_attached and last.focusable else place.first_focus()
+        if wanted is None:
+            wanted = next((widget for widget in place.walk_children(Widget) if widget.focusable), None)
+        if wanted is not None:
+            wanted.focus()
+        else:
+            self.set_focus(None)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Remember where the focus is in each place."""
+        for node in event.widget.ancestors_with_self:
+            if isinstance(node, Place) and node.id:
+                self.current = node.id
+                self._last[node.id] = event.widget
+                return
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Side by side or one at a time."""
+        super().on_resize(event)
+        wide = event.size.width >= WIDE
+        if wide != self._wide:
+            self._wide = wide
+            self.call_next(self.show, self.current)
+
+    def go_back(self) -> bool:
+        """Esc, where nothing within the place wanted it."""
+        place = self._places.get(self.current)
+        return place is not None and place.go_back()

@@ -1,0 +1,154 @@
+"""Places over the widgets, for tests of the core alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from textual.app import ComposeResult
+
+from nuvtui.tui.commands import REGISTRY, Command, Scope, bindings, register
+from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Cell, line, row
+from nuvtui.tui.widgets.log_view import LogView
+from nuvtui.tui.widgets.place import Place
+from nuvtui.tui.widgets.row_table import RowTable
+from nuvtui.tui.widgets.tree_list import Node, TreeList
+from nuvtui.tui.workbench import PlaceSpec
+
+HOSTILE = "evil\x1b[31m\x1b]0;title\x07\x9b2J\u202e[@click=quit]\udcff\r\nend"
+
+for identifier, title, contains in (
+    ("one", "One", ("list", "scroll")),
+    ("two", "Two", ("list", "tree")),
+    ("three", "Three", ("list", "table")),
+    ("four", "Four", ("text",)),
+):
+    if identifier not in REGISTRY.scopes:
+        register(Scope(identifier, title, contains=contains))
+        register(
+            Command(
+                id=f"{identifier}.go",
+                title=f"Do {title}",
+                short="do",
+                keys="x",
+                help=f"Does {title}.",
+                as_command="nuvtui do {name}",
+            )
+        )
+
+
+class Sample(Place):
+    did = 0
+
+    def action_go(self) -> None:
+        self.did += 1
+
+    def command_values(self) -> dict[str, str]:
+        return {"name": HOSTILE}
+
+
+class One(Sample):
+    SCOPES = ("one",)
+    BINDINGS = bindings("one")
+    TITLE = "One"
+
+    def compose(self) -> ComposeResult:
+        size = int(os.environ.get("SAMPLE_LINES", "40"))
+        names = [f"snapshot-{at}" for at in range(size)]
+        names[1] = HOSTILE
+        yield LineList(
+            Items(names, draw, key=lambda name: name),
+            id="list",
+            markable=True,
+            empty="No snapshot yet. s takes one.",
+        )
+        yield DetailPane(
+            ["A description that is long enough to be wrapped at words in a narrow pane.", HOSTILE]
+        )
+
+
+def draw(name: str, width: int) -> object:
+    return row(width, Cell(name, 0), Cell("3 h", 5, "muted", "right"), Cell("user", 8, "muted"))
+
+
+class Two(Sample):
+    SCOPES = ("two",)
+    BINDINGS = bindings("two")
+    TITLE = "Two"
+
+    def compose(self) -> ComposeResult:
+        yield TreeList(children, id="tree", markable=True)
+
+
+def children(node: Node | None) -> list[Node]:
+    base = "" if node is None else f"{node.key}/"
+    folders = [Node(f"{base}folder{at}", f"folder{at}", folder=True) for at in range(3)]
+    files = [Node(f"{base}{name}", name, note=(("1.2 MB", "muted"),)) for name in ("a.csv", HOSTILE, "ä.txt")]
+    return folders + files
+
+
+class Three(Sample):
+    SCOPES = ("three",)
+    BINDINGS = bindings("three")
+    TITLE = "Three"
+
+    def compose(self) -> ComposeResult:
+        yield RowTable(id="table")
+
+    def state_changed(self) -> None:
+        self.query_one(RowTable).set_table(
+            [("id", "BIGINT"), ("name", "VARCHAR"), (HOSTILE, "VARCHAR")],
+            1_000_000,
+            lambda offset, limit: [(at, f"row {at}", HOSTILE) for at in range(offset, offset + limit)],
+        )
+
+
+class Four(Sample):
+    SCOPES = ("four",)
+    BINDINGS = bindings("four")
+    TITLE = "Four"
+
+    def compose(self) -> ComposeResult:
+        yield LogView(id="log")
+
+    def on_mount(self) -> None:
+        path = os.environ.get("SAMPLE_LOG")
+        if path:
+            self.query_one(LogView).show_file(Path(path), growing=True)
+
+
+PLACES = tuple(
+    PlaceSpec(place, __name__, name, beside)
+    for place, name, beside in (
+        ("timeline", "One", True),
+        ("contents", "Two", True),
+        ("stage", "Three", True),
+        ("exports", "Four", False),
+        ("tasks", "One", False),
+    )
+)
+
+
+def main() -> int:
+    from nuvtui import config, tui
+    from nuvtui.errors import NuvError
+    from nuvtui.tui import app
+
+    app.PLACES = PLACES
+    app.NuvApp.__init__.__kwdefaults__["places"] = PLACES
+    try:
+        return tui.run(config.load(), Path.cwd())
+    except NuvError as error:
+        print(error, error.hint, file=sys.stderr)
+        return int(error.exit_code)
+
+
+if __name__ == "__main__":
+    sys.modules["tests.tui.sample"] = sys.modules["__main__"]
+    sys.exit(main())
+
+
+__all__ = ["line"]

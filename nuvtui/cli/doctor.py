@@ -79,23 +79,9 @@ def _store(opened: Services) -> list[Finding]:
 def _engine(opened: Services) -> list[Finding]:
     from nuvtui.images import engines, registry
 
-    discovery = engines.discover(opened.settings)
-    found = []
-    if discovery.engine is None:
-        for where, problem in discovery.tried:
-            found.append(Finding("warning", "engine", f"{where}: {problem}"))
-        found.append(
-            Finding(
-                "warning",
-                "engine",
-                "no Docker Engine answers: exports cannot be built",
-                "Start Docker or Podman, or set DOCKER_HOST.",
-            )
-        )
-    else:
-        found.append(Finding("note", "engine", discovery.engine.describe()))
+    found = [engines.discover(opened.settings).finding()]
     target = opened.settings.registry
-    signed = registry.credentials(f"{target.rstrip('/')}/x") is not None
+    signed = registry.credentials(target.split("/")[0]) is not None
     public = registry.is_public(target, opened.settings)
     text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if public else 'private'}"
     hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"

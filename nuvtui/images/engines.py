@@ -60,6 +60,12 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
 
+    def base_digest(self, reference: str) -> str:
+        """The registry's digest of an image that the engine has; empty where it came from no registry."""
+
+    def pull_if_missing(self, reference: str, auth: Credentials | None, reporter: Reporter) -> ImageFacts:
+        """Make sure that the engine has `reference`. Raises NuvError where it cannot be had."""
+
     def build(self, recipe: Recipe, context: Iterable[bytes], tag: str, reporter: Reporter) -> str:
         """Build and tag. Returns the image's id."""
 

@@ -4,6 +4,8 @@ Stages (`model.export.STAGES`), each a step of the task: preflight → snapshot 
 (verify) → (push) → report. Whatever is half done when an export fails or is cancelled is taken away again.
 """
 
+from __future__ import annotations
+
 import builtins
 import contextlib
 import os
@@ -22,6 +24,7 @@ from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.stage import StateRef
+from nuvtui.model.tree import FOLDER
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import application_file, capture
 from nuvtui.services.application_service import ApplicationsService
@@ -30,6 +33,7 @@ from nuvtui.services.spaces import pick
 
 if TYPE_CHECKING:
     from nuvtui.images.engines import Discovery, Engine
+    from nuvtui.images.facts import ImageFacts
     from nuvtui.images.recipe import Recipe
 
 FREE_SPACE = 1 << 30
@@ -63,7 +67,7 @@ class ExportsService:
         """Everything that would stop or should be known about an export, without doing anything."""
         return self._preflight(spec)[0]
 
-    def _preflight(self, spec: ExportSpec) -> "tuple[builtins.list[Finding], Application, Discovery | None]":
+    def _preflight(self, spec: ExportSpec) -> tuple[builtins.list[Finding], Application, Discovery]:
         from nuvtui.images import engines, registry
 
         view = self._context.view()
@@ -71,25 +75,7 @@ class ExportsService:
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
         findings: builtins.list[Finding] = []
         _part, application = self._applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
-        if application.needs_license and not spec.without_license:
-            findings.append(
-                Finding(
-                    "stop",
-                    "license",
-                    f"{application.name} needs a licence, and licences do not leave the house: it is not eligible",
-                    "Build it without: --without-license. The image then says at start what it lacks.",
-                )
-            )
-        if application.image == HOST_IMAGE:
-            findings.append(
-                Finding(
-                    "stop",
-                    "image",
-                    "the application runs on this machine's own runtime (image: host); the docker engine needs "
-                    "a base image",
-                    f"Name a base image in .nuvtui/apps/{spec.application}.yaml, for example image: python:3.12-slim.",
-                )
-            )
+        findings += _eligibility(spec, application)
         if spec.engine == "oci":
             findings.append(
                 Finding(
@@ -101,18 +87,7 @@ class ExportsService:
             )
         discovery = engines.discover(self._context.settings)
         if discovery.engine is None:
-            tried = (
-                "; ".join(f"{where}: {problem}" for where, problem in discovery.tried)
-                or "no engine was found"
-            )
-            findings.append(
-                Finding(
-                    "stop",
-                    "engine",
-                    f"no Docker Engine answers. Tried {tried}",
-                    "Start Docker or Podman, or point DOCKER_HOST at one; `nuvtui doctor` tells more.",
-                )
-            )
+            findings.append(discovery.finding())
         target = spec.registry or self._context.settings.registry
         public = registry.is_public(target, self._context.settings)
         if spec.push and public and not spec.public_ok:
@@ -179,19 +154,21 @@ class ExportsService:
             snapshot = newest.id
             findings.append(Finding("note", "snapshot", f"planned from the newest snapshot {snapshot[:8]}"))
         manifest = self._context.store.read_manifest(snapshot)
-        recipe = self._recipe(spec, application, manifest, "", "0" * 16)
-        findings += guard.scan_members(
-            recipe.members, self._context.store, self._known_values(application), Silent()
-        )
+        recipe = self._recipe(spec, application, manifest, "0" * 16)
+        known = self._known_values(application)
+        findings += guard.scan_application(application, known)
+        findings += guard.scan_members(recipe.members, self._context.store, known, Silent())
         return ExportPlan(
             image=self._reference(spec, manifest, "0" * 16).rsplit(":", 1)[0],
             engine="docker" if discovery is not None and discovery.engine is not None else "none",
             findings=findings,
             dockerfile=recipe.dockerfile,
             excluded=[(e.what, e.reason) for e in recipe.excluded],
-            files=len(recipe.members),
-            bytes=sum(entry.size for _path, entry in recipe.members),
-            members=[(path_to_text(path), entry.size) for path, entry in recipe.members],
+            files=recipe.report.files,
+            bytes=recipe.bytes,
+            members=[
+                (path_to_text(path), entry.size) for path, entry in recipe.members if entry.kind != FOLDER
+            ],
         )
 
     # -- doing it ----------------------------------------------------------------------------------------------------
@@ -224,11 +201,17 @@ class ExportsService:
             return run.all()
 
     def _recipe(
-        self, spec: ExportSpec, application: Application, manifest: Snapshot, base_digest: str, export: str
-    ) -> "Recipe":
-        from nuvtui.images import recipe
+        self,
+        spec: ExportSpec,
+        application: Application,
+        manifest: Snapshot,
+        export: str,
+        base: ImageFacts | None = None,
+        base_digest: str = "",
+    ) -> Recipe:
+        from nuvtui.images.recipe import build_recipe
 
-        return recipe.build_recipe(
+        return build_recipe(
             application,
             spec.application,
             manifest,
@@ -237,6 +220,7 @@ class ExportsService:
             self._context.settings,
             self._reference(spec, manifest, export),
             base_digest or None,
+            base,
         )
 
     def _reference(self, spec: ExportSpec, manifest: Snapshot, export: str) -> str:
@@ -328,7 +312,7 @@ class ExportsService:
 
         record = self._own(export)
         reporter = reporter or Silent()
-        if registry.is_public(record.image, self._context.settings) and not public_ok:
+        if registry.is_public(record.image.rpartition(":")[0], self._context.settings) and not public_ok:
             raise NuvError(
                 f"{record.image} would be public",
                 "anyone could pull it without signing in",
@@ -346,6 +330,7 @@ class ExportsService:
 
         Returns the record (it stays listed as deleted) and sentences about what could not be deleted.
         """
+        from nuvtui.images import reference as references
         from nuvtui.images import registry
 
         record = self.get(export)
@@ -360,11 +345,12 @@ class ExportsService:
                 problems.append(f"the image stays in the engine: {error}")
         if record.pushed:
             try:
-                problem = registry.delete_tag(record.image)
+                auth = registry.credentials(references.parse(record.image).registry)
+                deletion = registry.delete_tag(record.image, auth, settings=self._context.settings)
+                if not deletion.deleted:
+                    problems.append(deletion.said)
             except NuvError as error:
-                problem = str(error)
-            if problem:
-                problems.append(f"the tag stays in the registry: {problem}")
+                problems.append(f"the tag stays in the registry: {error}")
         if record.archive:
             problems.append(f"the archive stays where it is: {record.archive}")
         record = msgspec.structs.replace(record, status="deleted", warnings=[*record.warnings, *problems])
@@ -380,26 +366,18 @@ class ExportsService:
             )
         return record
 
-    def _engine(self) -> "Engine":
+    def _engine(self) -> Engine:
         from nuvtui.images import engines
 
-        return engines.require(self._context.settings)
+        return engines.discover(self._context.settings).required()
 
 
-def push_image(engine: "Engine", reference: str, reporter: Reporter) -> str:
-    """Push, then ask the registry itself for the digest. Raises NuvError where the two differ."""
+def push_image(engine: Engine, reference: str, reporter: Reporter) -> str:
+    """Push, and return the digest that engine and registry agree on. Raises NuvError where they do not."""
+    from nuvtui.images import reference as references
     from nuvtui.images import registry
 
-    auth = registry.credentials(reference)
-    digest = engine.push(reference, auth, reporter)
-    found = registry.head_digest(reference, auth)
-    if found != digest:
-        raise NuvError(
-            "The registry holds something else",
-            f"pushed {digest}, the registry answers {found or 'nothing'} for {reference}",
-            "Push again; if it happens again, tell the registry's administrator.",
-        )
-    return digest
+    return engine.push(reference, registry.credentials(references.parse(reference).registry), reporter)
 
 
 def run_command(record: ExportRecord, application: Application | None) -> str:
@@ -468,10 +446,8 @@ class _Run:
         self._begin("preflight", "Checking role, eligibility, engine and name")
         findings, application, discovery = self._service._preflight(self._spec)
         self._refuse(findings)
-        assert discovery is not None
-        assert discovery.engine is not None
-        self._engine = discovery.engine
-        self._save(engine=discovery.engine.name, warnings=[*self._record.warnings, *_sentences(findings)])
+        self._engine = discovery.required()
+        self._save(engine=self._engine.name, warnings=[*self._record.warnings, *_sentences(findings)])
         return application
 
     def _refuse(self, findings: list[Finding]) -> None:
@@ -505,7 +481,8 @@ class _Run:
         return manifest
 
     def _build(self, application: Application, manifest: Snapshot) -> Report:
-        from nuvtui.images import context, guard
+        from nuvtui.images import compare, context, guard, registry
+        from nuvtui.images import reference as references
 
         engine = self._engine
         assert engine is not None
@@ -516,24 +493,33 @@ class _Run:
                 f"No application {self._spec.application!r} in the snapshot", "", "", Exit.NOT_FOUND
             )
         application = application_file.parse(part.text, f"{part.slug}.yaml")
-        base_digest = engine.base_digest(application.image, self._reporter)
-        recipe = self._service._recipe(self._spec, application, manifest, base_digest or "", self._record.id)
-        image = self._service._reference(self._spec, manifest, self._record.id)
-        self._save(image=image, excluded=list(recipe.excluded))
-        self._begin("guard", "Looking for what must not leave")
-        findings = guard.scan_members(
-            recipe.members, self._context.store, self._service._known_values(application), self._reporter
+        self._refuse(_eligibility(self._spec, application))
+        auth = registry.credentials(references.parse(application.image).registry)
+        base = engine.pull_if_missing(application.image, auth, self._reporter)
+        recipe = self._service._recipe(
+            self._spec, application, manifest, self._record.id, base, engine.base_digest(application.image)
         )
+        image = self._service._reference(self._spec, manifest, self._record.id)
+        for warning in recipe.warnings:
+            self._reporter.warning(warning)
+        self._save(
+            image=image, excluded=list(recipe.excluded), warnings=[*self._record.warnings, *recipe.warnings]
+        )
+        self._begin("guard", "Looking for what must not leave")
+        known = self._service._known_values(application)
+        findings = guard.scan_application(application, known)
+        findings += guard.scan_members(recipe.members, self._context.store, known, self._reporter)
         self._refuse(findings)
         self._save(warnings=[*self._record.warnings, *_sentences(findings)])
         self._begin("build", f"Building {image}")
         image_id = engine.build(recipe, context.stream(recipe, self._context.store), image, self._reporter)
         self._save(image_id=image_id)
         self._begin("inspect", "Comparing the image with the plan")
-        facts = engine.inspect(image_id)
-        problems = engine.compare(recipe, facts)
-        if problems:
-            raise NuvError("The image is not what was planned", "; ".join(problems), "", Exit.FAILED)
+        facts = engine.inspect(image)
+        if facts is None or facts.id != image_id:
+            raise NuvError("The image is gone", f"the engine does not have {image} any more", "Export again.")
+        if recipe.members:
+            self._refuse(compare.file_findings(recipe, engine.list_files(image, "/files")))
         self._save(size=facts.size)
         if self._spec.output:
             path = Path(text_to_path(self._spec.output))
@@ -589,6 +575,30 @@ class _SameStep:
 
     def step(self, name: str, title: str) -> None:
         self._reporter.progress(0, None, "", title)
+
+
+def _eligibility(spec: ExportSpec, application: Application) -> list[Finding]:
+    """What the application's own configuration has to say against an export."""
+    findings = []
+    if application.needs_license and not spec.without_license:
+        findings.append(
+            Finding(
+                "stop",
+                "license",
+                f"{application.name} needs a licence, and licences do not leave the house: it is not eligible",
+                "Build it without: --without-license. The image then says at start what it lacks.",
+            )
+        )
+    if application.image == HOST_IMAGE:
+        findings.append(
+            Finding(
+                "stop",
+                "image",
+                "it runs on this machine's own runtime (image: host); the docker engine needs a base image",
+                f"Name one in .nuvtui/apps/{spec.application}.yaml, like image: docker.io/library/python:3.12-slim.",
+            )
+        )
+    return findings
 
 
 def _sentences(findings: list[Finding]) -> Iterator[str]:

@@ -85,15 +85,15 @@ def _start(folder: Path, worker: Sequence[str]) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             cwd="/",
-            env=_environment(),
+            env=worker_environment(),
             start_new_session=True,
         )
     finally:
         os.close(log)
 
 
-def _environment() -> dict[str, str]:
-    """The environment of the worker: ours; where nuvtui is not installed, the way to it as well."""
+def worker_environment() -> dict[str, str]:
+    """The environment of a worker process: ours; where nuvtui is not installed, the way to it as well."""
     environment = dict(os.environ)
     source = os.fspath(Path(nuvtui.__file__).absolute().parents[1])
     if source not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):

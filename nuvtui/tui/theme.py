@@ -6,20 +6,21 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
 
+# Greys with little colour: terminals with 256 colours show them as different greys.
 DARK = Theme(
     name="nuvtui-dark",
     primary="#7fb4ca",
     secondary="#8a93a3",
     accent="#7fb4ca",
     foreground="#d3d7de",
-    background="#15181d",
-    surface="#1b1f26",
-    panel="#262c35",
+    background="#181a1d",
+    surface="#202327",
+    panel="#2c3035",
     success="#93b88a",
     warning="#d9a864",
     error="#e07a78",
     dark=True,
-    variables={"muted": "#808997", "line": "#39414d", "cursor": "#2b3644"},
+    variables={"muted": "#878e98", "line": "#444a53", "cursor": "#353c46"},
 )
 LIGHT = Theme(
     name="nuvtui-light",

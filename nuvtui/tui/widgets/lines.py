@@ -192,7 +192,7 @@ class LineWidget(Scoped, Widget, can_focus=True):
         width = self.size.width
         if width <= 0:
             return Strip([])
-        return self.draw(y, width)
+        return self.draw(y, width).simplify()
 
     def draw(self, y: int, width: int) -> Strip:
         """Line `y` in exactly `width` cells."""

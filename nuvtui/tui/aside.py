@@ -1,0 +1,120 @@
+"""Heavy reading in a process of its own: comparing states, and what deleting snapshots would free.
+
+A comparison walks a whole workspace and may open the database. In a thread it would share the interpreter with the
+keys, and load the database into the screens' process; so a child process does it and answers with JSON.
+
+Request (standard input): `{"settings": …, "user": …, "what": …, "arguments": …}`. Answer (standard output):
+`{"result": …}` or `{"error": {title, message, hint, exit_code}}`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.diff import Diff
+from nuvtui.model.stage import StateRef
+from nuvtui.model.task import Failure
+
+if TYPE_CHECKING:
+    from nuvtui.bootstrap import Services
+
+COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.aside")
+
+
+class Aside:
+    """The children of one asker: a new question ends the one before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """End what is running: nobody waits for it any more."""
+        with self._lock:
+            if self._child is not None:
+                self._child.kill()
+                self._child = None
+
+    def status(self, services: Services, instance: str) -> Diff:
+        """What changed in the Current State since the newest snapshot. For a thread; raises NuvError."""
+        return msgspec.convert(self._ask(services, "status", {"instance": instance}), Diff)
+
+    def diff(self, services: Services, old: StateRef | None, new: StateRef) -> Diff:
+        """What differs from `old` to `new`. For a thread; raises NuvError."""
+        arguments = {"old": msgspec.to_builtins(old), "new": msgspec.to_builtins(new)}
+        return msgspec.convert(self._ask(services, "diff", arguments), Diff)
+
+    def freed_by(self, services: Services, snapshots: list[str]) -> int:
+        """Bytes that deleting snapshots would free. For a thread; raises NuvError."""
+        return int(self._ask(services, "freed", {"snapshots": snapshots}))
+
+    def _ask(self, services: Services, what: str, arguments: dict[str, Any]) -> Any:
+        from nuvtui.tasks.submit import worker_environment
+
+        settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
+        request = {"settings": settings, "user": services.user, "what": what, "arguments": arguments}
+        self.stop()
+        child = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=worker_environment(),
+        )
+        with self._lock:
+            self._child = child
+        answer, _ = child.communicate(msgspec.json.encode(request))
+        with self._lock:
+            if self._child is child:
+                self._child = None
+        try:
+            found = msgspec.json.decode(answer)
+        except msgspec.DecodeError:
+            raise NuvError(
+                "The comparison ended without an answer",
+                "its process was stopped" if child.returncode < 0 else "it met an unexpected error",
+                "Try again; on the command line: nuvtui status",
+            ) from None
+        if "error" in found:
+            error = msgspec.convert(found["error"], Failure)
+            raise NuvError(error.title, error.message, error.hint, Exit(error.exit_code))
+        return found["result"]
+
+
+def answer(request: dict[str, Any]) -> Any:
+    """Do what a request asks for. Raises NuvError."""
+    from nuvtui.bootstrap import open_services
+    from nuvtui.config import Settings
+
+    services = open_services(msgspec.convert(request["settings"], Settings), request["user"])
+    arguments = request["arguments"]
+    match request["what"]:
+        case "status":
+            return services.changes.status(arguments["instance"])
+        case "diff":
+            old = msgspec.convert(arguments["old"], StateRef | None)
+            return services.changes.diff(old, msgspec.convert(arguments["new"], StateRef))
+        case "freed":
+            return services.snapshots.freed_by(arguments["snapshots"])
+    raise NuvError(f"No question {request['what']!r}", "", "", Exit.USAGE)
+
+
+def main() -> None:
+    """Answer the request on standard input."""
+    try:
+        out = {"result": msgspec.to_builtins(answer(msgspec.json.decode(sys.stdin.buffer.read())))}
+    except NuvError as error:
+        failure = Failure(error.title, error.message, error.hint, int(error.exit_code))
+        out = {"error": msgspec.to_builtins(failure)}
+    sys.stdout.buffer.write(msgspec.json.encode(out))
+
+
+if __name__ == "__main__":
+    main()

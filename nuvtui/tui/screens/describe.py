@@ -1,0 +1,255 @@
+"""Snapshots, states and differences as lines: what lists and details say about them."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+
+from nuvtui import clock
+from nuvtui.model.diff import ApplicationChange, Diff, FileChange, PackageChange, TableChange
+from nuvtui.model.names import short, text_to_path
+from nuvtui.model.snapshot import Changes, Column, Snapshot, SnapshotRecord
+from nuvtui.tui.glyphs import Glyphs
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
+from nuvtui.tui.widgets.meter import size
+
+SIGNS: dict[str, tuple[str, Tone]] = {
+    "added": ("+", "good"),
+    "changed": ("~", "warn"),
+    "removed": ("-", "bad"),
+}
+"""Sign and tone of a change."""
+
+
+def moment(text: str) -> str:
+    """A time in the user's own time zone: `2026-11-23 21:40`."""
+    return clock.parse(text).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def age(text: str, now: datetime.datetime | None = None) -> str:
+    """How long ago a time was, in at most six cells: `now`, `5 min`, `3 h`, `12 d`, `8 mon`, `2 y`."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    seconds = (now - clock.parse(text)).total_seconds()
+    if seconds < 60:
+        return "now"
+    for unit, length, most in (("min", 60, 60), ("h", 3600, 24), ("d", 86_400, 60), ("mon", 2_629_800, 24)):
+        if seconds < length * most:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds // 31_557_600)} y"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 file`, `12 files`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def kind_sign(kind: str, glyphs: Glyphs) -> str:
+    """The sign of a snapshot's kind: named, quick or automatic (the kind is also said in words)."""
+    if glyphs.mark.isascii():
+        return {"named": "*", "quick": ".", "automatic": "a"}[kind]
+    return {"named": "◆", "quick": "◇", "automatic": "↺"}[kind]
+
+
+def title(record: SnapshotRecord | Snapshot) -> str:
+    """What a snapshot is called in a list: its name, else its cause, else its kind."""
+    return record.name or record.cause or f"{record.kind} snapshot"
+
+
+def called(record: SnapshotRecord | Snapshot) -> str:
+    """What a snapshot is called in a header or sentence: its name, else its id."""
+    return record.name or f"{record.kind} {short(record.id)}"
+
+
+def signed(counts: Sequence[int]) -> list[Piece]:
+    """Added, changed and removed as `+1 ~2 -3`; nothing where all are 0."""
+    pieces: list[Piece] = []
+    for count, (sign, tone) in zip(counts, SIGNS.values(), strict=True):
+        if count:
+            pieces.append((f"{' ' if pieces else ''}{sign}{count:,}", tone))
+    return pieces
+
+
+def total(changes: Changes) -> tuple[int, int, int]:
+    """Changes of all types together."""
+    sums = [sum(counts) for counts in zip(changes.files, changes.tables, changes.applications, strict=True)]
+    return sums[0], sums[1], sums[2]
+
+
+def counted(diff: Diff) -> Changes:
+    """A difference as counts."""
+
+    def count(found: Iterable[FileChange | TableChange | ApplicationChange]) -> tuple[int, int, int]:
+        kinds = [change.change for change in found]
+        return kinds.count("added"), kinds.count("changed"), kinds.count("removed")
+
+    return Changes(count(diff.files), count(diff.tables), count(diff.applications))
+
+
+def changes_line(changes: Changes, label: str) -> Line:
+    """`label  files +1 ~2, tables +1`; `nothing` where nothing changed."""
+    pieces: list[Piece] = [(label, "muted")]
+    some = False
+    for name, counts in (
+        ("files", changes.files),
+        ("tables", changes.tables),
+        ("applications", changes.applications),
+    ):
+        if any(counts):
+            pieces += [(", " if some else "", "muted"), (f"{name} ", ""), *signed(counts)]
+            some = True
+    if not some:
+        pieces.append(("nothing", ""))
+    return line(*pieces)
+
+
+def holds(record: SnapshotRecord) -> str:
+    """What a snapshot holds: `19 files, 1 table, 3 applications`."""
+    parts = [plural(record.files.count, "file")]
+    if record.tables:
+        parts.append(plural(len(record.tables), "table"))
+    if record.applications:
+        parts.append(plural(len(record.applications), "application"))
+    return ", ".join(parts)
+
+
+def snapshot_lines(record: SnapshotRecord, manifest: Snapshot | None) -> list[Line | str]:
+    """The detail of a snapshot; `manifest` None: not read yet, its provenance is left out."""
+    lines: list[Line | str] = [
+        line((title(record), "strong"), "  ", (short(record.id), "muted")),
+        line((f"{record.kind} snapshot by {record.author}, {moment(record.created)}", "muted")),
+    ]
+    if record.kind == "automatic" and record.name:
+        lines.append(line(("Taken ", "muted"), record.cause))
+    for label, text in (("", record.description), ("Next: ", record.next_phase)):
+        if text:
+            lines += ["", *(line((label, "muted"), part) for part in text.split("\n"))]
+    lines += [
+        "",
+        line(("Holds    ", "muted"), f"{holds(record)}; {size(record.files.bytes)} of files"),
+    ]
+    if record.tables:
+        names = ", ".join(f"{table.name} ({plural(table.rows, 'row')})" for table in record.tables)
+        lines.append(line(("Tables   ", "muted"), names))
+    if record.applications:
+        lines.append(line(("Apps     ", "muted"), ", ".join(record.applications)))
+    lines.append(changes_line(record.changes, "Changed  "))
+    lines.append(line(("Stored   ", "muted"), f"{size(record.stored_bytes)} new in the store"))
+    if manifest is not None:
+        lines += _provenance(manifest)
+    elif record.warnings:
+        lines.append(line((f"{plural(record.warnings, 'warning')}", "warn")))
+    return lines
+
+
+def _provenance(manifest: Snapshot) -> list[Line | str]:
+    made = manifest.provenance
+    lines: list[Line | str] = [
+        line(("From     ", "muted"), f"{text_to_path(made.workspace)} on {made.host}"),
+        line(("With     ", "muted"), f"nuvtui {made.nuvtui}, Python {made.python}, {made.platform}"),
+    ]
+    if made.code is not None:
+        code = made.code
+        branch = f" on {code.branch}" if code.branch else ""
+        dirty: Piece = (", with changes not committed" if code.dirty else ", nothing uncommitted", "")
+        lines.append(line(("Code     ", "muted"), f"{code.commit[:12]}{branch}", dirty))
+    for application in manifest.applications:
+        if application.lock is not None:
+            lock = application.lock
+            what = f"{application.slug}: {plural(len(lock.packages), 'package')}, {lock.interpreter}"
+            lines.append(line(("Packages ", "muted"), what))
+        elif application.lock_note:
+            lines.append(line(("Packages ", "muted"), f"{application.slug}: {application.lock_note}"))
+    for warning in manifest.warnings:
+        lines.append(line(("! ", "warn"), f"{text_to_path(warning.path)}: {warning.reason}"))
+    return lines
+
+
+def change_name(change: FileChange | TableChange | ApplicationChange) -> str:
+    """The name of what changed."""
+    if isinstance(change, FileChange):
+        return text_to_path(change.path)
+    return change.name if isinstance(change, TableChange) else change.slug
+
+
+def change_line(change: FileChange | TableChange | ApplicationChange) -> Line:
+    """A change in one line."""
+    sign, tone = SIGNS[change.change]
+    kind = {FileChange: "", TableChange: "table ", ApplicationChange: "application "}[type(change)]
+    return line(
+        (f"{sign} ", tone), (kind, "muted"), change_name(change), right=[(change_note(change), "muted")]
+    )
+
+
+def change_note(change: FileChange | TableChange | ApplicationChange) -> str:
+    """What changed about it, in a few words."""
+    if isinstance(change, FileChange):
+        sizes = [size(each) for each in (change.old_size, change.new_size) if each is not None]
+        if len(sizes) == 2 and sizes[0] == sizes[1]:
+            sizes = sizes[:1]
+        return ", ".join(part for part in (change.detail, " → ".join(sizes)) if part)
+    if isinstance(change, TableChange):
+        if change.change == "changed":
+            parts = [f"{change.old_rows or 0:,} → {plural(change.new_rows or 0, 'row')}"]
+            columns = len(change.columns_added) + len(change.columns_removed) + len(change.columns_retyped)
+            if columns:
+                parts.append(plural(columns, "column") + " differ")
+            return ", ".join(parts)
+        rows = change.new_rows if change.new_rows is not None else change.old_rows
+        return plural(rows or 0, "row")
+    parts = ["configuration"] if change.configuration else []
+    if change.packages:
+        parts.append(plural(len(change.packages), "package"))
+    return ", ".join(parts)
+
+
+def table_change_lines(change: TableChange) -> list[Line | str]:
+    """How a table differs: rows, columns."""
+
+    def column(each: Column) -> str:
+        return f"{each.name}  {each.type}"
+
+    lines: list[Line | str] = [line((f"Table {change.name}", "strong"), f"  {change.change}"), ""]
+    old = "none" if change.old_rows is None else f"{change.old_rows:,}"
+    new = "none" if change.new_rows is None else f"{change.new_rows:,}"
+    lines.append(line(("Rows     ", "muted"), f"{old} → {new}"))
+    if change.rows_added is not None:
+        lines.append(
+            line(("         ", ""), *signed((change.rows_added, 0, change.rows_removed or 0)), " rows")
+        )
+    lines += [line(("+ ", "good"), column(each)) for each in change.columns_added]
+    lines += [line(("- ", "bad"), column(each)) for each in change.columns_removed]
+    lines += [
+        line(("~ ", "warn"), f"{before.name}  {before.type} → {after.type}")
+        for before, after in change.columns_retyped
+    ]
+    return lines
+
+
+def application_change_lines(change: ApplicationChange) -> list[Line | str]:
+    """How an application differs: configuration, then packages."""
+    lines: list[Line | str] = [line((f"Application {change.slug}", "strong"), f"  {change.change}"), ""]
+    lines += diff_lines(change.configuration)
+    if change.packages:
+        lines += ["", line(("Packages", "strong"))]
+        lines += [_package_line(package) for package in change.packages]
+    return lines
+
+
+def _package_line(change: PackageChange) -> Line:
+    if change.old is None and change.new is not None:
+        return line(("+ ", "good"), f"{change.name} {change.new.version}")
+    if change.new is None and change.old is not None:
+        return line(("- ", "bad"), f"{change.name} {change.old.version}")
+    old, new = change.old, change.new
+    assert old is not None
+    assert new is not None
+    source = f" ({old.source} → {new.source})" if old.source != new.source else ""
+    return line(("~ ", "warn"), f"{change.name} {old.version} → {new.version}{source}")
+
+
+def diff_lines(lines: Iterable[str]) -> list[Line]:
+    """A unified diff with tones."""
+    tones: dict[str, Tone] = {"+": "good", "-": "bad", "@": "accent"}
+    out = []
+    for text in lines:
+        heading = text.startswith(("+++", "---"))
+        out.append(line((text.expandtabs(4), "strong" if heading else tones.get(text[:1], ""))))
+    return out

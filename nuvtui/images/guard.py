@@ -23,32 +23,39 @@ from nuvtui.reporter import Reporter
 if TYPE_CHECKING:
     from nuvtui.images.context import Objects
 
-TEXT_LIMIT = 1 << 20
+TEXT_LIMIT = 1 << 18
 """Files up to this size are also read by detect-secrets."""
 FINDINGS_PER_FILE = 20
 _OVERLAP = 8192
 _MINIMUM = 6
 """Known values shorter than this would be found everywhere."""
 
-_SHAPES: dict[str, bytes] = {
-    "a private key": rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d",
-    "an AWS access key": rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a GitHub token": rb"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})",
-    "a GitLab token": rb"\bglpat-[A-Za-z0-9_-]{20,}",
-    "a Slack token": rb"\bxox[abposr]-[A-Za-z0-9-]{10,}",
-    "a Google API key": rb"\bAIza[0-9A-Za-z_-]{35}\b",
-    "a Hugging Face token": rb"\bhf_[A-Za-z]{30,}",
-    "an OpenAI or Anthropic key": rb"\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}",
-    "a PyPI token": rb"\bpypi-AgE[A-Za-z0-9_-]{50,}",
-    "an npm token": rb"\bnpm_[A-Za-z0-9]{36}\b",
-    "a Stripe key": rb"\b[sr]k_live_[0-9A-Za-z]{20,}",
-    "a Docker Hub token": rb"\bdckr_pat_[A-Za-z0-9_-]{20,}",
-    "a JSON web token": rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    "an Azure storage key": rb"AccountKey=[A-Za-z0-9+/=]{80,}",
-    "credentials in a URL": rb"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>$&{}]{1,64}:[^\s/:@\"'<>${}]{3,128}@[A-Za-z0-9.-]+",
-}
-_shapes = re.compile(b"|".join(b"(?P<s%d>%b)" % (at, shape) for at, shape in enumerate(_SHAPES.values())))
-_names = list(_SHAPES)
+_SHAPES: list[tuple[str, bytes, bytes]] = [
+    ("a private key", b"PRIVATE KEY", rb"PRIVATE KEY(?: BLOCK)?-----"),
+    ("a private key", b"PuTTY-User-Key-File-", rb"PuTTY-User-Key-File-[0-9]"),
+    ("an AWS access key", b"AKIA", rb"AKIA[0-9A-Z]{16}\b"),
+    ("an AWS access key", b"ASIA", rb"ASIA[0-9A-Z]{16}\b"),
+    *(("a GitHub token", b"gh%c_" % kind, rb"gh%c_[A-Za-z0-9]{36,}" % kind) for kind in b"pousr"),
+    ("a GitHub token", b"github_pat_", rb"github_pat_[A-Za-z0-9_]{60,}"),
+    ("a GitLab token", b"glpat-", rb"glpat-[A-Za-z0-9_-]{20,}"),
+    ("a Slack token", b"xox", rb"xox[abposr]-[A-Za-z0-9-]{10,}"),
+    ("a Google API key", b"AIza", rb"AIza[0-9A-Za-z_-]{35}\b"),
+    ("a Hugging Face token", b"hf_", rb"hf_[A-Za-z]{30,}"),
+    ("an OpenAI or Anthropic key", b"sk-", rb"sk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}"),
+    ("a PyPI token", b"pypi-AgE", rb"pypi-AgE[A-Za-z0-9_-]{50,}"),
+    ("an npm token", b"npm_", rb"npm_[A-Za-z0-9]{36}\b"),
+    ("a Stripe key", b"k_live_", rb"k_live_[0-9A-Za-z]{20,}"),
+    ("a Docker Hub token", b"dckr_pat_", rb"dckr_pat_[A-Za-z0-9_-]{20,}"),
+    ("a JSON web token", b"eyJ", rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    ("an Azure storage key", b"AccountKey=", rb"AccountKey=[A-Za-z0-9+/=]{80,}"),
+    (
+        "credentials in a URL",
+        b"://",
+        rb"://[^\s/:@\"'<>$&{}]{1,64}:[^\s/:@\"'<>${}]{3,128}@[A-Za-z0-9.-]+",
+    ),
+]
+"""What, a literal that it always has, and its pattern. The literals are looked for first: a hundred times as fast."""
+_shapes = [(what, literal, re.compile(pattern)) for what, literal, pattern in _SHAPES]
 _DETECTORS = (
     "ArtifactoryDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "CloudantDetector", "DiscordBotTokenDetector",
     "IbmCloudIamDetector", "IbmCosHmacDetector", "KeywordDetector", "MailchimpDetector", "SendGridDetector",
@@ -125,12 +132,12 @@ class Scanner:
 
     def __init__(self, known_values: Sequence[str]) -> None:
         found = [form for value in known_values if len(value) >= _MINIMUM for form in forms(value)]
-        self._known = re.compile(b"|".join(map(re.escape, found))) if found else None
+        self._known = found
         self._overlap = max([_OVERLAP, *map(len, found)])
 
     def holds_value(self, data: bytes) -> bool:
         """True where `data` has a known value in it."""
-        return self._known is not None and self._known.search(data) is not None
+        return any(value in data for value in self._known)
 
     def text(self, subject: str, data: bytes) -> list[Finding]:
         """Findings in `data` as a whole."""
@@ -155,11 +162,16 @@ class Scanner:
                 reporter.check()
             data = held + piece
             found = [
-                (match.start(), match.end(), _names[int(str(match.lastgroup)[1:])])
-                for match in _shapes.finditer(data)
+                (match.start(), match.end(), what)
+                for what, literal, pattern in _shapes
+                if literal in data
+                for match in pattern.finditer(data)
             ]
-            if self._known is not None:
-                found += [(m.start(), m.end(), "a known secret value") for m in self._known.finditer(data)]
+            for value in self._known:
+                at = data.find(value)
+                while at >= 0:
+                    found.append((at, at + len(value), "a known secret value"))
+                    at = data.find(value, at + 1)
             for start, end, what in sorted(found):
                 # What ends within the part that was kept from the piece before was told with that one.
                 if end <= seen or number >= FINDINGS_PER_FILE:
@@ -178,8 +190,10 @@ def _detected(subject: str, data: bytes) -> list[Finding]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    out = []
-    for number, line in enumerate(text.splitlines(), 1):
+    out: list[Finding] = []
+    if not _HINT.search(text):
+        return out
+    for number, line in enumerate(text.split("\n"), 1):
         if len(line) > 10_000 or not _HINT.search(line):
             continue
         for plugin in _plugins():

@@ -1,0 +1,1 @@
+"""The places, the full screens, and what they are made of."""

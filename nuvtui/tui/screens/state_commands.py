@@ -1,0 +1,459 @@
+"""Commands of the Timeline, of Contents and its sections, and of the screens about spaces and members."""
+
+from typing import Any
+
+from nuvtui.tui.commands import Command, Scope, register
+
+WHERE = "-s {space} -i {instance}"
+
+
+def _current(node: Any) -> bool:
+    """Only in the Current State: snapshots do not change."""
+    return bool(node.is_current)
+
+
+def _on_snapshot(node: Any) -> bool:
+    """Only with the cursor on a snapshot."""
+    return node.record is not None
+
+
+register(
+    Scope("timeline", "Timeline", contains=("list", "scroll")),
+    Scope(
+        "contents",
+        "Contents",
+        contains=(
+            "list",
+            "tree",
+            "table",
+            "text",
+            "scroll",
+            "overview",
+            "files",
+            "tables",
+            "rows",
+            "applications",
+            "changes",
+        ),
+    ),
+    Scope("overview", "Overview", contains=("scroll",)),
+    Scope("files", "Files of a state", contains=("list", "tree", "text", "scroll")),
+    Scope("tables", "Tables of a state", contains=("list", "table", "scroll", "rows")),
+    Scope("rows", "Rows", contains=("list", "table")),
+    Scope("applications", "Applications of a state", contains=("list", "scroll")),
+    Scope("changes", "Changes between two states", contains=("list", "scroll")),
+    Scope("welcome", "Welcome", contains=("list",)),
+    Scope("spaces", "Spaces and instances", contains=("list",)),
+    Scope("members", "Members", contains=("list",)),
+)
+
+register(
+    Scope("workbench", "Places", contains=("timeline", "contents", "stage", "exports", "tasks")),
+    Command(
+        id="workbench.spaces",
+        title="Open another space or instance",
+        keys="o",
+        short="spaces",
+        footer=False,
+        help="Shows all spaces and their instances; opens, creates and deletes them.",
+        as_command="nuvtui spaces list",
+    ),
+    Command(
+        id="workbench.undo",
+        title="Undo the last restore or distribution",
+        keys="u",
+        short="undo",
+        footer=False,
+        help="Right after a restore or a distribution: restores the automatic snapshot that was taken first.",
+        destructive=True,
+    ),
+    Command(
+        id="workbench.messages",
+        title="Messages",
+        keys="",
+        footer=False,
+        help="Shows the messages of distributions that you have not read.",
+    ),
+    Command(
+        id="workbench.members",
+        title="Members",
+        keys="",
+        footer=False,
+        help="Shows who may do what in this space; administrators change it.",
+        as_command="nuvtui members list",
+    ),
+)
+
+register(
+    Command(
+        id="timeline.quick",
+        title="Quick snapshot",
+        keys="s",
+        short="snapshot",
+        help="Takes a snapshot of files, tables and applications at once, without questions.",
+        as_command=f"nuvtui snapshots create {WHERE}",
+    ),
+    Command(
+        id="timeline.snapshot",
+        title="Snapshot with a name",
+        keys="S",
+        short="named",
+        help="Takes a snapshot with a name, a description and the next phase of work.",
+        as_command=f"nuvtui snapshots create -n NAME -d TEXT --next TEXT {WHERE}",
+    ),
+    Command(
+        id="timeline.restore",
+        title="Restore",
+        keys="r",
+        short="restore",
+        destructive=True,
+        enabled=_on_snapshot,
+        help="Replaces a Current State (of this instance or another one) by the snapshot under the cursor; "
+        "an automatic snapshot is taken first.",
+        as_command=f"nuvtui snapshots restore {{snapshot}} {WHERE}",
+    ),
+    Command(
+        id="timeline.compare",
+        title="Compare",
+        keys="c",
+        short="compare",
+        help="Compares the two marked states, or the state under the cursor with one that you choose.",
+        as_command=f"nuvtui snapshots diff {{snapshot}} current {WHERE}",
+    ),
+    Command(
+        id="timeline.stage",
+        title="Stage the whole state",
+        keys="a",
+        short="stage",
+        help="Adds all files, tables and applications of the state under the cursor to the stage.",
+        as_command=f"nuvtui stage add --all -p {{snapshot}} {WHERE}",
+    ),
+    Command(
+        id="timeline.rename",
+        title="Rename",
+        keys="e",
+        short="rename",
+        enabled=_on_snapshot,
+        footer=False,
+        help="Gives the snapshot under the cursor another name.",
+        as_command=f"nuvtui snapshots rename {{snapshot}} NAME {WHERE}",
+    ),
+    Command(
+        id="timeline.delete",
+        title="Delete",
+        keys="d,delete",
+        short="delete",
+        destructive=True,
+        enabled=lambda node: bool(node.chosen),
+        footer=False,
+        help="Deletes the marked snapshots, or the one under the cursor, after telling what comes free.",
+        as_command=f"nuvtui snapshots delete {{snapshot}} --yes {WHERE}",
+    ),
+    Command(
+        id="timeline.look",
+        title="Look again what changed",
+        keys="f5",
+        footer=False,
+        help="Compares the Current State with the newest snapshot again.",
+        as_command=f"nuvtui status {WHERE}",
+    ),
+)
+
+register(
+    Command(
+        id="contents.next",
+        title="Next view",
+        keys="right_square_bracket",
+        short="next view",
+        help="Overview, Files, Tables, Applications, Changes in turn.",
+    ),
+    Command(
+        id="contents.previous",
+        title="View before",
+        keys="left_square_bracket",
+        footer=False,
+        help="Overview, Files, Tables, Applications, Changes backwards.",
+    ),
+    *(
+        Command(
+            id=f"contents.{verb}",
+            title=f"Show {name}",
+            keys=key,
+            call=f"section({verb!r})",
+            footer=False,
+            help=text,
+            as_command=command,
+        )
+        for verb, key, name, text, command in (
+            (
+                "overview",
+                "O",
+                "Overview",
+                "README and what the snapshot says of itself.",
+                f"nuvtui snapshots show {{snapshot}} {WHERE}",
+            ),
+            (
+                "files",
+                "F",
+                "Files",
+                "The files of the state, as a tree.",
+                f"nuvtui snapshots files {{snapshot}} {WHERE}",
+            ),
+            (
+                "tables",
+                "T",
+                "Tables",
+                "The tables of the state.",
+                f"nuvtui tables list -p {{snapshot}} {WHERE}",
+            ),
+            (
+                "applications",
+                "A",
+                "Applications",
+                "The applications of the state.",
+                f"nuvtui apps list -p {{snapshot}} {WHERE}",
+            ),
+            (
+                "changes",
+                "C",
+                "Changes",
+                "What differs from another state.",
+                f"nuvtui snapshots diff {{base}} {{snapshot}} {WHERE}",
+            ),
+        )
+    ),
+    Command(
+        id="contents.stage",
+        title="Stage",
+        keys="a",
+        short="stage",
+        help="Adds what is marked, or what the cursor is on, to the stage.",
+        as_command=f"nuvtui stage add --all -p {{snapshot}} {WHERE}",
+        enabled=lambda node: bool(node.can_stage),
+    ),
+    Command(
+        id="contents.state",
+        title="Show another state",
+        keys="p",
+        short="state",
+        help="Chooses the state to look at: the Current State or a snapshot.",
+        as_command=f"nuvtui snapshots list {WHERE}",
+    ),
+)
+
+register(
+    *(
+        Command(
+            id=f"{scope}.stage",
+            title=title,
+            keys="a",
+            short="stage",
+            help=text,
+            as_command=f"nuvtui stage add {option} -p {{snapshot}} {WHERE}",
+            enabled=lambda node: bool(node.can_stage),
+        )
+        for scope, title, option, text in (
+            ("overview", "Stage the whole state", "--all", "Adds all of the state to the stage."),
+            (
+                "files",
+                "Stage files",
+                "--files {path}",
+                "Adds the marked files and folders to the stage, or the one under the cursor.",
+            ),
+            (
+                "tables",
+                "Stage tables",
+                "--tables {table}",
+                "Adds the marked tables to the stage, or the one under the cursor.",
+            ),
+            (
+                "applications",
+                "Stage applications",
+                "--apps {application}",
+                "Adds the marked applications to the stage, or the one under the cursor.",
+            ),
+        )
+    ),
+    Command(id="overview.reread", title="Read again", keys="f5", footer=False, help="Reads the state again."),
+    Command(id="files.reread", title="Read again", keys="f5", footer=False, help="Reads the folders again."),
+    Command(
+        id="tables.query",
+        title="SQL query",
+        keys="s",
+        short="SQL",
+        help="Asks for one statement that reads, and shows its rows.",
+        as_command=f"nuvtui tables query SQL -p {{snapshot}} {WHERE}",
+    ),
+    Command(
+        id="tables.columns",
+        title="Columns",
+        keys="c",
+        short="columns",
+        enabled=lambda node: node.table is not None,
+        help="Shows the columns of the table: type, missing values, distinct values, smallest and largest.",
+        as_command=f"nuvtui tables columns {{table}} -p {{snapshot}} {WHERE}",
+    ),
+    Command(
+        id="tables.import",
+        title="Import a file",
+        keys="i",
+        short="import",
+        call="import_file",
+        enabled=_current,
+        help="Reads a CSV, TSV, Parquet or JSON file into a table.",
+        as_command=f"nuvtui tables import FILE -n NAME {WHERE}",
+    ),
+    Command(
+        id="tables.export",
+        title="Write to a file",
+        keys="x",
+        short="write",
+        footer=False,
+        enabled=lambda node: node.table is not None,
+        help="Writes the table to a CSV, TSV or Parquet file.",
+        as_command=f"nuvtui tables export {{table}} FILE -p {{snapshot}} {WHERE}",
+    ),
+    Command(
+        id="tables.rename",
+        title="Rename the table",
+        keys="e",
+        footer=False,
+        enabled=lambda node: node.is_current and node.table is not None,
+        help="Gives the table another name.",
+        as_command=f"nuvtui tables rename {{table}} NAME {WHERE}",
+    ),
+    Command(
+        id="tables.delete",
+        title="Delete the table",
+        keys="d,delete",
+        footer=False,
+        destructive=True,
+        enabled=lambda node: node.is_current and node.table is not None,
+        help="Deletes the table from the Current State; snapshots keep theirs.",
+        as_command=f"nuvtui tables delete {{table}} --yes {WHERE}",
+    ),
+    Command(id="tables.reread", title="Read again", keys="f5", footer=False, help="Reads the tables again."),
+    Command(
+        id="applications.new",
+        title="New application",
+        keys="plus",
+        short="new",
+        enabled=_current,
+        help="Writes an application file from a template, to be edited.",
+        as_command=f"nuvtui apps new SLUG --template KIND {WHERE}",
+    ),
+    Command(
+        id="applications.edit",
+        title="Edit",
+        keys="e",
+        short="edit",
+        enabled=lambda node: node.is_current and node.slug is not None,
+        help="Opens the application file in your editor ($VISUAL, $EDITOR).",
+    ),
+    Command(
+        id="applications.check",
+        title="Check",
+        keys="c",
+        short="check",
+        enabled=lambda node: node.is_current and node.slug is not None,
+        help="Looks for what is wrong or worth knowing about the application.",
+        as_command=f"nuvtui apps check {{application}} {WHERE}",
+    ),
+    Command(
+        id="applications.delete",
+        title="Delete the application",
+        keys="d,delete",
+        footer=False,
+        destructive=True,
+        enabled=lambda node: node.is_current and node.slug is not None,
+        help="Deletes the application's file from the Current State; snapshots keep theirs.",
+        as_command=f"nuvtui apps delete {{application}} --yes {WHERE}",
+    ),
+    Command(
+        id="applications.reread", title="Read again", keys="f5", footer=False, help="Reads the files again."
+    ),
+    Command(
+        id="changes.base",
+        title="Compare with another state",
+        keys="c",
+        short="with",
+        help="Chooses the state that this one is compared with.",
+        as_command=f"nuvtui snapshots diff {{base}} {{snapshot}} {WHERE}",
+    ),
+    Command(id="changes.reread", title="Compare again", keys="f5", footer=False, help="Compares again."),
+)
+
+register(
+    Command(
+        id="welcome.begin",
+        title="Open this folder as a space",
+        keys="n",
+        palette=False,
+        short="new space",
+        help="Makes the current folder the workspace of a new space.",
+        as_command="nuvtui init",
+    ),
+    Command(
+        id="spaces.new-space",
+        title="New space",
+        keys="n",
+        short="new space",
+        help="Makes a folder the workspace of a new space.",
+        as_command="nuvtui init PATH --space NAME",
+    ),
+    Command(
+        id="spaces.new-instance",
+        title="New instance",
+        keys="plus",
+        short="new instance",
+        enabled=lambda node: node.space_id is not None,
+        help="Adds an instance to the space under the cursor.",
+        as_command="nuvtui instances create NAME --path DIR -s {space}",
+    ),
+    Command(
+        id="spaces.members",
+        title="Members of the space",
+        keys="m",
+        short="members",
+        enabled=lambda node: node.space_id is not None,
+        help="Shows who may do what in the space under the cursor.",
+        as_command="nuvtui members list -s {space}",
+    ),
+    Command(
+        id="spaces.delete",
+        title="Delete",
+        keys="d,delete",
+        short="delete",
+        destructive=True,
+        enabled=lambda node: node.space_id is not None,
+        help="Deletes the instance (or the whole space) under the cursor from the store; folders stay on disk.",
+        as_command="nuvtui {group} delete {key} --yes",
+    ),
+    Command(
+        id="members.add",
+        title="Add a member",
+        keys="plus",
+        short="add",
+        help="Gives a user of this machine a role.",
+        as_command="nuvtui members set USER ROLE -s {space}",
+    ),
+    Command(
+        id="members.change",
+        title="Change the role",
+        keys="e",
+        short="role",
+        enabled=lambda node: node.member is not None,
+        help="Gives the member under the cursor another role.",
+        as_command="nuvtui members set {user} ROLE -s {space}",
+    ),
+    Command(
+        id="members.remove",
+        title="Take the role away",
+        keys="d,delete",
+        short="remove",
+        destructive=True,
+        enabled=lambda node: node.member is not None,
+        help="Takes away the role under the cursor.",
+        as_command="nuvtui members remove {user} -s {space}",
+    ),
+)

@@ -136,13 +136,13 @@ def _stop(folder: Path, wait: float) -> None:
             break
         time.sleep(_POLL)
     end = time.monotonic() + KILL_SECONDS
-    while (worker := lease.read(folder)) is not None and worker.worker:
+    while (worker := lease.read(folder)) is not None and worker.worker and worker.status() != "elsewhere":
         lease.kill(worker)
         settle(folder)
-        if worker.status() != "alive" or time.monotonic() >= end:
+        finished = finished or any(event.type == "finished" for event in tailer.poll())
+        if (finished and worker.status() == "gone") or time.monotonic() >= end:
             break
         time.sleep(_POLL)
-    settle(folder)
 
 
 def settle(folder: Path) -> bool:

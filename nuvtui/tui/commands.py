@@ -7,7 +7,7 @@ to commands that can be active together is refused by name.
 
 import difflib
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -290,14 +290,19 @@ def shell_word(text: str) -> str:
     return f"$'{''.join(out)}'"
 
 
-def as_command(command: Command, values: Mapping[str, str]) -> str:
-    """The command line of `command`; what `values` lacks stays as a word in capitals."""
+def as_command(command: Command, values: Mapping[str, str | Sequence[str]]) -> str:
+    """The command line of `command`; what `values` lacks stays as a word in capitals, a sequence gives several words."""
 
     class Words(dict[str, str]):
         def __missing__(self, key: str) -> str:
             return key.upper()
 
-    words = Words({key: shell_word(value) for key, value in values.items()})
+    words = Words(
+        {
+            key: shell_word(value) if isinstance(value, str) else " ".join(map(shell_word, value))
+            for key, value in values.items()
+        }
+    )
     return command.as_command.format_map(words)
 
 

@@ -31,6 +31,22 @@ class StateFile:
         self.lock_path = path.with_name("state.lock")
         self._shared = shared
 
+    @property
+    def shared(self) -> bool:
+        """True where the group of the store may change the state: said so, or seen on the store home."""
+        if self._shared:
+            return True
+        try:
+            return bool(self.path.parent.stat().st_mode & 0o020)
+        except FileNotFoundError:
+            return False
+
+    def share(self) -> None:
+        """Let the group change what is there already, as far as it is ours to allow."""
+        for path in (self.path, self.lock_path, *self.generations()):
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                path.chmod(0o660)
+
     def read(self) -> tuple[bytes, tuple[int, ...]]:
         """All bytes, with the stamp of just these. Raises OSError, FileNotFoundError among them."""
         with open(self.path, "rb") as file:
@@ -54,7 +70,7 @@ class StateFile:
     @contextlib.contextmanager
     def lock(self, seconds: float) -> Iterator[None]:
         """Alone with the state. Raises NuvError (exit code 5) after `seconds`."""
-        if self._shared and not self.lock_path.exists():
+        if self.shared and not self.lock_path.exists():
             descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
             try:
                 os.fchmod(descriptor, 0o660)
@@ -104,7 +120,7 @@ class StateFile:
         try:
             mode = stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:
-            mode = 0o660 if self._shared else 0o600
+            mode = 0o660 if self.shared else 0o600
         atomic.write_file(self.path, data, mode)
 
     def _link(self, source: Path, copy: Path) -> None:

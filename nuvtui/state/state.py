@@ -35,7 +35,7 @@ class State:
         schema: Schema | None = None,
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
-        """`shared`: a file made new can be written by the group. `schema` is for tests of migrations."""
+        """`shared`: the group may change the state; otherwise as the folder `home` says. `schema` is for tests."""
         self.recovered: str | None = None
         """A sentence for the user, where this object met a damaged file and took an earlier generation."""
         self._home = home
@@ -47,10 +47,13 @@ class State:
         self._seen: tuple[tuple[int, ...], View] | None = None
 
     def create(self) -> None:
-        """Make an empty state where there is none yet."""
+        """Make an empty state where there is none yet; with `shared`, open one that is there to the group."""
         if self.exists():
+            if self._shared:
+                self._file.share()
             return
-        atomic.make_folder(self._home.root, 0o770 if self._shared else 0o700)
+        with self._writing():
+            atomic.make_folder(self._home.root, 0o770 if self._shared else 0o700)
         with self._lock():
             if not self.exists():
                 self._put(codec.encode({}, self._schema.version, 1, clock.now()))

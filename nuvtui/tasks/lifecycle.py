@@ -69,11 +69,14 @@ def list_tasks(home: Home) -> list[TaskView]:
 
 
 def view(home: Home, identifier: str) -> TaskView:
-    """Task `identifier` as it is now. Raises NuvError (exit code 3) where there is none."""
+    """Task `identifier` as it is now. Raises NuvError: there is none (exit code 3), somebody else's (4)."""
     folder = _folder(home, identifier)
-    task = fold(identifier, read_events(folder))
-    if not task.status.ended and settle(folder):
+    try:
         task = fold(identifier, read_events(folder))
+        if not task.status.ended and settle(folder):
+            task = fold(identifier, read_events(folder))
+    except PermissionError:
+        raise _not_yours(identifier) from None
     return task
 
 
@@ -110,12 +113,7 @@ def cancel(home: Home, identifier: str, wait: float = 10.0) -> TaskView:
         os.close(os.open(folder / files.CANCEL, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         _stop(folder, wait)
     except PermissionError:
-        raise NuvError(
-            f"Task {identifier[:8]} belongs to {task.user or 'another user'}",
-            "you may not stop their processes",
-            "",
-            Exit.ROLE,
-        ) from None
+        raise _not_yours(identifier) from None
     return view(home, identifier)
 
 
@@ -225,6 +223,15 @@ def _folder(home: Home, identifier: str) -> Path:
     if not files.is_id(identifier) or not folder.is_dir():
         raise _no_task(identifier)
     return folder
+
+
+def _not_yours(identifier: str) -> NuvError:
+    return NuvError(
+        f"Task {identifier[:8]} belongs to another user",
+        "its files and processes are theirs alone",
+        "Ask them, or the administrator of the machine.",
+        Exit.ROLE,
+    )
 
 
 def _no_task(key: str) -> NuvError:

@@ -55,7 +55,7 @@ def submit(home: Home, task: Request, *, worker: Sequence[str] = WORKER) -> str:
 
 def _make(folder: Path, task: Request) -> None:
     """Make the task's folder; it gets its name when everything is in it."""
-    atomic.make_folder(folder.parent)
+    _make_tasks(folder.parent)
     new = folder.with_name(files.NEW + folder.name)
     new.mkdir(mode=0o700)
     atomic.write_file(new / files.REQUEST, request.encode(task))
@@ -74,6 +74,15 @@ def _make(folder: Path, task: Request) -> None:
         )
     new.rename(folder)
     atomic.fsync_folder(folder.parent)
+
+
+def _make_tasks(tasks: Path) -> None:
+    """Make the folder of all tasks; in a shared store everybody may put theirs into it."""
+    if tasks.is_dir():
+        return
+    atomic.make_folder(tasks)
+    if tasks.parent.stat().st_mode & 0o020:
+        tasks.chmod(0o2770)
 
 
 def _start(folder: Path, worker: Sequence[str]) -> subprocess.Popen[bytes]:

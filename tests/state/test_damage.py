@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -131,16 +132,12 @@ def test_a_newer_generation_is_not_passed_over_for_an_older_one(home: Home, hist
         State(home).read()
 
 
-def test_who_may_only_read_still_reads(home: Home, history: list[str], tmp_path: Path) -> None:
+def test_who_may_only_read_still_reads(open_folder: Path, home: Home, history: list[str]) -> None:
     home.state.write_bytes(b"")
+    home = Home(shutil.copytree(home.root, open_folder / "home"))
     for path in home.root.iterdir():
         path.chmod(0o444)
     home.root.chmod(0o555)
-    folders = [home.root, *home.root.parents]
-    opened = [folder for folder in folders if not folder.stat().st_mode & 0o001]
-    modes = {folder: folder.stat().st_mode for folder in opened}
-    for folder in opened:
-        folder.chmod(modes[folder] | 0o055)
     child = os.fork()
     if child == 0:
         status = 1
@@ -154,8 +151,6 @@ def test_who_may_only_read_still_reads(home: Home, history: list[str], tmp_path:
             status = 0 if same and state.recovered and "kept as" not in state.recovered else 2
         os._exit(status)
     _, result = os.waitpid(child, 0)
-    for folder, mode in modes.items():
-        folder.chmod(mode)
     home.root.chmod(0o700)
     assert os.waitstatus_to_exitcode(result) == 0
     assert home.state.read_bytes() == b""

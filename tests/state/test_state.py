@@ -78,6 +78,22 @@ def test_a_shared_state_keeps_its_group_bits_whatever_the_umask(home: Home) -> N
     assert modes == {"state.json": 0o660, "state.json.1": 0o660, "state.lock": 0o660}
 
 
+def test_a_private_state_can_be_opened_to_the_group(state: State, home: Home) -> None:
+    with state.transaction() as change:
+        change.spaces.put(space("1"))
+    State(home, shared=True).create()
+    with state.transaction() as change:
+        change.spaces.put(space("2"))
+    assert {_mode(path) for path in home.root.iterdir()} == {0o660}
+
+
+def test_a_state_in_a_folder_of_the_group_is_the_groups(home: Home) -> None:
+    home.root.mkdir()
+    home.root.chmod(0o2770)
+    State(home).create()
+    assert {_mode(path) for path in home.root.iterdir()} == {0o660}
+
+
 def test_every_kind_of_record_comes_back(state: State, home: Home) -> None:
     reference = StateRef("i" * 16, "f" * 16)
     instance = Instance("i" * 16, "1", "Master", "/data/b\\xe4r/wörk", CREATED)

@@ -1,5 +1,6 @@
 """Lists of tasks: order, prefixes, what is forgotten, what does not belong there."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -82,3 +83,37 @@ def test_old_tasks_are_forgotten_with_their_folders_and_running_ones_are_not(
     assert sorted(os.listdir(home.tasks)) == sorted([fresh.name, "b" * 16, running])
     (tmp_path / "go").touch()
     assert ended(home, running).status is TaskStatus.COMPLETED
+
+
+def test_in_a_shared_store_everybody_may_put_tasks_and_look_at_their_own(home: Home) -> None:
+    home.root.mkdir()
+    home.root.chmod(0o2770)
+    identifier = start(home, "work", text="")
+    ended(home, identifier)
+    assert home.tasks.stat().st_mode & 0o7777 == 0o2770
+    assert home.task(identifier).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_somebody_elses_task_is_not_listed_and_named_when_asked_for(open_folder: Path) -> None:
+    home = Home(open_folder / "home")
+    identifier = start(home, "work", text="")
+    ended(home, identifier)
+    home.root.chmod(0o755)
+    home.tasks.chmod(0o755)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        with contextlib.suppress(BaseException):
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            assert lifecycle.list_tasks(home) == []
+            for use in (lifecycle.view, lifecycle.cancel, lifecycle.find):
+                with pytest.raises(NuvError) as error:
+                    use(home, identifier)
+                assert error.value.exit_code == Exit.ROLE
+            status = 0
+        os._exit(status)
+    _, result = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(result) == 0

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from nuvtui.images import recipe as recipes
-from nuvtui.images import scripts
 from nuvtui.images.recipe import Recipe
 from nuvtui.model.tree import FOLDER, LINK, Entry
 
@@ -45,7 +44,7 @@ def size(recipe: Recipe) -> int:
     for files in (recipe.build_files, recipe.own_files):
         if files:
             total += _BLOCK + _generated_size(files)
-    return total + (_BLOCK + _workspace_size(recipe) if recipe.members else 0)
+    return total + _BLOCK + _workspace_size(recipe)
 
 
 def _context(recipe: Recipe, store: Objects) -> Iterator[bytes]:
@@ -56,17 +55,16 @@ def _context(recipe: Recipe, store: Objects) -> Iterator[bytes]:
         if files:
             yield _header(name, recipe.mtime, size=_generated_size(files))
             yield from _generated(files, recipe.mtime)
-    if recipe.members:
-        yield _header(recipes.FILES_ARCHIVE, recipe.mtime, size=_workspace_size(recipe))
-        yield from _workspace(recipe, store)
+    yield _header(recipes.FILES_ARCHIVE, recipe.mtime, size=_workspace_size(recipe))
+    yield from _workspace(recipe, store)
     yield _END
 
 
 def _generated(files: Mapping[str, bytes], mtime: int) -> Iterator[bytes]:
-    """An archive of generated files. Only folders of nuvtui's own are in it: others belong to the base
-    image.
+    """An archive of generated files, with every folder above them: those are in the layer as well, and where
+    the archive gave them no time they would carry that of the build.
     """
-    for folder in _own_folders(files):
+    for folder in _folders(files):
         yield _header(folder, mtime, kind=tarfile.DIRTYPE, mode=0o755)
     for path, data in sorted(files.items()):
         yield _header(path, mtime, size=len(data), mode=0o755 if path == recipes.START else 0o644)
@@ -77,13 +75,17 @@ def _generated(files: Mapping[str, bytes], mtime: int) -> Iterator[bytes]:
 def _generated_size(files: Mapping[str, bytes]) -> int:
     return (
         sum(_BLOCK + _padded(len(data)) for data in files.values())
-        + _BLOCK * len(_own_folders(files))
+        + _BLOCK * len(_folders(files))
         + len(_END)
     )
 
 
-def _own_folders(files: Mapping[str, bytes]) -> list[str]:
-    return sorted({path.rpartition("/")[0] for path in files} | {scripts.FOLDER})
+def _folders(files: Mapping[str, bytes]) -> list[str]:
+    found = set()
+    for path in files:
+        while path := path.rpartition("/")[0]:
+            found.add(path)
+    return sorted(found)
 
 
 def _workspace(recipe: Recipe, store: Objects) -> Iterator[bytes]:

@@ -1,9 +1,9 @@
 """From an application and a snapshot to a build recipe: pure, so that a dry run needs no engine.
 
-A recipe is a Dockerfile and up to three tar archives that it adds: `build.tar` (package lists and scripts
-for the install steps), `nuvtui.tar` (report, start script) and `files.tar` (workspace files). Archives are
-added whole, with the times, modes and owners written in them, so that the layers they make depend on the
-snapshot alone.
+A recipe is a Dockerfile and the tar archives that it adds: `build.tar` (package lists and scripts for the
+install steps, where there are any), `files.tar` (the workspace files, or their folder alone) and `nuvtui.tar`
+(report, start script). Archives are added whole, with the times, modes and owners written in them, so that
+the layers they make depend on the snapshot alone.
 """
 
 import re
@@ -184,7 +184,6 @@ def build_recipe(
         dockerfile=_dockerfile(
             origin,
             steps,
-            bool(members),
             env,
             labels,
             entrypoint,
@@ -371,7 +370,6 @@ def _labels(
 def _dockerfile(
     base: str,
     steps: list[str],
-    with_files: bool,
     env: dict[str, str],
     labels: dict[str, str],
     entrypoint: list[str],
@@ -386,11 +384,12 @@ def _dockerfile(
     ]
     if steps:
         lines.append(f'ADD ["{BUILD_ARCHIVE}", "/"]')
-        lines += [f"RUN {dockerfile.exec_form(['/bin/sh', step], 'setup')}" for step in steps]
-    if with_files:
-        lines.append(f'ADD ["{FILES_ARCHIVE}", "/"]')
-    lines.append(f'ADD ["{OWN_ARCHIVE}", "/"]')
-    lines += [f"ENV {name}={dockerfile.quoted(value, f'variables.{name}')}" for name, value in env.items()]
+    variables = [f"ENV {name}={dockerfile.quoted(value, f'variables.{name}')}" for name, value in env.items()]
+    runs = [f"RUN {dockerfile.exec_form(['/bin/sh', step], 'setup')}" for step in steps]
+    # The application's own commands see its variables; the packages do not depend on them.
+    own = len(runs) - 1 if application.setup else len(runs)
+    lines += [*runs[:own], *variables, *runs[own:]]
+    lines += [f'ADD ["{FILES_ARCHIVE}", "/"]', f'ADD ["{OWN_ARCHIVE}", "/"]']
     lines += [f"EXPOSE {_port(port)}" for port in application.ports]
     lines += [
         f"LABEL {dockerfile.quoted(key, 'label')}={dockerfile.quoted(value, key)}"

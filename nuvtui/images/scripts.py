@@ -84,7 +84,7 @@ def setup(commands: Sequence[str]) -> str:
     parts = [_HEAD]
     for number, command in enumerate(commands, 1):
         parts.append(f"printf '%s\\n' {shlex.quote(f'nuvtui: setup {number}: {line(command)}')}\n")
-        parts.append(f"/bin/sh -eu -c {shlex.quote(command)}\n")
+        parts.append(f"/bin/sh -e -c {shlex.quote(command)}\n")
     return "".join(parts)
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from textual.app import App
@@ -45,12 +45,12 @@ WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
 
-class NuvApp(Scoped, App[None], inherit_bindings=False):
+class NuvApp(App[None], Scoped, inherit_bindings=False):
     """The terminal application."""
 
     SCOPES = ("app",)
     HELP = "nuvtui keeps snapshots of a project, shares parts of it, and hands it over as an image."
-    CSS_PATH = "styles/nuvtui.tcss"
+    CSS_PATH: ClassVar[list[str | Path]] = ["styles/nuvtui.tcss", "styles/sharing.tcss"]  # type: ignore[assignment]
     ENABLE_COMMAND_PALETTE = False
     TITLE = "nuvtui"
     BINDINGS = commands.bindings("app")

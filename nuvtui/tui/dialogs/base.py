@@ -120,7 +120,7 @@ class Choices(LineWidget):
         self.refresh()
 
 
-class Dialog(Scoped, ModalScreen[T | None], Generic[T]):
+class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
     """A titled box: text, whatever `fields` gives, and choices."""
 
     SCOPES = ("dialog",)
@@ -151,12 +151,21 @@ class Dialog(Scoped, ModalScreen[T | None], Generic[T]):
         if self._note:
             box.border_subtitle = Content(sanitise.line(self._note))
         box.set_class(self.DESTRUCTIVE, "-destructive")
+        fields = list(self.fields())
+        box.set_class(bool(fields), "-fields")
         with box:
             if self._text:
                 yield DetailPane(self._text, id="dialog-text", can_focus=False)
-            yield from self.fields()
+            yield from fields
             if self._choices:
                 yield Choices(self._choices, self._focus)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The text takes what the rest of the box leaves."""
+        for pane in self.query("#dialog-text").results(DetailPane):
+            others = [child for child in self.query_one("#dialog").children if child is not pane]
+            used = sum(max(1, child.outer_size.height) + child.styles.margin.height for child in others)
+            pane.styles.max_height = max(3, event.size.height - used - 6)
 
     def fields(self) -> Iterable[Widget]:
         """What lies between text and choices."""

@@ -2,10 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
+from textual.app import App
+from textual.screen import Screen
+
 from nuvtui.tui.commands import REGISTRY, Command, key_label
 from nuvtui.tui.dialogs.base import Choice, Dialog
-from nuvtui.tui.widgets.lines import Line, Piece, line
+from nuvtui.tui.widgets.lines import Line, line
+from nuvtui.tui.widgets.place import Place
 from nuvtui.tui.widgets.scoped import Scoped
+
+KEYS = 14
+"""Cells of the column with the keys."""
 
 
 class HelpDialog(Dialog[bool]):
@@ -16,25 +23,32 @@ class HelpDialog(Dialog[bool]):
 
 
 def help_lines(nodes: Iterable[Scoped]) -> list[Line | str]:
-    """The help of the nodes, innermost first."""
+    """The help of the nodes: places and screens first, then what is in them, then what is everywhere."""
     lines: list[Line | str] = []
     seen: set[str] = set()
-    for node in nodes:
+    for node in sorted(nodes, key=_rank):
         for scope in reversed(node.SCOPES):
             commands = [command for command in REGISTRY.of(scope) if command.id not in seen]
             seen.update(command.id for command in commands)
-            if not commands and not node.HELP:
+            if not commands:
                 continue
             lines.append(line((REGISTRY.scopes[scope].title, "accent")))
             if node.HELP and scope == node.SCOPES[0]:
                 lines += [node.HELP, ""]
-            lines += [_entry(command) for command in commands]
+            for command in commands:
+                lines += _entry(command)
             lines.append("")
     return lines
 
 
-def _entry(command: Command) -> Line:
-    keys = ", ".join(key_label(key) for key in REGISTRY.keys(command.id))
-    text = command.help or f"{command.title}."
-    mark: list[Piece] = [(" (asks first)", "warn")] if command.destructive else []
-    return line((f"  {keys:<14}", "strong"), text, *mark, (f"  {command.id}", "muted"))
+def _rank(node: Scoped) -> int:
+    if isinstance(node, App):
+        return 2
+    return 0 if isinstance(node, Place | Screen) else 1
+
+
+def _entry(command: Command) -> list[Line]:
+    keys = ", ".join(key_label(key) for key in REGISTRY.keys(command.id)) or "palette"
+    title = f"{command.title} (asks first)" if command.destructive else command.title
+    help = [line((" " * KEYS + command.help, "muted"))] if command.help else []
+    return [line((f"{keys:<{KEYS}}", "strong"), title, right=[(command.id, "muted")]), *help]

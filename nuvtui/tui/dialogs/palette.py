@@ -37,18 +37,25 @@ class PaletteDialog(Dialog[Entry]):
         entry = Input(placeholder="what do you want to do?", compact=True)
         entry.cursor_blink = False
         yield entry
-        yield LineList(
-            Items(self._entries, _draw, text=_text), id="palette", filterable=False, empty="No such command."
+        found = LineList(
+            Items(self._entries, _draw), id="palette", filterable=False, empty="No such command."
         )
+        found.driven = True
+        yield found
 
     def first_focus(self) -> Widget | None:
         """The field."""
         return self.query_one(Input)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Search."""
+        """Search: those with all words in their title come first."""
         event.stop()
-        self.query_one(LineList).set_filter(event.value)
+        words = event.value.lower().split()
+        matching = [entry for entry in self._entries if all(word in _text(entry) for word in words)]
+        matching.sort(key=lambda entry: not all(word in entry.command.title.lower() for word in words))
+        found = self.query_one(LineList)
+        found.set_source(Items(matching, _draw))
+        found.move_to(0)
 
     def on_key(self, event: events.Key) -> None:
         """Keys of the list, while one types."""
@@ -75,9 +82,11 @@ class PaletteDialog(Dialog[Entry]):
         self._run()
 
     def _run(self) -> None:
-        at = self.query_one(LineList).current
-        if at is not None and self._entries[at].enabled:
-            self.dismiss(self._entries[at])
+        found = self.query_one(LineList)
+        if found.current is not None and isinstance(found.source, Items):
+            entry: Entry = found.source.items[found.current]
+            if entry.enabled:
+                self.dismiss(entry)
 
 
 def _draw(entry: Entry, width: int) -> Line:
@@ -93,7 +102,7 @@ def _draw(entry: Entry, width: int) -> Line:
 
 def _text(entry: Entry) -> str:
     scope = REGISTRY.scopes[entry.command.scope].title
-    return f"{entry.command.title} {scope} {entry.command.help} {entry.command.id}"
+    return f"{entry.command.title} {scope} {entry.command.help} {entry.command.id}".lower()
 
 
 class CommandsDialog(Dialog[bool]):

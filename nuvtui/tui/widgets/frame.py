@@ -33,7 +33,7 @@ class TooSmall(LineWidget, can_focus=False):
         return self.strip(line(" ", *content.left), width, self.style_of(""))
 
 
-class Frame(Scoped, Screen[object]):
+class Frame(Screen[object], Scoped):
     """A full screen. Subclasses override `body` (what lies between header and footer) and `go_back`."""
 
     def compose(self) -> ComposeResult:

@@ -126,6 +126,8 @@ class LineList(LineWidget):
         self.openable = openable
         self.filterable = filterable
         self.heading = heading
+        self.driven = False
+        """Moved by keys of another widget (a field above it): its cursor looks as if it had the focus."""
         self.cursor = 0
         """Position of the cursor among the lines shown."""
         self.marked: set[Hashable] = set()
@@ -281,7 +283,7 @@ class LineList(LineWidget):
         here = position == self.cursor
         style = base
         if here:
-            style += self.style_of("line--cursor" if self.has_focus else "line--cursor-blurred")
+            style += self.style_of("line--cursor" if self._active else "line--cursor-blurred")
         gutter = self._gutter(position, index, here)
         content = self.source.line(index, width - self.GUTTER - 1)
         return Strip.join(
@@ -292,6 +294,10 @@ class LineList(LineWidget):
             ]
         )
 
+    @property
+    def _active(self) -> bool:
+        return self.has_focus or self.driven
+
     def _nothing(self) -> str:
         if self._scan is not None:
             return "Filtering"
@@ -299,7 +305,7 @@ class LineList(LineWidget):
 
     def _gutter(self, position: int, index: int, here: bool) -> Line:
         glyphs = self.glyphs
-        cursor: Piece = (glyphs.cursor if self.has_focus else glyphs.bar, "accent") if here else (" ", "")
+        cursor: Piece = (glyphs.cursor if self._active else glyphs.bar, "accent") if here else (" ", "")
         if self._anchor is not None and position in self._range():
             return line(cursor, (glyphs.range, "accent"))
         if self.marked and self.source.key(index) in self.marked:

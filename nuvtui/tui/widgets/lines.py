@@ -100,7 +100,7 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
-class LineWidget(Scoped, Widget, can_focus=True):
+class LineWidget(Widget, Scoped, can_focus=True):
     """A widget that draws itself line by line; the base of lists, tables, logs and details.
 
     It does its own scrolling: a subclass answers `draw(y, width)` for the lines on the screen.

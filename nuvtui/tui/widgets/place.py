@@ -12,7 +12,7 @@ from nuvtui.model.task import TaskView
 from nuvtui.tui.widgets.scoped import Scoped
 
 
-class Place(Scoped, Vertical):
+class Place(Vertical, Scoped):
     """Base of the five places.
 
     A place is made when it is first shown. It overrides `compose` and the hooks below; `state_changed` and

@@ -1,6 +1,6 @@
 """What a widget or screen needs to be part of the command registry."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.dom import DOMNode
@@ -18,7 +18,8 @@ T = TypeVar("T")
 class Scoped(DOMNode):
     """Mixin of widgets and screens whose keys come from the registry.
 
-    The class names its scopes in SCOPES and writes `BINDINGS = bindings("…")`; each command's verb is an
+    It comes after the Textual class among the bases (`class Place(Vertical, Scoped)`): Textual takes styles from the
+    first one. The class names its scopes in SCOPES and writes `BINDINGS = bindings("…")`; each command's verb is an
     `action_…` method.
     """
 
@@ -39,7 +40,7 @@ class Scoped(DOMNode):
                 return True if command.enabled is None else command.enabled(self)
         return True
 
-    def command_values(self) -> Mapping[str, str]:
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """Words for the `as_command` templates of this scope: raw text, quoted by the registry."""
         return {}
 

@@ -103,6 +103,7 @@ class StatCache:
                 return
             mapped = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
         finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # said aloud: the mapping keeps a copy of the descriptor
             os.close(descriptor)
         tail = mapped[size - TAIL.size :]
         magic, root, generation, check = TAIL.unpack(tail)

@@ -1,0 +1,224 @@
+"""What the store's tests share: taking and restoring snapshots, pictures of folders, faults at system calls."""
+
+import contextlib
+import os
+import stat
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nuvtui.model.snapshot import Changes, FilesPart, Provenance, Ref, Snapshot
+from nuvtui.model.tree import Entry
+from nuvtui.paths import Home
+from nuvtui.reporter import Silent
+from nuvtui.store import apply as apply_module
+from nuvtui.store import trees
+from nuvtui.store.apply import apply
+from nuvtui.store.check import check
+from nuvtui.store.scan import ScanResult, TreeOnlyWriter, scan
+from nuvtui.store.store import Store
+
+QUIET = Silent()
+
+
+def manifest(snapshot_id: str, found: ScanResult, stored: int = 0, name: str = "a name") -> Snapshot:
+    return Snapshot(
+        id=snapshot_id,
+        space=Ref("5" * 16, "Study"),
+        instance=Ref("a" * 16, "Master"),
+        name=name,
+        kind="named",
+        created="2026-01-01T00:00:00.000000+00:00",
+        author="ada",
+        description="",
+        next_phase="",
+        cause="",
+        parent=None,
+        provenance=Provenance("ada", "host", "Linux", "", "0", "3.11"),
+        files=FilesPart(found.root.hex(), found.count, found.bytes),
+        tables=[],
+        applications=[],
+        warnings=found.warnings,
+        changes=Changes(),
+        stored_bytes=stored,
+    )
+
+
+def new_store(root: Path) -> Store:
+    store = Store(Home(root))
+    store.create()
+    return store
+
+
+def take(store: Store, workspace: Path, cache: Path, snapshot_id: str = "0" * 16) -> Snapshot:
+    """A snapshot of `workspace`, its manifest in place."""
+    with store.writer() as writer:
+        found = scan(workspace, writer, cache, QUIET)
+        writer.commit()
+        snapshot = manifest(snapshot_id, found, writer.stored_bytes)
+        store.write_manifest(snapshot)
+    return snapshot
+
+
+def look(store: Store, workspace: Path, cache: Path) -> tuple[ScanResult, TreeOnlyWriter]:
+    writer = TreeOnlyWriter(store)
+    return scan(workspace, writer, cache, QUIET), writer
+
+
+def changes(
+    store: Store, snapshot: Snapshot, workspace: Path, cache: Path
+) -> tuple[list[tuple[str, Entry]], list[str]]:
+    """What has to be put and removed to make `workspace` as `snapshot`."""
+    found, writer = look(store, workspace, cache)
+    puts, removals = [], []
+    for path, _, new in trees.diff(writer.tree, found.root, store.tree, bytes.fromhex(snapshot.files.root)):
+        if new is None:
+            removals.append(path)
+        else:
+            puts.append((path, new))
+    return puts, removals
+
+
+def restore(store: Store, snapshot: Snapshot, workspace: Path, cache: Path) -> None:
+    """Restore as the service does: the Current State is in the store before anything is touched."""
+    with store.writer() as writer:
+        scan(workspace, writer, cache, QUIET)
+    puts, removals = changes(store, snapshot, workspace, cache)
+    apply(store, workspace, puts, removals, QUIET, cache)
+
+
+def picture(folder: Path, *, times: bool = True) -> dict[bytes, tuple[object, ...]]:
+    """All that a snapshot keeps of `folder`, by relative path; `.nuvtui` left out."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    links: dict[int, bytes] = {}
+    top = os.fsencode(folder)
+
+    def visit(path: bytes) -> None:
+        for name in sorted(os.listdir(path)):
+            full = path + b"/" + name
+            short = full[len(top) + 1 :]
+            if short == b".nuvtui":
+                continue
+            status = os.lstat(full)
+            when = status.st_mtime_ns if times else 0
+            mode = stat.S_IMODE(status.st_mode)
+            if stat.S_ISDIR(status.st_mode):
+                found[short] = ("folder", mode)
+                visit(full)
+            elif stat.S_ISLNK(status.st_mode):
+                found[short] = ("link", os.readlink(full), when)
+            else:
+                with open(full, "rb") as file:
+                    data = file.read()
+                first = links.setdefault(status.st_ino, short)
+                found[short] = ("file", data, mode, when, first if first != short else b"")
+
+    visit(top)
+    return found
+
+
+def assert_sound(store: Store) -> None:
+    """Every listed snapshot verifies by full hash, by `check` and by reading it."""
+    report = check(Store(store.home), True, QUIET)
+    assert report.problems == []
+    fresh = Store(store.home)
+    for snapshot_id in fresh.manifest_ids():
+        snapshot = fresh.read_manifest(snapshot_id)
+        for _, entry in trees.walk(fresh.tree, bytes.fromhex(snapshot.files.root)):
+            if entry.kind == "f":
+                assert sum(map(len, fresh.stream(entry.content))) == entry.size
+
+
+def temporaries(store: Store) -> list[str]:
+    """Names of unfinished files anywhere in the store."""
+    return [
+        os.path.join(folder, name)
+        for folder, folders, files in os.walk(store.home.root)
+        for name in [*folders, *files]
+        if name.startswith(".nuvtui-tmp-")
+    ]
+
+
+# -- faults
+
+CALLS = (
+    "open", "write", "fsync", "rename", "replace", "unlink", "mkdir", "rmdir", "link", "symlink", "utime",
+    "fchmod", "chmod", "ftruncate",
+)  # fmt: skip
+"""Calls of the operating system at which work is cut."""
+
+
+class Fault:
+    """Cuts the n-th call: the process ends there, or the call fails with an error."""
+
+    def __init__(self, at: int, error: OSError | None) -> None:
+        self.at = at
+        self.error = error
+        self.count = 0
+        self.hit = ""
+        self.lock = threading.Lock()
+
+    def wrap(self, name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*args: object, **kwargs: object) -> object:
+            with self.lock:
+                self.count += 1
+                now = self.count == self.at
+            if now:
+                self.hit = name
+                if self.error is None:
+                    os._exit(99)
+                raise self.error
+            return call(*args, **kwargs)
+
+        return wrapped
+
+    @contextlib.contextmanager
+    def armed(self) -> Iterator[None]:
+        saved = {name: getattr(os, name) for name in CALLS}
+        sync = apply_module.sync_file_system
+        try:
+            for name in CALLS:
+                setattr(os, name, self.wrap(name, saved[name]))
+            apply_module.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
+            yield
+        finally:
+            for name, call in saved.items():
+                setattr(os, name, call)
+            apply_module.sync_file_system = sync
+
+
+DONE, KILLED, REFUSED, BROKEN = 0, 99, 7, 8
+
+
+def cut(at: int, error: OSError | None, work: Callable[[], object]) -> tuple[int, bool]:
+    """Run `work` in a process of its own that is cut at the `at`-th call: how it ended, and whether it was cut."""
+    from nuvtui.errors import NuvError
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        code = BROKEN
+        try:
+            fault = Fault(at, error)
+            try:
+                with fault.armed():
+                    work()
+                code = DONE
+            except NuvError:
+                code = REFUSED
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+            if not fault.hit:
+                code += 100
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 100:
+        return code - 100, False
+    return code, True
+

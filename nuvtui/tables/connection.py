@@ -61,22 +61,20 @@ def present(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def reading(path: Path, allow: Sequence[Path] = (), patience: float = PATIENCE) -> Iterator["Connection"]:
+def reading(path: Path, allow: Sequence[Path] = ()) -> Iterator["Connection"]:
     """A read-only connection to the database at `path`, which must be there.
 
     `allow`: files and folders that SQL may read and write besides. Raises NuvError: CONFLICT where another
     program holds the file.
     """
     with _process_lock(path), _opened() as connection:
-        _attach(connection, path, "READ_ONLY", patience)
+        _attach(connection, path, "READ_ONLY")
         _lock_down(connection, allow, path.with_name(path.name + ".tmp"))
         yield connection
 
 
 @contextlib.contextmanager
-def writing(
-    path: Path, allow: Sequence[Path] = (), patience: float = PATIENCE, storage: str = STORAGE_VERSION
-) -> Iterator["Connection"]:
+def writing(path: Path, allow: Sequence[Path] = (), storage: str = STORAGE_VERSION) -> Iterator["Connection"]:
     """A connection that may change the database at `path`; makes it (and its folder) where there is none.
 
     `storage`: storage format of a new file. Use `transaction` for the changes. A new file appears
@@ -84,19 +82,19 @@ def writing(
     """
     with _process_lock(path):
         if present(path):
-            with _changing(path, allow, patience) as connection:
+            with _changing(path, allow) as connection:
                 yield connection
             return
         atomic.make_folder(path.parent, 0o777)
         with _exclusive(path.parent):
             if present(path):
-                with _changing(path, allow, patience) as connection:
+                with _changing(path, allow) as connection:
                     yield connection
                 return
             temporary = atomic.temporary_name(path)
             try:
                 with _opened() as connection:
-                    _attach(connection, temporary, f"STORAGE_VERSION {literal(storage)}", patience)
+                    _attach(connection, temporary, f"STORAGE_VERSION {literal(storage)}")
                     _lock_down(connection, allow, temporary.with_name(temporary.name + ".tmp"))
                     yield connection
                     connection.execute(f"CHECKPOINT {ALIAS}")
@@ -110,9 +108,9 @@ def writing(
 
 
 @contextlib.contextmanager
-def _changing(path: Path, allow: Sequence[Path], patience: float) -> Iterator["Connection"]:
+def _changing(path: Path, allow: Sequence[Path]) -> Iterator["Connection"]:
     with _opened() as connection:
-        _attach(connection, path, "", patience)
+        _attach(connection, path, "")
         _lock_down(connection, allow, path.with_name(path.name + ".tmp"))
         yield connection
 
@@ -245,11 +243,11 @@ def _opened() -> Iterator["Connection"]:
         connection.close()
 
 
-def _attach(connection: "Connection", path: Path, option: str, patience: float) -> None:
+def _attach(connection: "Connection", path: Path, option: str) -> None:
     import duckdb
 
     sql = f"ATTACH {literal(_sql_path(path))} AS {ALIAS}" + (f" ({option})" if option else "")
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             connection.execute(sql)

@@ -5,6 +5,7 @@ ones or put whole lines into one column. Both are noticed here and refused. `NA`
 only where a column becomes numeric or a date by it, and the user is told so.
 """
 
+import codecs
 import contextlib
 import gzip
 import itertools
@@ -12,10 +13,11 @@ import os
 import re
 import stat
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
@@ -173,6 +175,7 @@ def _readers(connection: "Connection", source: Source, reporter: Reporter, title
     file = literal(str(source.path))
     if source.format == "parquet":
         return [f"read_parquet({file})"]
+    encoding = _encoding(source, reporter, title)
     packed = f"compression = '{'gzip' if source.gzip else 'none'}'"
     if source.format == "json":
         return [
@@ -182,6 +185,10 @@ def _readers(connection: "Connection", source: Source, reporter: Reporter, title
     options = [packed, "comment = ''"]
     if source.format == "tsv":
         options.append("delim = '\t'")
+    if encoding != "utf-8":
+        options.append(f"encoding = {literal(encoding)}")
+    if encoding == "latin-1":
+        reporter.warning(f"{source.shown} is not UTF-8; it was read as Latin-1")
     found = _dialect(connection, source, options, reporter, title)
     dialect = f"{found.options}, header = {found.header}, skip = {found.skipped}"
     if source.format == "csv":
@@ -218,20 +225,17 @@ def _dialect(
 
     try:
         found = _sniff(connection, source, options)
-    except duckdb.Error as error:
-        if "not utf-8" in str(error):
-            options.append("encoding = 'latin-1'")
-            reporter.warning(f"{source.shown} is not UTF-8; it was read as Latin-1")
+    except duckdb.Error:
         try:
             # Only the first lines: then reading can name the line that is not like them.
             found = _sniff(connection, source, options, 2048)
-        except duckdb.Error as again:
+        except duckdb.Error as error:
             raise NuvError(
                 title,
                 "it is not recognised as lines with the same number of fields each, separated by comma, "
                 "semicolon, tab or bar",
                 "Correct the file, or convert it to CSV or Parquet first.",
-            ) from again
+            ) from error
     _refuse_lost_rows(source, found, title, reporter)
     if not any(kind == "VARCHAR" for _, kind in found.columns):
         return found
@@ -251,6 +255,42 @@ def _dialect(
         return found
     reporter.warning(f"NA and the like were read as missing values, because of column {', '.join(gained)}")
     return other
+
+
+def _encoding(source: Source, reporter: Reporter, title: str) -> str:
+    """The encoding of a text file: UTF-16 by its mark, UTF-8 where all of it is, else Latin-1.
+
+    Reads the whole file, so that a damaged archive is noticed, too. Raises NuvError.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding = "utf-8"
+    try:
+        with _bytes(source) as file:
+            piece = file.read(1 << 20)
+            if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                encoding = "utf-16"
+            while piece:
+                reporter.check()
+                if encoding == "utf-8":
+                    try:
+                        decoder.decode(piece)
+                    except UnicodeDecodeError:
+                        encoding = "latin-1"
+                piece = file.read(1 << 20)
+        if encoding == "utf-8":
+            decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        encoding = "latin-1"
+    except (OSError, EOFError, zlib.error) as error:
+        raise NuvError(title, f"it cannot be read: {error}") from error
+    return encoding
+
+
+def _bytes(source: Source) -> BinaryIO:
+    """The file's content, decompressed."""
+    if source.gzip:
+        return gzip.open(source.path, "rb")  # type: ignore[return-value]
+    return open(source.path, "rb")
 
 
 def _sniff(connection: "Connection", source: Source, options: list[str], sample: int = _SAMPLE) -> _Dialect:
@@ -288,6 +328,5 @@ def _refuse_lost_rows(source: Source, found: _Dialect, title: str, reporter: Rep
 
 
 def _first_lines(source: Source, count: int) -> list[str]:
-    opener = gzip.open if source.gzip else open
-    with opener(source.path, "rb") as file:
+    with _bytes(source) as file:
         return [line.decode("utf-8", "replace").rstrip("\r\n") for line in itertools.islice(file, count)]

@@ -1,0 +1,71 @@
+"""What the tests of tables share: a database made by plain DuckDB, and what it holds, value by value."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from nuvtui.paths import Home, Workspace
+from nuvtui.reporter import Silent
+from nuvtui.store.store import Store
+from nuvtui.tables import capture
+from nuvtui.tables.database import Tables
+
+
+class Recorder(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.progressed: list[tuple[int, int | None, str]] = []
+
+    def warning(self, sentence: str) -> None:
+        self.warnings.append(sentence)
+
+    def progress(self, done: int, total: int | None, unit: str, what: str = "") -> None:
+        self.progressed.append((done, total, unit))
+
+
+def make(workspace: Workspace, *statements: str) -> Tables:
+    """The tables of `workspace` after `statements`, executed by plain DuckDB."""
+    workspace.dot.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(workspace.tables)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return Tables(workspace)
+
+
+def dump(path: Path) -> dict[str, Any]:
+    """Every table of a database file: described columns, and each value as text with its type, in order."""
+    held = {}
+    with duckdb.connect(str(path), read_only=True) as connection:
+        for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall():
+            quoted = '"' + name.replace('"', '""') + '"'
+            described = connection.execute(f"DESCRIBE {quoted}").fetchall()
+            parts = []
+            for column in described:
+                cell = '"' + column[0].replace('"', '""') + '"'
+                parts += [f"{cell}::VARCHAR", f"typeof({cell})", f"{cell} IS NULL"]
+            rows = connection.execute(f"SELECT {', '.join(parts)} FROM {quoted}").fetchall()
+            held[name] = (described, rows)
+    return held
+
+
+def take(tables: Tables, store: Store, home: Home, previous: Iterable[Any] = ()) -> list[Any]:
+    """Capture into the real store; the parts."""
+    return take_with_warnings(tables, store, home, previous)[0]
+
+
+def take_with_warnings(
+    tables: Tables, store: Store, home: Home, previous: Iterable[Any] = ()
+) -> tuple[list[Any], list[Any]]:
+    with store.writer() as writer:
+        parts, warnings = capture.capture(tables, list(previous), writer, home.tmp, Silent())
+        writer.commit()
+    return parts, warnings
+
+
+def checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,8 @@
 """Submitting a task: its folder, whole from the first moment, and its worker, detached."""
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -47,7 +49,8 @@ def submit(home: Home, task: Request, *, worker: Sequence[str] = WORKER) -> str:
         return identifier
     child = lease.of(process.pid, worker=True)
     if child is not None:
-        lease.write(folder, child)
+        with contextlib.suppress(OSError):  # the worker writes it as well, a moment later
+            lease.write(folder, child)
     # Somebody has to take the exit status of the child, or it stays a zombie as long as this process lives.
     threading.Thread(target=process.wait, name=f"worker {identifier}", daemon=True).start()
     return identifier
@@ -58,21 +61,25 @@ def _make(folder: Path, task: Request) -> None:
     _make_tasks(folder.parent)
     new = folder.with_name(files.NEW + folder.name)
     new.mkdir(mode=0o700)
-    atomic.write_file(new / files.REQUEST, request.encode(task))
-    submitter = lease.of(os.getpid(), worker=False)
-    if submitter is not None:
-        lease.write(new, submitter)
-    with EventWriter(new) as events:
-        events.write(
-            "queued",
-            kind=task.kind,
-            title=plain(task.title),
-            user=plain(task.user),
-            space=task.space,
-            instance=task.instance,
-            subject=task.subject,
-        )
-    new.rename(folder)
+    try:
+        atomic.write_file(new / files.REQUEST, request.encode(task))
+        submitter = lease.of(os.getpid(), worker=False)
+        if submitter is not None:
+            lease.write(new, submitter)
+        with EventWriter(new) as events:
+            events.write(
+                "queued",
+                kind=task.kind,
+                title=plain(task.title),
+                user=plain(task.user),
+                space=task.space,
+                instance=task.instance,
+                subject=task.subject,
+            )
+        new.rename(folder)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
     atomic.fsync_folder(folder.parent)
 
 

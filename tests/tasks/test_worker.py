@@ -126,10 +126,11 @@ def test_an_unexpected_error_has_its_traceback_in_the_workers_log_only(
     assert b"Traceback" not in (home.task(identifier) / "events.jsonl").read_bytes()
 
 
-def test_a_request_that_cannot_be_written_leaves_nothing_that_looks_like_a_task(home: Home) -> None:
+def test_a_request_that_cannot_be_written_leaves_nothing(home: Home) -> None:
     with pytest.raises((TypeError, ValueError)):
         start(home, "work", text="\udcff")
     assert lifecycle.list_tasks(home) == []
+    assert list(home.tasks.iterdir()) == []
 
 
 def test_a_worker_that_cannot_be_started_is_a_failed_task(home: Home) -> None:

@@ -25,7 +25,7 @@ class Nuvtui:
         return Nuvtui(folder, self.environment)
 
     def run(
-        self, *arguments: str | Path, code: int = 0, data: str = "", seconds: float = 600.0
+        self, *arguments: str | Path, code: int = 0, data: str = "", seconds: float = 120.0
     ) -> "subprocess.CompletedProcess[str]":
         """`nuvtui ARGUMENTS`. Raises AssertionError with its output where it does not end with `code`."""
         done = subprocess.run(
@@ -44,7 +44,7 @@ class Nuvtui:
         )
         return done
 
-    def json(self, *arguments: str | Path, code: int = 0, seconds: float = 600.0) -> Any:
+    def json(self, *arguments: str | Path, code: int = 0, seconds: float = 120.0) -> Any:
         """The value that `nuvtui ARGUMENTS -f json` prints: one value and nothing else."""
         return json.loads(self.run(*arguments, "-f", "json", code=code, seconds=seconds).stdout)
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 KEPT = ("PATH", "TMPDIR")
-KEPT_PREFIXES = ("PYTEST_", "OPENBLAS_", "COVERAGE_")
+KEPT_PREFIXES = ("PYTEST_", "TEXTUAL_SNAPSHOT_", "OPENBLAS_", "COVERAGE_")
 FIXED = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",

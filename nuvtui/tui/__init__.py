@@ -96,32 +96,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nuvtui.config import Settings
+    from nuvtui.bootstrap import Services
 
 
-def run(settings: Settings, start: Path) -> int:
+def run(services: Services, start: Path) -> int:
     """Run the app in this terminal, beginning in folder `start`. Returns the exit code.
 
-    Raises NuvError: no terminal, or one that cannot show screens (exit code 6); settings (2).
+    Raises NuvError (exit code 2): no terminal, or one that cannot show screens; settings that cannot hold.
     """
     import os
     import sys
 
     from nuvtui.errors import Exit, NuvError
 
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise NuvError(
             "The screens need a terminal",
-            "input or error output is redirected",
+            "standard input, output or error output is redirected",
             "Use the commands: `nuvtui --help`.",
-            Exit.REFUSED,
+            Exit.USAGE,
         )
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
         raise NuvError(
-            "This terminal cannot show screens",
+            "This terminal cannot show the screens",
             f"TERM is {os.environ.get('TERM') or 'not set'}",
             "Use the commands (`nuvtui --help`), or set TERM to what the terminal is, say xterm-256color.",
-            Exit.REFUSED,
+            Exit.USAGE,
         )
     # Read by textual when it is imported.
     from nuvtui.tui.terminal import color_system
@@ -138,8 +138,9 @@ def run(settings: Settings, start: Path) -> int:
         stopped.append(code)
         app.exit(return_code=code)
 
+    settings = services.settings
     signals = Signals(stop, sys.stdin.fileno())
-    app = NuvApp(settings, start, signals=signals)
+    app = NuvApp(settings, start, services=lambda _: services, signals=signals)
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     mouse = settings.mouse == "on" or (settings.mouse == "auto" and not remote)
     with signals.installed():

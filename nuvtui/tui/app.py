@@ -1,5 +1,6 @@
 """The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
         Raises NuvError (exit code 2): two commands with one key, an unknown theme.
         """
+        importlib.import_module("nuvtui.tui.screens.commands")
         keymap = commands.REGISTRY.remap(settings.keys)
         if settings.theme not in theme.THEMES:
             raise NuvError(

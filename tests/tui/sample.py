@@ -133,14 +133,14 @@ PLACES = tuple(
 
 
 def main() -> int:
-    from nuvtui import config, tui
+    from nuvtui.cli.screens import start
     from nuvtui.errors import NuvError
-    from nuvtui.tui import app
+    from nuvtui.tui.app import NuvApp
 
-    app.PLACES = PLACES
-    app.NuvApp.__init__.__kwdefaults__["places"] = PLACES
+    assert NuvApp.__init__.__kwdefaults__
+    NuvApp.__init__.__kwdefaults__["places"] = PLACES
     try:
-        return tui.run(config.load(), Path.cwd())
+        return start({})
     except NuvError as error:
         print(error, error.hint, file=sys.stderr)
         return int(error.exit_code)

@@ -40,7 +40,6 @@ class PickDialog(Dialog[str]):
 
     def on_mount(self) -> None:
         """The cursor on what is chosen now."""
-        super().on_mount()
         self.query_one(LineList).move_to_key(self._at)
 
     def first_focus(self) -> Widget | None:

@@ -1,0 +1,572 @@
+"""The distribution of the stage, step by step: targets, strategies, dry run, message, go."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Input
+
+from nuvtui import sanitise
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model import roles
+from nuvtui.model.distribution import ObjectType, Strategies, Strategy, TargetPlan
+from nuvtui.model.names import text_to_path
+from nuvtui.model.roles import Action, Role
+from nuvtui.model.space import Instance, Space
+from nuvtui.model.task import TaskView
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.dialogs.pick import Option
+from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.distribution_plan import OUTCOMES, Outcome, PlanSource, summary, totals
+from nuvtui.tui.screens.stage import Staged
+from nuvtui.tui.screens.stage import totals as stage_totals
+from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.form_list import Field, FormList
+from nuvtui.tui.widgets.frame import Frame
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Cell, Line, LineWidget, Piece, line, row
+from nuvtui.tui.widgets.moments import took
+
+STEPS = ("targets", "strategies", "plan", "message")
+TITLES = {"targets": "Targets", "strategies": "Strategies", "plan": "Dry run", "message": "Message and go"}
+
+EXPLAINED: dict[Strategy, tuple[str, str, str, str, str]] = {
+    Strategy.OVERWRITE: (
+        "Overwrite",
+        "replaced",
+        "created",
+        "kept",
+        "The usual choice: nothing in the target is lost but what has the same name.",
+    ),
+    Strategy.EXTRA: (
+        "Distribute Extra",
+        "kept",
+        "created",
+        "kept",
+        "Only adds: nothing that the target has is touched.",
+    ),
+    Strategy.MIRROR: (
+        "Mirror",
+        "replaced",
+        "created",
+        "removed",
+        "Makes the target equal to the source: what only the target has is removed.",
+    ),
+    Strategy.SKIP: ("Skip", "kept", "kept", "kept", "Nothing of this type is distributed."),
+}
+"""Name; what happens to the same name, to what is not in the target, to what is only there; in a sentence."""
+LABELS = {ObjectType.FILES: "Files", ObjectType.TABLES: "Tables", ObjectType.APPLICATIONS: "Applications"}
+
+
+class Target(NamedTuple):
+    """An instance that may be distributed to."""
+
+    instance: Instance
+    name: str
+    """With its space where that is another one."""
+    role: Role | None
+    problem: str
+    """Why it cannot be a target; empty where it can."""
+
+
+class StepBar(LineWidget, can_focus=False):
+    """Which step of how many."""
+
+    def __init__(self) -> None:
+        super().__init__(id="wizard-bar")
+        self._step = STEPS[0]
+
+    def show(self, step: str) -> None:
+        """Show another step."""
+        self._step = step
+        self.refresh()
+
+    def draw(self, y: int, width: int) -> Strip:
+        """One line; the step that one is at stands in brackets, so that colour is not needed."""
+        pieces: list[Piece] = []
+        here = STEPS.index(self._step)
+        for at, step in enumerate(STEPS):
+            if pieces:
+                pieces.append((f" {self.glyphs.arrow} ", "muted"))
+            title = f"{at + 1} {TITLES[step]}"
+            if at == here:
+                pieces.append((f"[{title}]", "accent"))
+            else:
+                pieces.append((f"{self.glyphs.done} {title}" if at < here else title, "muted"))
+        return self.strip(line(*pieces) if y == 0 else Line(), width, self.style_of(""))
+
+
+class Wizard(Frame):
+    """Four steps over one stage. Esc goes a step back; what was answered stays, also after leaving."""
+
+    SCOPES = ("wizard",)
+    BINDINGS = bindings("wizard")
+    HELP = (
+        "A distribution pushes what is staged to the Current State of one or more instances. Nothing happens before "
+        "the last step, and a snapshot of each target is taken first."
+    )
+
+    def __init__(self, space: Space, staged: Staged, answers: dict[str, object]) -> None:
+        """`answers` is read and written: it belongs to whoever opens the wizard."""
+        super().__init__()
+        self.space = space
+        self.staged = staged
+        self.answers = answers
+        self.step = STEPS[0]
+        self.targets: list[Target] = []
+        self.plans: list[TargetPlan] = []
+        self._planned_for: object = None
+        self._planning = ""
+        self._only: Outcome | None = None
+
+    def body(self) -> list[Widget]:
+        """The steps."""
+        return [_Body()]
+
+    def on_mount(self) -> None:
+        """Read the instances."""
+        self._set_form()
+        self.query_one("#wizard-message", Input).value = str(self.answers.get("message", ""))
+        self._show()
+        self.load(self._read_targets, self._targets_read, group="targets")
+
+    # answers
+
+    @property
+    def chosen(self) -> list[str]:
+        """Ids of the targets, in the order of the list."""
+        marked = self.query_one("#wizard-targets", LineList).marked
+        return [target.instance.id for target in self.targets if target.instance.id in marked]
+
+    @property
+    def strategies(self) -> Strategies:
+        """One per type."""
+        values = self.query_one("#wizard-form", FormList).values
+        return Strategies(*(Strategy(values[kind.value]) for kind in ObjectType))
+
+    @property
+    def message(self) -> str:
+        """What goes along."""
+        return self.query_one("#wizard-message", Input).value.strip()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What instances are called."""
+        return {target.instance.id: target.name for target in self.targets}
+
+    def _staged_types(self) -> set[ObjectType]:
+        return {item.type for item in self.staged.items}
+
+    # targets
+
+    def _read_targets(self) -> list[Target]:
+        services = self.nuv.services
+        view = services.context.view()
+        stage = services.staging.get(self.space.id)
+        source = stage.source if stage is not None else None
+        found = []
+        spaces = {space.id: space for space in view.spaces.all()}
+        for instance in view.instances.all():
+            role = services.context.role(view, instance.space, instance.id)
+            own = instance.space == self.space.id
+            if role is None and not own:
+                continue
+            problem = ""
+            if source is not None and source.instance == instance.id and source.snapshot is None:
+                problem = "the source"
+            elif not roles.allows(role, Action.MODIFY):
+                problem = f"needs {roles.needed(Action.MODIFY)}"
+            where = spaces.get(instance.space)
+            name = instance.name if own or where is None else f"{where.name}/{instance.name}"
+            found.append((not own, name, Target(instance, name, role, problem)))
+        return [target for _own, _name, target in sorted(found, key=lambda each: each[:2])]
+
+    def _targets_read(self, targets: list[Target]) -> None:
+        self.targets = targets
+        shown = self.query_one("#wizard-targets", LineList)
+        shown.set_source(Items(targets, self._target_line, key=lambda target: target.instance.id))
+        kept = self.answers.get("targets")
+        if isinstance(kept, list):
+            shown.set_marked(
+                {
+                    target.instance.id
+                    for target in targets
+                    if target.instance.id in kept and not target.problem
+                }
+            )
+        self._explain()
+
+    def _target_line(self, target: Target, width: int) -> Line:
+        tone: Any = "muted" if target.problem else ""
+        return row(
+            width,
+            Cell(target.name, 24, tone),
+            Cell(
+                f"not possible: {target.problem}" if target.problem else str(target.role or ""), 28, "muted"
+            ),
+            Cell(text_to_path(target.instance.workspace), 0, "muted"),
+        )
+
+    def on_line_list_marked(self, message: LineList.Marked) -> None:
+        """What cannot be a target is not marked."""
+        impossible = {target.instance.id for target in self.targets if target.problem}
+        if message.list.marked & impossible:
+            message.list.set_marked(message.list.marked - impossible)
+            return
+        self.answers["targets"] = self.chosen
+        self._explain()
+
+    # strategies
+
+    def _set_form(self) -> None:
+        kept = self.answers.get("strategies")
+        values = kept if isinstance(kept, dict) else {}
+        options = tuple(Option(strategy.value, EXPLAINED[strategy][0]) for strategy in Strategy)
+        staged = self._staged_types()
+        fields = []
+        for kind in ObjectType:
+            there = kind in staged
+            fields.append(
+                Field(
+                    kind.value,
+                    LABELS[kind],
+                    "choice",
+                    values.get(kind.value, Strategy.OVERWRITE.value) if there else Strategy.SKIP.value,
+                    options,
+                    "" if there else "none staged",
+                    locked=not there,
+                )
+            )
+        fields.append(Field("go", "Dry run", "go", note="n"))
+        self.query_one("#wizard-form", FormList).set_form(fields)
+
+    def on_form_list_changed(self, message: FormList.Changed) -> None:
+        """Explain the new one."""
+        self.answers["strategies"] = dict(message.list.values)  # type: ignore[attr-defined]
+        self._explain()
+
+    def on_form_list_going(self, message: FormList.Going) -> None:
+        """On to the dry run."""
+        self.action_next()
+
+    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+        """Explain the field under the cursor."""
+        if isinstance(message.list, FormList):
+            self._explain()
+
+    def _explain(self) -> None:
+        form = self.query_one("#wizard-form", FormList)
+        lines: list[Line | str] = []
+        field = form.field
+        if field is not None and field.kind == "choice":
+            strategy = Strategy(field.value)
+            name, same, new, only, sentence = EXPLAINED[strategy]
+            what = field.label.lower()
+            lines += [
+                line((f"{name}: ", "strong"), sentence),
+                "",
+                line((f"{what} with a name that the target has too  ", "muted"), (same, _tone(same))),
+                line((f"{what} that the target does not have        ", "muted"), (new, _tone(new))),
+                line((f"{what} that only the target has             ", "muted"), (only, _tone(only))),
+                "",
+                line(
+                    (
+                        "Left and Right change the strategy. What is equal on both sides is always kept.",
+                        "muted",
+                    )
+                ),
+            ]
+        self.query_one("#wizard-explain", DetailPane).show(lines)
+        chosen = self.chosen
+        say = self.query_one("#wizard-say", DetailPane)
+        if chosen:
+            say.show(
+                [
+                    line(
+                        (f"{len(chosen)} of {len(self.targets)} marked. ", "strong"),
+                        ("Enter or n goes on.", "muted"),
+                    )
+                ]
+            )
+        else:
+            say.show(
+                [
+                    line(
+                        (
+                            "Space marks an instance, * marks all. A snapshot of each target is taken first.",
+                            "muted",
+                        )
+                    )
+                ]
+            )
+
+    # dry run
+
+    def _plan(self) -> None:
+        targets, strategies = self.chosen, self.strategies
+        wanted = (tuple(targets), strategies, self.staged.stage)
+        if self._planned_for == wanted:
+            self._show_plan()
+            return
+        self.plans, self._planned_for = [], None
+        shown = self.query_one("#wizard-plan", LineList)
+        shown.empty = "Computing what would happen; nothing is changed."
+        self._show_plan()
+        from nuvtui import clock
+
+        self._planning = clock.now()
+
+        def done(plans: list[TargetPlan]) -> None:
+            self.plans, self._planned_for = plans, wanted
+            shown.empty = "Nothing would change: the targets have all of it already."
+            self._show_plan()
+
+        def failed(error: NuvError) -> None:
+            shown.empty = "No dry run. Esc goes back."
+            shown.refresh()
+            self.nuv.show_error(error)
+
+        space = self.space.id
+        self.load(
+            lambda: self.nuv.services.distribution.dry_run(space, targets, strategies),
+            done,
+            group="plan",
+            failed=failed,
+        )
+
+    def _show_plan(self) -> None:
+        shown = self.query_one("#wizard-plan", LineList)
+        shown.set_source(PlanSource(self.plans, self.names, self.nuv.glyphs, self._only))
+        head = self.query_one("#wizard-summary", DetailPane)
+        if self._planned_for is None:
+            head.show([line(("Computing", "muted"))])
+            return
+        counts = totals(self.plans)
+        pieces: list[Piece] = [(summary(self.plans), "strong")]
+        if self._only:
+            pieces.append((f"  only {self._only} (o shows others)", "accent"))
+        lines: list[Line | str] = [line(*pieces, right=[(f"in {took(self._planning, _now())}", "muted")])]
+        if counts["removed"]:
+            lines.append(
+                line(
+                    (
+                        f"{counts['removed']:,} removed by Mirror or because a file stands where a folder was.",
+                        "bad",
+                    )
+                )
+            )
+        head.show(lines)
+        self.refresh_bindings()
+
+    def action_show(self) -> None:
+        """All outcomes, or only one."""
+        order: list[Outcome | None] = [None, *OUTCOMES]
+        self._only = order[(order.index(self._only) + 1) % len(order)]
+        self._show_plan()
+
+    # steps
+
+    def _show(self) -> None:
+        self.query_one(StepBar).show(self.step)
+        self.query_one(ContentSwitcher).current = f"step-{self.step}"
+        focus = {
+            "targets": "#wizard-targets",
+            "strategies": "#wizard-form",
+            "plan": "#wizard-plan",
+            "message": "#wizard-message",
+        }[self.step]
+        self.query_one(focus).focus()
+        self._explain()
+        self.refresh_bindings()
+
+    def action_next(self) -> None:
+        """The next step, where this one is answered."""
+        if self.step == "targets" and not self.chosen:
+            self.nuv.notify("Mark at least one instance: Space, or * for all.", severity="warning")
+            return
+        if self.step == "plan" and self._planned_for is None:
+            self.nuv.notify("The dry run is not done yet.", severity="warning")
+            return
+        if self.step == "message":
+            return
+        self.step = STEPS[STEPS.index(self.step) + 1]
+        self._show()
+        if self.step == "plan":
+            self._plan()
+        elif self.step == "message":
+            self._show_last()
+
+    def go_back(self) -> bool:
+        """A step back; False at the first."""
+        at = STEPS.index(self.step)
+        if at == 0:
+            return False
+        self.step = STEPS[at - 1]
+        self._show()
+        return True
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Enter goes on."""
+        message.stop()
+        if message.list.id == "wizard-targets" and not self.chosen and message.list.current is not None:
+            target = self.targets[message.list.current]
+            if not target.problem:
+                message.list.set_marked({target.instance.id})
+        self.action_next()
+
+    # message and go
+
+    def _show_last(self) -> None:
+        targets = ", ".join(self.names.get(target, target) for target in self.chosen)
+        lines: list[Line | str] = [
+            line(("Distributes  ", "muted"), *stage_totals(self.staged.items)[0].text.splitlines()[:1]),
+            line(("from         ", "muted"), self.staged.label),
+            line(("to           ", "muted"), (targets, "strong")),
+            line(("which gives  ", "muted"), summary(self.plans)),
+            "",
+            line(("A snapshot of each target is taken first; u on the result is the way back.", "muted")),
+        ]
+        self.query_one("#wizard-last", DetailPane).show(lines)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the message."""
+        event.stop()
+        self.answers["message"] = self.message
+        self.action_go()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Keep what is typed."""
+        event.stop()
+        self.answers["message"] = event.value
+
+    def action_go(self) -> None:
+        """Ask, then distribute."""
+        if self.step != "message" or self._planned_for is None:
+            return
+        counts = totals(self.plans)
+        changes: list[Line | str] = []
+        for plan in self.plans:
+            changes.append(
+                line((self.names.get(plan.instance, plan.instance), "strong"), f": {summary([plan])}")
+            )
+            gone = [text_to_path(name) for name in plan.files.removed]
+            gone += [f"table {name}" for name in plan.tables.removed]
+            gone += [f"application {name}" for name in plan.applications.removed]
+            changes += [line((f"  {self.nuv.glyphs.removed} {name}", "bad")) for name in gone[:200]]
+            if len(gone) > 200:
+                changes.append(line((f"  and {len(gone) - 200:,} more, listed in the dry run", "bad")))
+        backup = "An automatic snapshot of each target is taken first."
+        if counts["removed"]:
+            from nuvtui.tui.dialogs.typed import TypedDialog
+
+            self.nuv.push_screen(
+                TypedDialog("Distribute and remove", changes, "remove", "Distribute", backup=backup), self._go
+            )
+        else:
+            from nuvtui.tui.dialogs.confirm import ConfirmDialog
+
+            self.nuv.push_screen(ConfirmDialog("Distribute", changes, "Distribute", backup=backup), self._go)
+
+    def _go(self, yes: object) -> None:
+        if not yes:
+            return
+        from nuvtui.tui.screens.tasks_submit import submit
+
+        space, staged = self.space.id, self.staged.stage
+
+        def unchanged() -> None:
+            if self.nuv.services.staging.get(space) != staged:
+                raise NuvError(
+                    "The stage was changed meanwhile",
+                    "the dry run was made for what was staged before",
+                    "Look at the stage and begin the distribution again.",
+                    Exit.CONFLICT,
+                )
+
+        targets = self.chosen
+        if len(targets) == 1:
+            title = f"Distribute to {self.names[targets[0]]}"
+        else:
+            title = f"Distribute to {len(targets)} instances"
+        arguments = {
+            "space": space,
+            "targets": targets,
+            "strategies": msgspec.to_builtins(self.strategies),
+            "message": self.message,
+        }
+        source = staged.source.instance if staged is not None else ""
+
+        def submitted(task: str) -> None:
+            from nuvtui.tui.screens.tasks_run import TaskScreen
+
+            self.answers.clear()
+            self.nuv.switch_screen(TaskScreen(TaskView(task, kind="distribute", title=title)))
+
+        submit(
+            self, "distribute", arguments, title, submitted, space=space, instance=source, before=unchanged
+        )
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """All answers as options."""
+        chosen = self.chosen
+        possible = [target for target in self.targets if not target.problem]
+        everybody = len(chosen) == len(possible) and len(chosen) > 1
+        words = [
+            "--targets",
+            "all" if everybody else ",".join(self.names[target] for target in chosen) or "INSTANCE",
+        ]
+        strategies = self.strategies
+        staged = self._staged_types()
+        for kind, option in zip(ObjectType, ("files", "tables", "apps"), strict=True):
+            if kind in staged and strategies.of(kind) is not Strategy.OVERWRITE:
+                words += [f"--{option}-strategy", strategies.of(kind).value]
+        if self.message:
+            words += ["--message", self.message]
+        return {"options": words}
+
+
+class _Body(Vertical):
+    """The bar, and the step below it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="wizard-body", classes="pane")
+        self.border_title = "Distribution"
+
+    def compose(self) -> ComposeResult:
+        """All steps; one is shown."""
+        yield StepBar()
+        with ContentSwitcher(initial="step-targets"):
+            with Vertical(id="step-targets", classes="step"):
+                yield LineList(id="wizard-targets", markable=True, empty="Reading the instances")
+                yield DetailPane(id="wizard-say", can_focus=False)
+            with Vertical(id="step-strategies", classes="step"):
+                yield FormList(id="wizard-form")
+                yield DetailPane(id="wizard-explain", can_focus=False)
+            with Vertical(id="step-plan", classes="step"):
+                yield DetailPane(id="wizard-summary", can_focus=False)
+                yield LineList(id="wizard-plan")
+            with Vertical(id="step-message", classes="step"):
+                message = Input(
+                    placeholder=sanitise.line(
+                        "What shall the users of the targets be told? Empty: nothing. Enter goes on."
+                    ),
+                    compact=True,
+                    id="wizard-message",
+                )
+                message.cursor_blink = False
+                yield message
+                yield DetailPane(id="wizard-last", can_focus=False)
+
+
+def _tone(word: str) -> Any:
+    return {"removed": "bad", "replaced": "warn", "created": "good"}.get(word, "muted")
+
+
+def _now() -> str:
+    from nuvtui import clock
+
+    return clock.now()

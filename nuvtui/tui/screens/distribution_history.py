@@ -1,0 +1,258 @@
+"""Past and running distributions: who, what, where, how it went; the way back and recall."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+
+from nuvtui.model.distribution import Distribution
+from nuvtui.model.names import text_to_path
+from nuvtui.model.roles import Action, Role, allows
+from nuvtui.model.space import Space
+from nuvtui.model.task import TaskView
+from nuvtui.tui.clipboard import Copy
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.tasks_outcome import Back, target_lines
+from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.frame import Frame
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Cell, Line, Tone, line, row
+from nuvtui.tui.widgets.moments import ago, moment
+
+FRESH = 1.0
+"""Seconds between looks whether the app has read the state again."""
+TONES: dict[str, Tone] = {"completed": "good", "running": "accent", "recalled": "muted"}
+STRATEGIES = {
+    "overwrite": "Overwrite",
+    "distribute-extra": "Distribute Extra",
+    "mirror": "Mirror",
+    "skip": "Skip",
+}
+
+
+class _Found(NamedTuple):
+    distributions: list[Distribution]
+    labels: dict[str, str]
+    """What the source states are called, by distribution."""
+    role: Role | None
+
+
+class History(Frame):
+    """The list and the detail of the one under the cursor."""
+
+    SCOPES = ("history",)
+    BINDINGS = bindings("history")
+    HELP = (
+        "Every distribution of this space. u restores the automatic snapshot of a target; R (administrators) removes "
+        "what was distributed from all its targets again, except what was changed there since."
+    )
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        self._found = _Found([], {}, None)
+        self._context: object = None
+        self._timer: Timer | None = None
+
+    def body(self) -> list[Widget]:
+        """List and detail."""
+        return [_Body()]
+
+    def on_mount(self) -> None:
+        """Read; and again whenever the state changes."""
+        self.query_one("#history-list").focus()
+        self._timer = self.set_interval(FRESH, self._look)
+        self._look()
+
+    def _look(self) -> None:
+        if self.nuv.context is self._context:
+            return
+        self._context = self.nuv.context
+        space = self.space.id
+
+        def read() -> _Found:
+            services = self.nuv.services
+            found = services.distribution.list(space)
+            labels = {each.id: services.staging.label(each.source) for each in found[:500]}
+            return _Found(found, labels, services.members.role(space, None))
+
+        self.load(read, self._read)
+
+    def _read(self, found: _Found) -> None:
+        self._found = found
+        shown = self.query_one("#history-list", LineList)
+        shown.empty = "Nothing was distributed in this space yet."
+        shown.set_source(Items(found.distributions, self._line, key=lambda each: each.id, text=_text))
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """The one under the cursor."""
+        at = self.query_one("#history-list", LineList).current
+        found = self._found.distributions
+        return found[at] if at is not None and at < len(found) else None
+
+    def _line(self, each: Distribution, width: int) -> Line:
+        return row(
+            width,
+            Cell(ago(each.created), 12, "muted"),
+            Cell(each.status, 11, TONES.get(each.status, "warn")),
+            Cell(", ".join(target.name.rpartition("/")[2] for target in each.targets), 0),
+            Cell(each.author, 8, "muted"),
+        )
+
+    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+        """The detail of the one under the cursor."""
+        each = self.distribution
+        self.query_one("#history-detail DetailPane", DetailPane).show(self._detail(each) if each else [])
+        self.refresh_bindings()
+
+    def _detail(self, each: Distribution) -> list[Line | str]:
+        lines: list[Line | str] = [
+            line(("Distribution ", "muted"), (each.id[:8], "accent"), f"  {each.status}"),
+            line(("when         ", "muted"), moment(each.created), f" by {each.author}"),
+            line(("from         ", "muted"), self._found.labels.get(each.id, "")),
+        ]
+        if each.message:
+            lines.append(line(("message      ", "muted"), each.message))
+        used = msgspec.to_builtins(each.strategies)
+        lines.append(
+            line(
+                ("strategies   ", "muted"),
+                ", ".join(f"{kind} {STRATEGIES[how]}" for kind, how in used.items()),
+            )
+        )
+        lines.append("")
+        for target in each.targets:
+            lines += target_lines(msgspec.to_builtins(target), self.nuv.glyphs)
+        lines += ["", line(("staged", "muted"))]
+        if each.everything:
+            lines.append("  the whole state")
+        lines += [line(f"  {text_to_path(path)}") for path in each.files[:500]]
+        lines += [line(f"  table {name}") for name in each.tables[:500]]
+        lines += [line(f"  application {name}") for name in each.applications[:500]]
+        return lines
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Its task, where it has one."""
+        message.stop()
+        each = self.distribution
+        if each is not None and each.task:
+            from nuvtui.tui.screens.tasks_run import TaskScreen
+
+            known = next((task for task in self.nuv.tasks if task.id == each.task), None)
+            self.nuv.push_screen(
+                TaskScreen(known or TaskView(each.task, kind="distribute", title="Distribution"))
+            )
+
+    # commands
+
+    def _backs(self) -> list[Back]:
+        each = self.distribution
+        if each is None:
+            return []
+        return [
+            Back(target.backup, target.instance, target.name)
+            for target in each.targets
+            if target.backup and target.status in ("completed", "interrupted", "recalled")
+        ]
+
+    @property
+    def may_undo(self) -> bool:
+        """True where an automatic snapshot was taken."""
+        return bool(self._backs())
+
+    @property
+    def may_recall(self) -> bool | None:
+        """True for administrators, where it has ended and was not recalled."""
+        each = self.distribution
+        if each is None or each.status in ("running", "recalled"):
+            return False
+        return True if allows(self._found.role, Action.MANAGE) else None
+
+    def action_undo(self) -> None:
+        """The way back."""
+        from nuvtui.tui.screens.tasks_run import ask_way_back
+
+        ask_way_back(self, self._backs(), self.space.id)
+
+    def action_recall(self) -> None:
+        """Ask, then recall."""
+        from nuvtui.tui.dialogs.confirm import ConfirmDialog
+        from nuvtui.tui.screens.tasks_submit import submit
+
+        each = self.distribution
+        if each is None or not self.may_recall:
+            return
+        title = f"Recall distribution {each.id[:8]}"
+
+        def submitted(task: str) -> None:
+            from nuvtui.tui.screens.tasks_run import TaskScreen
+
+            self.nuv.push_screen(TaskScreen(TaskView(task, kind="recall", title=title)))
+
+        def recall(yes: object) -> None:
+            if yes:
+                submit(
+                    self,
+                    "recall",
+                    {"distribution": each.id},
+                    title,
+                    submitted,
+                    space=self.space.id,
+                    subject=each.id,
+                )
+
+        reached = [target.name for target in each.targets if target.status in ("completed", "interrupted")]
+        self.nuv.push_screen(
+            ConfirmDialog(
+                "Recall",
+                [
+                    "Removes what this distribution brought from:",
+                    *(line((f"  {name}", "strong")) for name in reached),
+                    "What was changed there since then is kept, and named.",
+                ],
+                "Recall",
+                destructive=True,
+                backup="An automatic snapshot of each target is taken first.",
+            ),
+            recall,
+        )
+
+    def action_show(self) -> None:
+        """It is shown already."""
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """The one under the cursor."""
+        each, backs = self.distribution, self._backs()
+        values: dict[str, str | Sequence[str]] = {"distribution": each.id[:8]} if each else {}
+        if backs:
+            values |= {"backup": backs[0].snapshot[:8], "target": backs[0].name.rpartition("/")[2]}
+        return values
+
+    def copied(self) -> Copy | None:
+        """Its id."""
+        return Copy(self.distribution.id, "the id of the distribution") if self.distribution else None
+
+
+class _Body(Vertical):
+    """List above or beside the detail."""
+
+    def __init__(self) -> None:
+        super().__init__(id="history-body")
+
+    def compose(self) -> ComposeResult:
+        """Both."""
+        yield LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
+        with Vertical(id="history-detail", classes="pane"):
+            yield DetailPane()
+
+
+def _text(each: Distribution) -> str:
+    return " ".join(
+        [each.id, each.status, each.author, each.message, *(target.name for target in each.targets)]
+    )

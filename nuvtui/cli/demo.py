@@ -52,9 +52,7 @@ def demo(ctx: click.Context, headless: bool, folder: Path) -> None:
         _main_job(ctx, location)
         say(f"Open it: nuvtui --home {opened.home.root} (in {folder / study.SPACE})")
         return
-    from nuvtui.cli.screens import start_in
-
-    ctx.exit(start_in(opened, folder / study.SPACE))
+    ctx.exit(root.obj["screens"](opened, folder / study.SPACE))
 
 
 def _print(text: str) -> None:

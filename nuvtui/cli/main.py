@@ -3,11 +3,18 @@
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
 from nuvtui import __version__
 from nuvtui.errors import Exit, NuvError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nuvtui.bootstrap import Services
 
 COMMANDS = {
     "demo": ("demo", "A small real study to try everything on."),
@@ -61,17 +68,19 @@ def root(ctx: click.Context, home: str | None, ascii: bool | None, theme: str | 
 
     Without a command: the screens, on the space of the current folder.
     """
-    ctx.obj = {"home": home, "ascii": ascii, "theme": theme}
+    ctx.obj |= {"home": home, "ascii": ascii, "theme": theme}
     if ctx.invoked_subcommand is None:
-        from nuvtui.cli.screens import start
+        from pathlib import Path
 
-        ctx.exit(start(ctx.obj))
+        from nuvtui.cli.common import services
+
+        ctx.exit(ctx.obj["screens"](services(ctx), Path.cwd()))
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command line and return its exit code."""
+def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int:
+    """Run the command line and return its exit code. `screens` opens the screens on the space of a folder."""
     try:
-        code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False)
+        code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False, obj={"screens": screens})
         sys.stdout.flush()
         return code if isinstance(code, int) else Exit.DONE
     except click.exceptions.Exit as leaving:

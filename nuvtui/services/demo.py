@@ -15,7 +15,7 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.spaces import Location
 
 if TYPE_CHECKING:
-    from nuvtui.bootstrap import Services
+    from nuvtui.services.use_cases import UseCases
 
 SPACE = "penguins"
 REVIEWER = "reviewer"
@@ -27,7 +27,7 @@ def exists(folder: Path) -> bool:
 
 
 def lay_out(
-    services: "Services", folder: Path, say: Callable[[str], None], reporter: Reporter | None = None
+    services: "UseCases", folder: Path, say: Callable[[str], None], reporter: Reporter | None = None
 ) -> Location:
     """Make the study in `folder` (new or empty) and give it a past; each result is told to `say`.
 

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from nuvtui.errors import NuvError
+from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Snapshot, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
-from nuvtui.model.names import path_to_text
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 

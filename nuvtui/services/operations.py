@@ -13,26 +13,26 @@ from nuvtui.model.names import text_to_path
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
-    from nuvtui.bootstrap import Services
+    from nuvtui.services.use_cases import UseCases
 
 
 class Operations:
     """Runs a named operation over the services."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: "UseCases") -> None:
         self._services = services
         self._operations: dict[str, Callable[..., Any]] = {
-            "snapshot": services_snapshot,
-            "restore": services_restore,
-            "distribute": services_distribute,
-            "recall": services_recall,
-            "export": services_export,
-            "archive": services_archive,
-            "push": services_push,
-            "import-table": services_import_table,
-            "check": services_check,
-            "gc": services_gc,
-            "repair": services_repair,
+            "snapshot": _snapshot,
+            "restore": _restore,
+            "distribute": _distribute,
+            "recall": _recall,
+            "export": _export,
+            "archive": _archive,
+            "push": _push,
+            "import-table": _import_table,
+            "check": _check,
+            "gc": _gc,
+            "repair": _repair,
         }
 
     def run(self, kind: str, arguments: dict[str, Any], reporter: Reporter) -> Any:
@@ -43,8 +43,8 @@ class Operations:
         return msgspec.to_builtins(operation(self._services, reporter, **arguments))
 
 
-def services_snapshot(
-    services: "Services",
+def _snapshot(
+    services: "UseCases",
     reporter: Reporter,
     instance: str,
     name: str = "",
@@ -55,15 +55,13 @@ def services_snapshot(
     return services.snapshots.create(instance, name, description, next_phase, reporter)
 
 
-def services_restore(
-    services: "Services", reporter: Reporter, snapshot: str, instance: str | None = None
-) -> Any:
+def _restore(services: "UseCases", reporter: Reporter, snapshot: str, instance: str | None = None) -> Any:
     """Restore a snapshot."""
     return services.restore.restore(snapshot, instance, reporter)
 
 
-def services_distribute(
-    services: "Services",
+def _distribute(
+    services: "UseCases",
     reporter: Reporter,
     space: str,
     targets: list[str],
@@ -83,30 +81,28 @@ def services_distribute(
     )
 
 
-def services_recall(services: "Services", reporter: Reporter, distribution: str) -> Any:
+def _recall(services: "UseCases", reporter: Reporter, distribution: str) -> Any:
     """Recall a distribution."""
     return services.distribution.recall(distribution, reporter)
 
 
-def services_export(
-    services: "Services", reporter: Reporter, spec: dict[str, Any], export: str | None = None
-) -> Any:
+def _export(services: "UseCases", reporter: Reporter, spec: dict[str, Any], export: str | None = None) -> Any:
     """Export an application."""
     return services.exports.create(msgspec.convert(spec, ExportSpec), reporter, export)
 
 
-def services_archive(services: "Services", reporter: Reporter, export: str, path: str) -> Any:
+def _archive(services: "UseCases", reporter: Reporter, export: str, path: str) -> Any:
     """Write the archive of an export."""
     return services.exports.archive(export, Path(text_to_path(path)), reporter)
 
 
-def services_push(services: "Services", reporter: Reporter, export: str, public_ok: bool = False) -> Any:
+def _push(services: "UseCases", reporter: Reporter, export: str, public_ok: bool = False) -> Any:
     """Push an export's image."""
     return services.exports.push(export, public_ok, reporter)
 
 
-def services_import_table(
-    services: "Services",
+def _import_table(
+    services: "UseCases",
     reporter: Reporter,
     instance: str,
     file: str,
@@ -119,18 +115,16 @@ def services_import_table(
     )
 
 
-def services_check(services: "Services", reporter: Reporter, read_data: bool = False) -> Any:
+def _check(services: "UseCases", reporter: Reporter, read_data: bool = False) -> Any:
     """Check the store."""
     return services.maintenance.check(read_data, reporter)
 
 
-def services_gc(
-    services: "Services", reporter: Reporter, dry_run: bool = False, grace: float | None = None
-) -> Any:
+def _gc(services: "UseCases", reporter: Reporter, dry_run: bool = False, grace: float | None = None) -> Any:
     """Free what no snapshot refers to."""
     return services.maintenance.gc(dry_run, grace, reporter)
 
 
-def services_repair(services: "Services", reporter: Reporter, dry_run: bool = False) -> Any:
+def _repair(services: "UseCases", reporter: Reporter, dry_run: bool = False) -> Any:
     """Rebuild index and state."""
     return services.maintenance.repair(dry_run, reporter)

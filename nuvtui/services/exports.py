@@ -239,6 +239,12 @@ class ExportsService:
         with self._context.state.transaction() as tx:
             tx.exports.put(record)
 
+    def public(self, registry: str) -> bool:
+        """True where `registry` (`host[:port][/path]`, empty: that of the settings) counts as public."""
+        from nuvtui.images import registry as registries
+
+        return registries.is_public(registry or self._context.settings.registry, self._context.settings)
+
     # -- afterwards --------------------------------------------------------------------------------------------------
 
     def list(self, space: str, *, all_states: bool = True) -> builtins.list[ExportRecord]:

@@ -1,0 +1,75 @@
+"""One export: its steps and live log while it runs, afterwards the image and what to do with it."""
+
+from collections.abc import Mapping, Sequence
+
+from nuvtui.errors import NuvError
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.task import TaskStatus, TaskView
+from nuvtui.tui.clipboard import Copy
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens.exports_actions import ExportActions, details
+from nuvtui.tui.screens.tasks_run import TaskScreen
+from nuvtui.tui.widgets.lines import Line
+
+
+class ExportRun(TaskScreen, ExportActions):
+    """The screen of an export's task, with the export's own commands."""
+
+    SCOPES = ("run", "export")
+    BINDINGS = [*bindings("run"), *bindings("export")]
+
+    def __init__(self, task: TaskView, export: str, record: ExportRecord | None = None) -> None:
+        """`export`: its id; the record may not be there yet when the task has just begun."""
+        super().__init__(task)
+        self._export = export
+        self._record = record
+
+    @property
+    def record(self) -> ExportRecord | None:
+        """The record as it was read last."""
+        return self._record
+
+    def on_mount(self) -> None:
+        """Read the record."""
+        self._read_record()
+
+    def ended(self) -> None:
+        """Read the record, which now tells how it ended."""
+        self._read_record()
+
+    def _read_record(self) -> None:
+        self.load(
+            lambda: self.nuv.services.exports.get(self._export),
+            self._record_read,
+            group="record",
+            failed=_not_yet,
+        )
+
+    def _record_read(self, record: ExportRecord) -> None:
+        self._record = record
+        self._show()
+
+    def more(self) -> list[Line | str]:
+        """The detail of the record, where the task has ended or is forgotten."""
+        if self._record is None or self._record.status == "running":
+            return []
+        lines = details(self._record, self.nuv.glyphs)
+        failed = self.task.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
+        # The task has said what went wrong already, in full.
+        return (
+            ["", *lines[2 if self._record.error and self._record.status == "failed" else 1 :]]
+            if failed
+            else ["", *lines[1:]]
+        )
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """Task and export."""
+        return {**TaskScreen.command_values(self), "export": self._export[:8]}
+
+    def copied(self) -> Copy | None:
+        """The run command."""
+        return self.run_command_copy()
+
+
+def _not_yet(error: NuvError) -> None:
+    """The record comes with the first step of the task."""

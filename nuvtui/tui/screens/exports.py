@@ -1,0 +1,214 @@
+"""Exports: the images that were made of applications, and the detail of the one under the cursor."""
+
+from collections.abc import Mapping, Sequence
+
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.roles import Action, allows
+from nuvtui.model.task import TaskView
+from nuvtui.tui.clipboard import Copy
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.exports_actions import ExportActions, details, sign
+from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Cell, Line, row
+from nuvtui.tui.widgets.meter import size
+from nuvtui.tui.widgets.moments import ago
+from nuvtui.tui.widgets.place import Place
+
+FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("all", ("running", "completed", "failed", "cancelled", "deleted")),
+    ("running and with an image", ("running", "completed")),
+    ("failed and cancelled", ("failed", "cancelled")),
+    ("deleted", ("deleted",)),
+)
+
+
+class _List(LineList):
+    """The list; `y` copies the run command."""
+
+    def copied(self) -> Copy | None:
+        """Left to the place around it, unless lines are marked."""
+        return None
+
+
+class Exports(Place, ExportActions):
+    """List and detail; Enter opens steps and log."""
+
+    SCOPES = ("exports", "export")
+    BINDINGS = [*bindings("exports"), *bindings("export")]
+    TITLE = "Exports"
+    HELP = (
+        "An export turns an application into a Docker image that runs anywhere, alone or with the workspace files. "
+        "n makes a new one, Enter shows steps and log, y copies the command that runs the image."
+    )
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.records: list[ExportRecord] = []
+        self._shown: list[ExportRecord] = []
+        self._filter = 0
+        self._tasks: dict[str, TaskView] = {}
+
+    def compose(self) -> ComposeResult:
+        """List and detail."""
+        yield _List(id="export-list", empty="No export yet. n makes one.", heading=_heading)
+        yield DetailPane(id="export-detail")
+
+    def first_focus(self) -> Widget | None:
+        """The list."""
+        return self._list
+
+    @property
+    def _list(self) -> LineList:
+        return self.query_one("#export-list", LineList)
+
+    @property
+    def record(self) -> ExportRecord | None:
+        """The export under the cursor."""
+        at = self._list.current if self.is_attached else None
+        return self._shown[at] if at is not None and at < len(self._shown) else None
+
+    # reading
+
+    def state_changed(self) -> None:
+        """Read the exports."""
+        space = self.nuv.context.space
+        if space is None:
+            self._read([])
+        else:
+            self.load(lambda: self.nuv.services.exports.list(space.id, all_states=True), self._read)
+
+    def _read(self, records: list[ExportRecord]) -> None:
+        self.records = records
+        self._show()
+
+    def _show(self) -> None:
+        title, states = FILTERS[self._filter]
+        self._shown = [record for record in self.records if record.status in states]
+        shown = self._list
+        shown.empty = (
+            "No export yet. n makes one." if not self.records else f"None is {title}. s shows others."
+        )
+        shown.set_source(Items(self._shown, self._line, key=lambda record: record.id, text=_text))
+        note = f"{len(self._shown)} of {len(self.records)}" if self._filter else ""
+        self.set_title(self.TITLE if not self._filter else f"{self.TITLE}: {title}", note)
+        self._show_detail()
+
+    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+        """Where running exports are."""
+        found = {task.id: task for task in tasks if task.kind == "export" and not task.status.ended}
+        if found != self._tasks:
+            self._tasks = found
+            self._list.refresh()
+
+    def _line(self, record: ExportRecord, width: int) -> Line:
+        mark, tone = sign(record.status, self.nuv.glyphs)
+        task = self._tasks.get(record.task or "")
+        if task is not None and task.steps:
+            fact = f"{len(task.steps)}: {task.steps[-1].name}"
+        elif record.failed_stage and record.status != "completed":
+            fact = f"at {record.failed_stage}"
+        else:
+            fact = size(record.size) if record.size else ""
+        return row(
+            width,
+            Cell(f"{mark} {record.status}", 11, tone),
+            Cell(record.name, 18),
+            Cell(fact, 13, "muted"),
+            Cell("with files" if record.with_files else "application", 11, "muted"),
+            Cell(ago(record.finished or record.created), 12, "muted"),
+            Cell("pushed" if record.pushed else "", 6, "good"),
+            Cell(record.image, 0, "muted"),
+        )
+
+    def _show_detail(self) -> None:
+        record = self.record
+        self.query_one("#export-detail", DetailPane).show(details(record, self.nuv.glyphs) if record else [])
+        self.refresh_bindings()
+
+    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+        """The detail of another one."""
+        self._show_detail()
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Steps and log."""
+        message.stop()
+        self.action_log()
+
+    # commands
+
+    @property
+    def may_export(self) -> bool | None:
+        """True for instance editors."""
+        context = self.nuv.context
+        if context.space is None:
+            return False
+        return True if allows(context.role, Action.EXPORT) else None
+
+    @property
+    def may_cancel(self) -> bool:
+        """True where the export under the cursor runs."""
+        return self.record is not None and self.record.status == "running"
+
+    def action_new(self) -> None:
+        """The form."""
+        context = self.nuv.context
+        if context.space is not None and context.instance is not None:
+            from nuvtui.tui.screens.export_form import ExportForm
+
+            self.nuv.push_screen(ExportForm(context.space, context.instance, context.state))
+
+    def action_log(self) -> None:
+        """Steps and log of the export under the cursor."""
+        record = self.record
+        if record is None:
+            return
+        from nuvtui.tui.screens.export_run import ExportRun
+
+        task = next((task for task in self.nuv.tasks if task.id == record.task), None)
+        task = task or TaskView(record.task or "", kind="export", title=f"Export {record.application}")
+        self.nuv.push_screen(ExportRun(task, record.id, record))
+
+    def action_status(self) -> None:
+        """The next filter."""
+        self._filter = (self._filter + 1) % len(FILTERS)
+        self._show()
+
+    def action_cancel(self) -> None:
+        """Ask, then cancel."""
+        record = self.record
+        task = next((task for task in self.nuv.tasks if record is not None and task.id == record.task), None)
+        if task is not None:
+            from nuvtui.tui.screens.tasks_run import ask_to_cancel
+
+            ask_to_cancel(self, task)
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """The export under the cursor."""
+        record = self.record
+        return {"export": record.id[:8], "app": record.application} if record is not None else {}
+
+    def copied(self) -> Copy | None:
+        """The run command."""
+        return self.run_command_copy()
+
+
+def _heading(width: int) -> Line:
+    return row(
+        width,
+        Cell("status", 11),
+        Cell("name", 18),
+        Cell("size or stage", 13),
+        Cell("contents", 11),
+        Cell("when", 12),
+        Cell("", 6),
+        Cell("image", 0),
+    )
+
+
+def _text(record: ExportRecord) -> str:
+    return f"{record.id} {record.name} {record.application} {record.status} {record.image} {record.author}"

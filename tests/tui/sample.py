@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from nuvtui.tui.commands import REGISTRY, Command, Scope, bindings, register
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Cell, line, row
+from nuvtui.tui.widgets.lines import Cell, Line, row
 from nuvtui.tui.widgets.log_view import LogView
 from nuvtui.tui.widgets.place import Place
 from nuvtui.tui.widgets.row_table import RowTable
@@ -70,7 +70,7 @@ class One(Sample):
         )
 
 
-def draw(name: str, width: int) -> object:
+def draw(name: str, width: int) -> Line:
     return row(width, Cell(name, 0), Cell("3 h", 5, "muted", "right"), Cell("user", 8, "muted"))
 
 
@@ -121,7 +121,7 @@ class Four(Sample):
 
 
 PLACES = tuple(
-    PlaceSpec(place, __name__, name, beside)
+    PlaceSpec(place, "tests.tui.sample", name, beside)
     for place, name, beside in (
         ("timeline", "One", True),
         ("contents", "Two", True),
@@ -132,23 +132,16 @@ PLACES = tuple(
 )
 
 
-def main() -> int:
-    from nuvtui.cli.screens import start
-    from nuvtui.errors import NuvError
+def main() -> None:
+    """`nuvtui`, with these places instead of the five."""
+    from nuvtui import __main__
     from nuvtui.tui.app import NuvApp
 
     assert NuvApp.__init__.__kwdefaults__
     NuvApp.__init__.__kwdefaults__["places"] = PLACES
-    try:
-        return start({})
-    except NuvError as error:
-        print(error, error.hint, file=sys.stderr)
-        return int(error.exit_code)
+    __main__.main()
 
 
 if __name__ == "__main__":
     sys.modules["tests.tui.sample"] = sys.modules["__main__"]
-    sys.exit(main())
-
-
-__all__ = ["line"]
+    main()

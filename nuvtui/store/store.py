@@ -363,7 +363,7 @@ class Store:
                 ) from None
         try:
             envelope = msgspec.json.decode(data, type=_Envelope)
-            if envelope.format != FORMAT:
+            if envelope.format != FORMAT or envelope.version < 1:
                 raise StoreError(
                     f"{title} is damaged", "its manifest is of another format", failure.CHECK_HINT
                 )

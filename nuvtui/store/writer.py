@@ -39,6 +39,8 @@ class Writer:
         self.generation = store.generation()
         """The store's generation when the session began."""
         store.index.refresh()
+        self._listed = [file.name for file in store.index.files]
+        """The indexes that this session has looked into: nothing in them was added again."""
         self._present = store.present_packs()
         self._gone = {
             pack for file in store.index.files for pack, size in file.packs if self._present.get(pack) != size
@@ -169,7 +171,8 @@ class Writer:
     def _put_in_place(self) -> None:
         store = self._store
         out = self._out
-        if store.index.refresh():
+        store.index.refresh()
+        if self._listed != [file.name for file in store.index.files]:
             out = self._without_copies(out)
         if out.entries:
             out.publish()
@@ -177,6 +180,7 @@ class Writer:
             self._stored += sum(size for _, size in out.packs)
             store.index.refresh()
             self._merge()
+        self._listed = [file.name for file in store.index.files]
         out.discard()
         self._out = packs.PackWriter(store.home.packs, store.object_mode)
 

@@ -221,4 +221,3 @@ def cut(at: int, error: OSError | None, work: Callable[[], object]) -> tuple[int
     if code >= 100:
         return code - 100, False
     return code, True
-

@@ -11,6 +11,7 @@ from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
 from nuvtui.tui.widgets.meter import size
 
+Change = FileChange | TableChange | ApplicationChange
 SIGNS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
     "changed": ("~", "warn"),
@@ -71,6 +72,11 @@ def total(changes: Changes) -> tuple[int, int, int]:
     """Changes of all types together."""
     sums = [sum(counts) for counts in zip(changes.files, changes.tables, changes.applications, strict=True)]
     return sums[0], sums[1], sums[2]
+
+
+def changes_of(diff: Diff) -> list[Change]:
+    """All that differs: files, tables, applications."""
+    return [*diff.files, *diff.tables, *diff.applications]
 
 
 def counted(diff: Diff) -> Changes:
@@ -162,14 +168,14 @@ def _provenance(manifest: Snapshot) -> list[Line | str]:
     return lines
 
 
-def change_name(change: FileChange | TableChange | ApplicationChange) -> str:
+def change_name(change: Change) -> str:
     """The name of what changed."""
     if isinstance(change, FileChange):
         return text_to_path(change.path)
     return change.name if isinstance(change, TableChange) else change.slug
 
 
-def change_line(change: FileChange | TableChange | ApplicationChange) -> Line:
+def change_line(change: Change) -> Line:
     """A change in one line."""
     sign, tone = SIGNS[change.change]
     kind = {FileChange: "", TableChange: "table ", ApplicationChange: "application "}[type(change)]
@@ -178,7 +184,7 @@ def change_line(change: FileChange | TableChange | ApplicationChange) -> Line:
     )
 
 
-def change_note(change: FileChange | TableChange | ApplicationChange) -> str:
+def change_note(change: Change) -> str:
     """What changed about it, in a few words."""
     if isinstance(change, FileChange):
         sizes = [size(each) for each in (change.old_size, change.new_size) if each is not None]

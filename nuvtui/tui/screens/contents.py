@@ -1,0 +1,228 @@
+"""Contents: any state of the instance, in five sections; each is made when it is first shown."""
+
+import importlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.strip import Strip
+from textual.widget import Widget
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.roles import Action, allows
+from nuvtui.model.snapshot import SnapshotRecord
+from nuvtui.model.stage import StateRef
+from nuvtui.tui.commands import REGISTRY, bindings, key_label
+from nuvtui.tui.screens import describe, state_actions
+from nuvtui.tui.screens.section import Section
+from nuvtui.tui.widgets.lines import LineWidget, Piece, line
+from nuvtui.tui.widgets.place import Place
+
+
+class SectionSpec(NamedTuple):
+    """A section and where its class is."""
+
+    id: str
+    title: str
+    short: str
+    module: str
+    name: str
+
+
+SECTIONS = (
+    SectionSpec("overview", "Overview", "Overview", "nuvtui.tui.screens.contents_overview", "Overview"),
+    SectionSpec("files", "Files", "Files", "nuvtui.tui.screens.contents_files", "Files"),
+    SectionSpec("tables", "Tables", "Tables", "nuvtui.tui.screens.contents_tables", "Tables"),
+    SectionSpec(
+        "applications", "Applications", "Apps", "nuvtui.tui.screens.contents_applications", "Applications"
+    ),
+    SectionSpec("changes", "Changes", "Changes", "nuvtui.tui.screens.contents_changes", "Changes"),
+)
+
+
+class SectionBar(LineWidget, can_focus=False):
+    """The names of the sections with their keys; the one that is shown stands out."""
+
+    DEFAULT_CSS = "SectionBar { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__(id="sections")
+        self.current = "overview"
+        self.shown: tuple[SectionSpec, ...] = SECTIONS
+
+    def show(self, current: str, shown: tuple[SectionSpec, ...]) -> None:
+        """Another section is shown."""
+        if (current, shown) != (self.current, self.shown):
+            self.current, self.shown = current, shown
+            self.refresh()
+
+    def draw(self, y: int, width: int) -> Strip:
+        """The bar: `O Overview  [F Files]  …`."""
+        wide = width >= sum(len(spec.title) + 5 for spec in self.shown)
+        pieces: list[Piece] = []
+        for spec in self.shown:
+            keys = REGISTRY.keys(f"contents.{spec.id}")
+            key = key_label(keys[0]) if keys else ""
+            here = spec.id == self.current
+            name = spec.title if wide else spec.short
+            pieces += [
+                ("[" if here else " ", "accent"),
+                (f"{key} " if key else "", "accent"),
+                (name, "strong" if here else "muted"),
+                ("]" if here else " ", "accent"),
+            ]
+        return self.strip(line(*pieces), width, self.style_of(""))
+
+
+class Contents(Place):
+    """Looks into the Current State or a snapshot."""
+
+    SCOPES = ("contents",)
+    BINDINGS = bindings("contents")
+    TITLE = "Contents"
+    HELP = (
+        "What a state holds: README, files with their status against the newest snapshot (+ new, ~ changed), "
+        "tables, applications, and what differs from any other state. Space marks, a stages; p chooses the state."
+    )
+    DEFAULT_CSS = """
+    Contents #section { height: 1fr; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.section = "overview"
+        """Id of the section that is shown."""
+        self._sections: dict[str, Section] = {}
+        self._records: list[SnapshotRecord] = []
+
+    def compose(self) -> ComposeResult:
+        """Bar and section."""
+        yield SectionBar()
+        yield Container(id="section")
+
+    @property
+    def shown(self) -> tuple[SectionSpec, ...]:
+        """The sections that the user's role allows: an observer sees the README only."""
+        return SECTIONS if allows(self.nuv.context.role, Action.VIEW) else SECTIONS[:1]
+
+    @property
+    def current(self) -> Section | None:
+        """The section that is shown."""
+        return self._sections.get(self.section)
+
+    def first_focus(self) -> Widget | None:
+        """What the section wants."""
+        return self.current.first_focus() if self.current else None
+
+    def go_back(self) -> bool:
+        """Esc: the section itself is asked first, being around the focus."""
+        return False
+
+    def state_changed(self) -> None:
+        """The context or the state file changed."""
+        context = self.nuv.context
+        if context.state is None:
+            return
+        self.set_title(f"Contents of {context.state_name}")
+        if context.state.snapshot is not None:
+            self._look_whether_it_is_there(context.state)
+        self.call_next(self._open_section)
+
+    def _look_whether_it_is_there(self, state: StateRef) -> None:
+        """A snapshot that was deleted meanwhile: back to the Current State."""
+
+        def failed(error: NuvError) -> None:
+            if error.exit_code == Exit.NOT_FOUND and self.nuv.context.state == state:
+                self.nuv.notify("That snapshot was deleted; this is the Current State.", severity="warning")
+                self.nuv.show_state(StateRef(state.instance), "Current State")
+
+        self.load(
+            lambda: self.nuv.services.snapshots.find(state.instance, state.snapshot or ""),
+            lambda record: None,
+            group="there",
+            failed=failed,
+        )
+
+    async def _open_section(self, focus: bool = False) -> None:
+        context = self.nuv.context
+        shown = self.shown
+        if self.section not in [spec.id for spec in shown]:
+            self.section = shown[0].id
+        self.query_one(SectionBar).show(self.section, shown)
+        if context.state is None:
+            return
+        section = self._sections.get(self.section)
+        if section is None:
+            spec = next(spec for spec in SECTIONS if spec.id == self.section)
+            section = getattr(importlib.import_module(spec.module), spec.name)(id=f"section-{spec.id}")
+            self._sections[spec.id] = section
+            await self.query_one("#section", Container).mount(section)
+        for other in self._sections.values():
+            other.display = other is section
+        section.open(context.state, context.state_name)
+        if focus or (self.has_focus_within and not section.has_focus_within):
+            target = section.first_focus()
+            if target is not None:
+                target.focus()
+        self.refresh_bindings()
+
+    async def show_section(self, identifier: str) -> None:
+        """Show a section and give it the focus."""
+        if identifier in [spec.id for spec in self.shown]:
+            self.section = identifier
+            await self._open_section(focus=True)
+
+    async def show_changes(self, base: StateRef) -> None:
+        """Show what differs from `base`."""
+        from nuvtui.tui.screens.contents_changes import Changes
+
+        await self.show_section("changes")
+        changes = self.current
+        if isinstance(changes, Changes):
+            changes.compare_with(base)
+
+    # commands
+
+    async def action_section(self, identifier: str) -> None:
+        """Show a section."""
+        await self.show_section(identifier)
+
+    async def _step(self, step: int) -> None:
+        names = [spec.id for spec in self.shown]
+        await self.show_section(names[(names.index(self.section) + step) % len(names)])
+
+    async def action_next(self) -> None:
+        """The next section."""
+        await self._step(1)
+
+    async def action_previous(self) -> None:
+        """The section before."""
+        await self._step(-1)
+
+    def action_state(self) -> None:
+        """Choose the state to look at."""
+        instance = self.nuv.context.instance
+        if instance is None:
+            return
+        self.load(lambda: self.nuv.services.snapshots.list(instance.id), self._choose, group="choose")
+
+    def _choose(self, records: list[SnapshotRecord]) -> None:
+        instance = self.nuv.context.instance
+        if instance is None:
+            return
+        by_id = {record.id: record for record in records}
+
+        def chosen(key: str) -> None:
+            if key in by_id:
+                self.nuv.show_state(StateRef(instance.id, key), describe.called(by_id[key]))
+            else:
+                self.nuv.show_state(StateRef(instance.id), "Current State")
+
+        state_actions.choose_state(self, "Look into", records, chosen=chosen)
+
+    def command_values(self) -> Mapping[str, str]:
+        """Where this is, and which state."""
+        state = self.nuv.context.state
+        snapshot = state.snapshot[:8] if state and state.snapshot else "current"
+        return state_actions.where_values(self) | {"snapshot": snapshot}

@@ -1,0 +1,195 @@
+"""Changes: what differs between the state that is looked at and any other one."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.diff import Diff, FileChange, TableChange
+from nuvtui.model.names import text_to_path
+from nuvtui.model.snapshot import SnapshotRecord
+from nuvtui.model.stage import StateRef
+from nuvtui.tui.aside import Aside
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens import describe, state_actions
+from nuvtui.tui.screens.section import Section
+from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Line, line
+
+
+class Compared(NamedTuple):
+    """A comparison: from one state to another."""
+
+    old: StateRef | None
+    new: StateRef
+    diff: Diff
+
+
+class Changes(Section):
+    """The list of changes; Enter shows what changed about one."""
+
+    SCOPES = ("changes",)
+    BINDINGS = bindings("changes")
+    NAME = "Changes"
+    HELP = (
+        "What differs between this state and another one: + added, ~ changed, - removed, from the older to the newer. "
+        "Enter shows lines of a text file, rows and columns of a table, configuration and packages of an application."
+    )
+    DEFAULT_CSS = """
+    Changes #between { height: auto; max-height: 3; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._aside = Aside()
+        self._base: str | None = None
+        """The state compared with: `current`, a snapshot's id, or None for the usual one."""
+        self._records: list[SnapshotRecord] = []
+        self._compared: Compared | None = None
+
+    def compose(self) -> ComposeResult:
+        """Which states, the list, the detail."""
+        yield DetailPane(id="between", can_focus=False)
+        yield LineList(id="changes", classes="outer", empty="")
+        yield DetailPane(id="change", classes="inner fill")
+
+    @property
+    def changes(self) -> LineList:
+        """The list."""
+        return self.query_one("#changes", LineList)
+
+    def first_focus(self) -> Widget | None:
+        """The detail where it is shown, else the list."""
+        return self.query_one("#change") if self.has_class("-inner") else self.changes
+
+    def on_unmount(self) -> None:
+        """Nobody waits for a comparison any more."""
+        self._aside.stop()
+
+    def clear(self) -> None:
+        """Another state: compared with its usual other one."""
+        self._base = None
+        self._compared = None
+        self._show([])
+
+    def compare_with(self, base: StateRef) -> None:
+        """Compare with another state."""
+        self._base = base.snapshot or "current"
+        self.show_inner(False)
+        self.reread()
+
+    def reread(self) -> None:
+        """Compare, in a process of its own."""
+        ref = self.ref
+        if ref is None:
+            return
+        self.query_one("#between", DetailPane).show([line(("Comparing", "muted"))], keep=True)
+        self.load(lambda: self._compare(ref, self._base), self._arrived, group="compare", failed=self._failed)
+
+    def _compare(self, ref: StateRef, base: str | None) -> tuple[list[SnapshotRecord], Compared | None]:
+        services = self.nuv.services
+        records = services.snapshots.list(ref.instance)
+        order = ["current", *(record.id for record in records)]
+        here = ref.snapshot or "current"
+        if here not in order:
+            raise NuvError(
+                "The snapshot is gone", "it was deleted", "Choose another state: p.", Exit.NOT_FOUND
+            )
+        at = order.index(here)
+        if base is None:  # the snapshot before; the first one of all with the Current State
+            base = order[at + 1] if at + 1 < len(order) else "current"
+        if base not in order or base == here:
+            return records, None
+        new, old = sorted((here, base), key=order.index)
+        refs = [StateRef(ref.instance, None if key == "current" else key) for key in (old, new)]
+        return records, Compared(refs[0], refs[1], self._aside.diff(services, refs[0], refs[1]))
+
+    def _failed(self, error: NuvError) -> None:
+        self._show([])
+        self.query_one("#between", DetailPane).show([line((error.title, "bad")), error.message, error.hint])
+
+    def _arrived(self, found: tuple[list[SnapshotRecord], Compared | None]) -> None:
+        self._records, self._compared = found
+        between = self.query_one("#between", DetailPane)
+        if self._compared is None:
+            between.show([line(("There is no other state yet to compare with.", "muted"))])
+            self._show([])
+            return
+        diff = self._compared.diff
+        self.changes.empty = "Nothing differs."
+        between.show(
+            [
+                line(("From ", "muted"), (diff.old, "strong"), (" to ", "muted"), (diff.new, "strong")),
+                describe.changes_line(describe.counted(diff), ""),
+            ]
+        )
+        self._show(describe.changes_of(diff))
+
+    def _show(self, changes: Sequence[describe.Change]) -> None:
+        if not changes and self._compared is None:
+            self.changes.empty = ""
+        self.changes.set_source(
+            Items(
+                list(changes),
+                lambda change, width: describe.change_line(change),
+                key=lambda change: (type(change).__name__, describe.change_name(change)),
+                text=describe.change_name,
+            )
+        )
+
+    def command_values(self) -> Mapping[str, str]:
+        """Both states."""
+        base = self._compared.old.snapshot if self._compared and self._compared.old else None
+        new = self._compared.new.snapshot if self._compared else None
+        names = {"base": base[:8] if base else "current", "snapshot": new[:8] if new else "current"}
+        return {**super().command_values(), **names}
+
+    def action_base(self) -> None:
+        """Choose the state to compare with."""
+        ref = self.ref
+        if ref is None:
+            return
+        state_actions.choose_state(
+            self,
+            f"Compare {self.label} with",
+            self._records,
+            without=ref.snapshot or "current",
+            chosen=lambda key: self.compare_with(StateRef(ref.instance, None if key == "current" else key)),
+        )
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Enter: show what changed about it."""
+        message.stop()
+        compared, at = self._compared, self.changes.current
+        if compared is None or at is None:
+            return
+        diff = compared.diff
+        change = describe.changes_of(diff)[at]
+        if isinstance(change, FileChange):
+            self._show_file(compared, change)
+        elif isinstance(change, TableChange):
+            self._show_detail(describe.table_change_lines(change))
+        else:
+            self._show_detail(describe.application_change_lines(change))
+
+    def _show_file(self, compared: Compared, change: FileChange) -> None:
+        path = text_to_path(change.path)
+        head: list[Line | str] = [
+            line((path, "strong"), f"  {change.change}", right=[(describe.change_note(change), "muted")]),
+            "",
+        ]
+        self.load(
+            lambda: self.nuv.services.changes.text_diff(compared.old, compared.new, path),
+            lambda lines: self._show_detail(
+                [*head, *(describe.diff_lines(lines) or [line(("The content is the same.", "muted"))])]
+            ),
+            group="text",
+            failed=lambda error: self._show_detail([*head, line((error.title, "warn")), error.message]),
+        )
+
+    def _show_detail(self, lines: Sequence[Line | str]) -> None:
+        self.query_one("#change", DetailPane).show(lines)
+        self.show_inner(True)

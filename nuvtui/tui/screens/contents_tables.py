@@ -1,0 +1,368 @@
+"""Tables of a state: the list, the rows of any, its columns, and read-only SQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from nuvtui.errors import NuvError
+from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.model.roles import Action
+from nuvtui.services.states import TableView
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.dialogs.confirm import ConfirmDialog
+from nuvtui.tui.dialogs.text import Field, TextDialog
+from nuvtui.tui.screens import describe, state_actions
+from nuvtui.tui.screens.section import Section
+from nuvtui.tui.screens.tasks_submit import submit
+from nuvtui.tui.widgets.line_list import Items, LineList
+from nuvtui.tui.widgets.lines import Cell, Line, line, row
+from nuvtui.tui.widgets.row_table import RowTable
+
+if TYPE_CHECKING:
+    from nuvtui.tables.values import ColumnInfo, Rows
+
+
+QUERY_LIMIT = 1000
+"""Rows of a query that are shown."""
+
+
+class Tables(Section):
+    """The list; Enter shows rows."""
+
+    SCOPES = ("tables",)
+    BINDINGS = bindings("tables")
+    NAME = "Tables"
+    HELP = (
+        "The tables of the state. Enter shows the rows (h and l move through the columns), c the columns, s asks for SQL "
+        "that reads. In the Current State i imports CSV, TSV, Parquet or JSON."
+    )
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._tables: list[TableView] = []
+        self._shown = ""
+        """The table whose rows are shown."""
+        self._sql = ""
+
+    def compose(self) -> ComposeResult:
+        """List and rows."""
+        yield LineList(id="tables", classes="outer", markable=True, empty="Reading", heading=_heading)
+        yield RowTable(id="rows", classes="inner")
+
+    @property
+    def tables(self) -> LineList:
+        """The list."""
+        return self.query_one("#tables", LineList)
+
+    @property
+    def rows(self) -> RowTable:
+        """The rows."""
+        return self.query_one(RowTable)
+
+    def first_focus(self) -> Widget | None:
+        """The rows where they are shown, else the list."""
+        return self.rows if self.has_class("-inner") else self.tables
+
+    def clear(self) -> None:
+        """Another state has other tables."""
+        self._tables = []
+        self.tables.empty = "Reading"
+        self.tables.set_marked(set())
+        self._show([])
+
+    def reread(self) -> None:
+        """Read the list."""
+        ref = self.ref
+        if ref is not None:
+            self.load(
+                lambda: self.nuv.services.tables.list(ref), self._read, group="tables", failed=self._failed
+            )
+
+    def _read(self, tables: Sequence[TableView]) -> None:
+        self.tables.empty = (
+            "No tables. i imports a CSV, TSV, Parquet or JSON file." if self.is_current else "No tables."
+        )
+        self._show(tables)
+
+    def _failed(self, error: NuvError) -> None:
+        self.tables.empty = f"{error.title}: {error.message}"
+        self._show([])
+        self.nuv.show_error(error)
+
+    def _show(self, tables: Sequence[TableView]) -> None:
+        self._tables = list(tables)
+        self.tables.set_source(Items(self._tables, _draw, key=lambda t: t.name, text=lambda t: t.name))
+
+    @property
+    def table(self) -> str | None:
+        """The table that is shown, else the one under the cursor."""
+        if not self.is_mounted:
+            return None
+        if self.has_class("-inner"):
+            return self._shown or None
+        at = self.tables.current
+        return self._tables[at].name if at is not None else None
+
+    def command_values(self) -> Mapping[str, str]:
+        """The table under the cursor."""
+        return {**super().command_values(), "table": self.table or ""}
+
+    @property
+    def can_stage(self) -> bool:
+        """Where there is a table."""
+        return self.table is not None
+
+    def staged(self) -> Mapping[str, Sequence[str]]:
+        """The marked tables, else that under the cursor."""
+        if self.tables.marked and not self.has_class("-inner"):
+            return {"tables": sorted(map(str, self.tables.marked))}
+        return {"tables": [self.table] if self.table else []}
+
+    def done_staging(self) -> None:
+        """Unmark."""
+        self.tables.set_marked(set())
+
+    # rows
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Enter: show the rows; on a row: all of its values."""
+        message.stop()
+        ref = self.ref
+        if message.list is self.rows:
+            self._show_row()
+            return
+        at = self.tables.current
+        if at is None or ref is None:
+            return
+        table = self._tables[at]
+
+        def fetch(offset: int, limit: int) -> Sequence[Sequence[Any]]:
+            return self.nuv.services.tables.preview(ref, table.name, offset, limit).rows
+
+        self._shown = table.name
+        self.rows.set_table([(column.name, column.type) for column in table.columns], table.rows, fetch)
+        self.show_inner(True)
+
+    def _show_row(self) -> None:
+        from nuvtui.tui.dialogs.confirm import MessageDialog
+
+        values = self.rows.row_values
+        if not values:
+            return
+        width = max(len(column.name) for column in self.rows.columns)
+        lines: list[Line | str] = [
+            line((f"{column.name:<{min(width, 30)}}  ", "muted"), "" if value is None else str(value))
+            for column, value in zip(self.rows.columns, values, strict=False)
+        ]
+        self.nuv.push_screen(MessageDialog(f"Row {(self.rows.current or 0) + 1:,}", lines))
+
+    def action_columns(self) -> None:
+        """The columns of the table."""
+        ref, table = self.ref, self.table
+        if ref is not None and table is not None:
+            self.load(
+                lambda: self.nuv.services.tables.columns(ref, table),
+                lambda found: self._show_columns(table, found),
+                group="columns",
+            )
+
+    def _show_columns(self, table: str, found: "Sequence[ColumnInfo]") -> None:
+        from nuvtui.tui.dialogs.confirm import MessageDialog
+
+        lines: list[Line | str] = [
+            line(
+                (f"{'column':<20} {'type':<12} {'missing':>8} {'distinct':>9}  smallest to largest", "muted")
+            )
+        ]
+        for column in found:
+            distinct = "" if column.distinct is None else f"~{column.distinct:,}"
+            span = "" if column.min is None else f"{column.min[:24]} to {(column.max or '')[:24]}"
+            lines.append(
+                line(
+                    (f"{column.name[:20]:<20} ", "strong"),
+                    f"{column.type[:12]:<12} {column.nulls:>8,} {distinct:>9}  ",
+                    (span, "muted"),
+                )
+            )
+        self.nuv.push_screen(MessageDialog(f"Columns of {table}", lines))
+
+    def action_query(self) -> None:
+        """Ask for SQL and show its rows."""
+        ref = self.ref
+        if ref is None:
+            return
+        name = (self.table or "").replace('"', '""')
+        sql = self._sql or (f'FROM "{name}" LIMIT 100' if name else "FROM ")
+
+        def answered(texts: Any) -> None:
+            if texts is None or not texts["sql"]:
+                return
+            self._sql = texts["sql"]
+            self.load(
+                lambda: self.nuv.services.tables.query(ref, texts["sql"], QUERY_LIMIT),
+                self._show_result,
+                group="query",
+            )
+
+        text = [f"One statement that reads the tables of {self.label}; nothing can be changed.", ""]
+        self.nuv.push_screen(TextDialog("SQL query", [Field("sql", "SQL", sql)], "Run", text=text), answered)
+
+    def _show_result(self, result: "Rows") -> None:
+        def fetch(offset: int, limit: int) -> Sequence[Sequence[Any]]:
+            return result.rows[offset : offset + limit]
+
+        self._shown = ""
+        self.rows.set_table([(c.name, c.type) for c in result.columns], len(result.rows), fetch)
+        self.show_inner(True)
+        more = (
+            f"The first {QUERY_LIMIT:,} rows"
+            if result.truncated
+            else describe.plural(len(result.rows), "row")
+        )
+        self.nuv.notify(f"{more}. Esc leads back to the tables.", timeout=4)
+
+    # changing
+
+    def action_import_file(self) -> None:
+        """Ask for a file, then import it as a task."""
+        from nuvtui.tui.dialogs.import_table import ImportDialog
+
+        nuv, ref, space = self.nuv, self.ref, self.nuv.context.space
+        if ref is None or not self.is_current or space is None:
+            return
+
+        def answered(texts: Any) -> None:
+            if texts is None:
+                return
+            file = state_actions.file_at(nuv.start, texts["file"])
+            arguments = {
+                "instance": ref.instance,
+                "file": path_to_text(str(file)),
+                "name": texts["name"] or None,
+                "replace": texts["replace"] == "yes",
+            }
+            title = f"Import {file.name}"
+            submit(
+                self,
+                "import-table",
+                arguments,
+                title,
+                lambda task: nuv.notify(f"{title}: started", timeout=3),
+                space=space.id,
+                instance=ref.instance,
+                before=lambda: self._may(Action.MODIFY),
+            )
+
+        instance = nuv.context.instance
+        folder = text_to_path(instance.workspace) if instance else ""
+        nuv.push_screen(ImportDialog(folder, [table.name for table in self._tables]), answered)
+
+    def _may(self, action: Action) -> None:
+        """Raise NuvError (4) where the role does not allow it. For a thread."""
+        services = self.nuv.services
+        view = services.context.view()
+        assert self.ref is not None
+        instance = services.context.instance(view, self.ref.instance)
+        services.context.require(view, action, instance.space, instance.id)
+
+    def tasks_ended(self) -> None:
+        """An import may have ended: read again."""
+        if self.is_current:
+            self.reread()
+
+    def action_export(self) -> None:
+        """Ask for a file, then write the table to it."""
+        ref, table, nuv = self.ref, self.table, self.nuv
+        if ref is None or table is None:
+            return
+
+        def answered(texts: Any) -> None:
+            if texts is None:
+                return
+            file = state_actions.file_at(nuv.start, texts["file"])
+            self.load(
+                lambda: nuv.services.tables.export(ref, table, file),
+                lambda _: nuv.notify(f"Table {table} is in {file}"),
+                group="export",
+            )
+
+        text = [f"Table {table} of {self.label}. The ending says how: .csv, .tsv or .parquet.", ""]
+        nuv.push_screen(
+            TextDialog(
+                "Write to a file",
+                [Field("file", f"File (relative to {nuv.start})", f"{table}.csv")],
+                "Write",
+                text=text,
+                refuse=lambda texts: None if texts["file"] else "A file name is missing.",
+            ),
+            answered,
+        )
+
+    def action_rename(self) -> None:
+        """Ask for another name, then rename."""
+        ref, table = self.ref, self.table
+        if ref is None or table is None:
+            return
+
+        def answered(texts: Any) -> None:
+            if texts is not None:
+                self._change(
+                    lambda: self.nuv.services.tables.rename(ref.instance, table, texts["name"]),
+                    f"Table {table} is called {texts['name']}.",
+                )
+
+        self.nuv.push_screen(
+            TextDialog(
+                "Rename the table",
+                [Field("name", "Name", table)],
+                "Rename",
+                refuse=lambda texts: None if texts["name"] else "A name is missing.",
+            ),
+            answered,
+        )
+
+    def action_delete(self) -> None:
+        """Ask, then delete."""
+        ref, table = self.ref, self.table
+        if ref is None or table is None:
+            return
+        rows = next((t.rows for t in self._tables if t.name == table), 0)
+        self.nuv.push_screen(
+            ConfirmDialog(
+                "Delete the table",
+                [f"Deletes table {table} ({describe.plural(rows, 'row')}) from the Current State."],
+                "Delete",
+                backup="Snapshots keep theirs; without a snapshot there is no way back.",
+                destructive=True,
+            ),
+            lambda yes: (
+                self._change(
+                    lambda: self.nuv.services.tables.delete(ref.instance, table), f"Table {table} is deleted."
+                )
+                if yes
+                else None
+            ),
+        )
+
+    def _change(self, call: Any, told: str) -> None:
+        def done(_: object) -> None:
+            self.nuv.notify(told)
+            self.show_inner(False)
+            self.reread()
+
+        self.load(call, done, group="change")
+
+
+def _heading(width: int) -> Line:
+    return row(width, Cell("table", 0), Cell("columns", 8, "", "right"), Cell("rows", 14, "", "right"))
+
+
+def _draw(table: TableView, width: int) -> Line:
+    return row(
+        width,
+        Cell(table.name, 0),
+        Cell(f"{len(table.columns):,}", 8, "muted", "right"),
+        Cell(f"{table.rows:,}", 14, "", "right"),
+    )

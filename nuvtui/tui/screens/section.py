@@ -1,0 +1,96 @@
+"""A section of Contents: one view of the state that is looked at."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from nuvtui.model.stage import StateRef
+from nuvtui.tui.screens import state_actions
+from nuvtui.tui.widgets.scoped import Scoped
+
+
+class Section(Vertical, Scoped):
+    """Base of the sections. Made when first shown; `open` tells which state to show, also the same one again."""
+
+    NAME: ClassVar[str] = ""
+    DEFAULT_CSS = """
+    Section { height: 1fr; }
+    Section.-inner > .outer { display: none; }
+    Section > .inner { display: none; }
+    Section.-inner > .inner { display: block; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.ref: StateRef | None = None
+        self.label = ""
+
+    @property
+    def is_current(self) -> bool:
+        """True where the Current State is shown: only that can be changed."""
+        return self.ref is not None and self.ref.snapshot is None
+
+    def open(self, ref: StateRef, label: str) -> None:
+        """Show a state (called `label`); the same one again after a change of the state."""
+        again = ref == self.ref
+        self.ref, self.label = ref, label
+        if not again:
+            self.set_class(False, "-inner")
+            self.clear()
+        if not again or self.is_current:
+            self.reread()
+
+    def clear(self) -> None:
+        """Another state: forget the one before."""
+
+    def reread(self) -> None:
+        """Read the state, in a thread."""
+
+    def first_focus(self) -> Widget | None:
+        """What gets the focus when the section is shown."""
+        return next((widget for widget in self.walk_children(Widget) if widget.focusable), None)
+
+    def go_back(self) -> bool:
+        """Esc: from what was opened back to the list."""
+        if self.has_class("-inner"):
+            self.show_inner(False)
+            return True
+        return False
+
+    def show_inner(self, inner: bool) -> None:
+        """Show what was opened (class `inner`) instead of the list (class `outer`), or the list again."""
+        self.set_class(inner, "-inner")
+        target = next(
+            (w for w in self.query(".inner" if inner else ".outer").results(Widget) if w.focusable), None
+        )
+        if target is not None:
+            target.focus()
+        self.refresh_bindings()
+
+    @property
+    def can_stage(self) -> bool:
+        """True where something is there to be staged."""
+        return False
+
+    def staged(self) -> Mapping[str, Sequence[str]]:
+        """What `a` stages: `files`, `tables`, `applications`."""
+        return {}
+
+    def done_staging(self) -> None:
+        """What was staged need not stay marked."""
+
+    def action_stage(self) -> None:
+        """Stage what is marked, else what the cursor is on."""
+        if self.ref is not None and self.can_stage:
+            state_actions.stage(self, self.ref, done=self.done_staging, **self.staged())  # type: ignore[arg-type]
+
+    def action_reread(self) -> None:
+        """Read again."""
+        self.reread()
+
+    def command_values(self) -> Mapping[str, str]:
+        """Where this is, and which state."""
+        snapshot = self.ref.snapshot[:8] if self.ref and self.ref.snapshot else "current"
+        return state_actions.where_values(self) | {"snapshot": snapshot}

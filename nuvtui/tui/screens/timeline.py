@@ -1,0 +1,383 @@
+"""The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
+
+from collections.abc import Mapping, Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.timer import Timer
+from textual.widget import Widget
+
+from nuvtui.errors import NuvError
+from nuvtui.model.diff import Diff
+from nuvtui.model.names import short
+from nuvtui.model.roles import Action, allows
+from nuvtui.model.snapshot import Snapshot, SnapshotRecord
+from nuvtui.model.stage import StateRef
+from nuvtui.model.task import TaskView
+from nuvtui.tui.aside import Aside
+from nuvtui.tui.clipboard import Copy
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens import describe, state_actions
+from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.line_list import LineList, Source
+from nuvtui.tui.widgets.lines import Cell, Line, Piece, line, row, width_of
+from nuvtui.tui.widgets.meter import Meter
+from nuvtui.tui.widgets.place import Place
+
+CURRENT = "current"
+"""Key of the Current State's line."""
+REST = 0.12
+"""Seconds that the cursor rests on a snapshot before its manifest is read."""
+SHOWN = 200
+"""Changes of the Current State that the detail lists."""
+CHANGING = ("snapshot", "restore", "distribute", "recall", "import-table")
+"""Kinds of tasks after which the Current State may differ in another way."""
+
+
+class States(Source):
+    """The lines of the timeline."""
+
+    def __init__(self, place: "Timeline", records: Sequence[SnapshotRecord]) -> None:
+        self.place = place
+        self.records = records
+
+    def count(self) -> int:
+        return len(self.records) + 1
+
+    def key(self, index: int) -> str:
+        return self.records[index - 1].id if index else CURRENT
+
+    def text(self, index: int) -> str:
+        if not index:
+            return "Current State"
+        record = self.records[index - 1]
+        words = (describe.title(record), record.kind, record.id, record.author, record.created[:10])
+        return " ".join((*words, record.description))
+
+    def line(self, index: int, width: int) -> Line:
+        if not index:
+            return self.place.current_line(width)
+        record = self.records[index - 1]
+        sign = describe.kind_sign(record.kind, self.place.nuv.glyphs)
+        named = record.kind == "named"
+        name = Cell(f"{sign} {describe.title(record)}", 0, "" if named else "muted")
+        changed = "".join(text for text, _ in describe.signed(describe.total(record.changes))) or "same"
+        return row(width, *columns(width, name, changed, record))
+
+
+def columns(width: int, name: Cell, changed: str, record: SnapshotRecord | None) -> list[Cell]:
+    """The columns that there is room for."""
+    holds = describe.holds(record) if record else ""
+    files = describe.plural(record.files.count, "file") if record else ""
+    author = record.author if record else ""
+    age = describe.age(record.created) if record else "now"
+    cells = [name, Cell(changed, 12, "muted"), Cell(age, 7, "muted", "right")]
+    if width >= 60:
+        cells[2:2] = [Cell(author, 10, "muted")]
+    if width >= 100:
+        cells[2:2] = [Cell(holds, 36, "muted")]
+    elif width >= 72:
+        cells[2:2] = [Cell(files, 11, "muted", "right")]
+    return cells
+
+
+class Timeline(Place):
+    """Snapshots: take, look into, compare, restore, stage, rename, delete."""
+
+    SCOPES = ("timeline",)
+    BINDINGS = bindings("timeline")
+    TITLE = "Timeline"
+    HELP = (
+        "On top the Current State with what changed since the newest snapshot, then the snapshots, newest first: "
+        "named, quick, or automatic (taken before a restore or distribution). Beneath: what is recorded of the one "
+        "under the cursor. +1 ~2 -3 are objects added, changed, removed since the snapshot before."
+    )
+    DEFAULT_CSS = """
+    Timeline #snapshots { height: 1fr; min-height: 5; }
+    Timeline #work { display: none; }
+    Timeline.-working #work { display: block; }
+    Timeline #snapshot-detail { height: 45%; border-top: solid $line; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._records: list[SnapshotRecord] = []
+        self._instance = ""
+        self._read = False
+        self._aside = Aside()
+        self._diff: Diff | None = None
+        self._problem: NuvError | None = None
+        self._looked: tuple[str, str] | None = None
+        """Instance and newest snapshot that the status is about."""
+        self._manifest: Snapshot | None = None
+        self._rest: Timer | None = None
+        self._ended: frozenset[str] | None = None
+
+    def compose(self) -> ComposeResult:
+        """List, what is worked on, detail."""
+        yield LineList(id="snapshots", empty="", markable=True)
+        yield Meter(id="work")
+        yield DetailPane(id="snapshot-detail")
+
+    @property
+    def states(self) -> LineList:
+        """The list of states."""
+        return self.query_one("#snapshots", LineList)
+
+    def first_focus(self) -> Widget | None:
+        """The list."""
+        return self.states
+
+    def on_unmount(self) -> None:
+        """Nobody waits for a comparison any more."""
+        self._aside.stop()
+
+    # reading
+
+    def state_changed(self) -> None:
+        """Read the snapshots of the instance."""
+        context = self.nuv.context
+        instance = context.instance
+        if instance is None:
+            return
+        if instance.id != self._instance:
+            self._instance = instance.id
+            self._records, self._read = [], False
+            self._diff = self._problem = self._looked = None
+            self.states.set_marked(set())
+        if not allows(context.role, Action.VIEW):
+            role = context.role or "no role here"
+            self.query_one("#snapshot-detail", DetailPane).show(
+                [f"Your role ({role}) shows the README only.", "Contents (2) shows it."]
+            )
+            return
+        self.load(lambda: self.nuv.services.snapshots.list(instance.id), self._show, group="snapshots")
+
+    def _show(self, records: Sequence[SnapshotRecord]) -> None:
+        self._records = [*records]
+        self._read = True
+        known = {record.id for record in records}
+        gone = self.states.marked - known - {CURRENT}
+        if gone:
+            self.states.set_marked(self.states.marked - gone)
+        self.states.set_source(States(self, self._records))
+        self.set_title(self.TITLE, describe.plural(len(records), "snapshot"))
+        newest = records[0].id if records else ""
+        if self._looked != (self._instance, newest):
+            self._look()
+
+    def _look(self) -> None:
+        """Compare the Current State with the newest snapshot, in a process of its own."""
+        instance = self._instance
+        if not instance:
+            return
+        self._looked = (instance, self._records[0].id if self._records else "")
+        self._diff = self._problem = None
+        self.states.refresh_key(CURRENT)
+        self._show_detail()
+        self.load(
+            lambda: self._aside.status(self.nuv.services, instance),
+            self._show_status,
+            group="status",
+            failed=self._status_failed,
+        )
+
+    def _show_status(self, diff: Diff) -> None:
+        self._diff = diff
+        self.states.refresh_key(CURRENT)
+        self._show_detail()
+
+    def _status_failed(self, error: NuvError) -> None:
+        self._problem = error
+        self.states.refresh_key(CURRENT)
+        self._show_detail()
+
+    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+        """Show how far the work on this instance is; look again when it ended."""
+        mine = [task for task in tasks if task.instance == self._instance and task.kind in CHANGING]
+        running = next((task for task in mine if not task.status.ended), None)
+        self.set_class(running is not None, "-working")
+        if running is not None:
+            step = running.steps[-1].title if running.steps else "waiting to start"
+            what = f"{running.title}: {step}"
+            self.query_one(Meter).set(running.done, running.total, running.unit, what)
+        ended = frozenset(task.id for task in mine if task.status.ended)
+        if self._ended is not None and ended - self._ended and self._read:
+            self._look()
+        self._ended = ended
+        self.refresh_bindings()
+
+    # what the cursor is on
+
+    @property
+    def record(self) -> SnapshotRecord | None:
+        """The snapshot under the cursor; None on the Current State."""
+        index = self.states.current if self.is_mounted else None
+        return self._records[index - 1] if index and index <= len(self._records) else None
+
+    @property
+    def ref(self) -> StateRef:
+        """The state under the cursor."""
+        record = self.record
+        return StateRef(self._instance, record.id if record else None)
+
+    @property
+    def chosen(self) -> list[SnapshotRecord]:
+        """The marked snapshots, else the one under the cursor."""
+        marked = self.states.marked if self.is_mounted else set()
+        if marked:
+            return [record for record in self._records if record.id in marked]
+        return [self.record] if self.record else []
+
+    def command_values(self) -> Mapping[str, str]:
+        """The snapshot under the cursor, and where it is."""
+        record = self.record
+        return state_actions.where_values(self) | {"snapshot": short(record.id) if record else "current"}
+
+    def copied(self) -> Copy | None:
+        """The id of the snapshot."""
+        record = self.record
+        return Copy(record.id, "the id of the snapshot") if record else None
+
+    @on(LineList.Highlighted, "#snapshots")
+    def _moved(self) -> None:
+        self._manifest = None
+        self._show_detail()
+        self.refresh_bindings()
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST, self._read_manifest) if self.record else None
+
+    def _read_manifest(self) -> None:
+        record = self.record
+        if record is not None:
+            self.load(
+                lambda: self.nuv.services.snapshots.manifest(record.id),
+                self._show_manifest,
+                group="manifest",
+                failed=lambda error: None,  # deleted meanwhile; a damaged one is told when it is opened
+            )
+
+    def _show_manifest(self, manifest: Snapshot) -> None:
+        if self.record is not None and self.record.id == manifest.id:
+            self._manifest = manifest
+            self._show_detail(keep=True)
+
+    # drawing
+
+    def current_line(self, width: int) -> Line:
+        """The line of the Current State."""
+        if self._problem is not None:
+            changed: list[Piece] = [(self._problem.title, "bad")]
+        elif self._diff is None:
+            changed = [("looking what changed", "muted")] if self._read else []
+        else:
+            changed = describe.signed(describe.total(describe.counted(self._diff)))
+            changed = changed or [("no change", "muted")]
+        if not self._records and self._diff is not None:
+            changed = [("no snapshot yet", "warn")]
+        used = sum(width_of(text) for text, _ in changed)
+        right: list[Piece] = [*changed, ("     now" if used + 24 < width else "", "muted")]
+        return line(("Current State", "strong"), right=right)
+
+    def _show_detail(self, keep: bool = False) -> None:
+        record = self.record
+        lines = describe.snapshot_lines(record, self._manifest) if record else self._current_lines()
+        self.query_one("#snapshot-detail", DetailPane).show(lines, keep=keep)
+
+    def _current_lines(self) -> list[Line | str]:
+        if not self._read:
+            return []
+        if self._problem is not None:
+            error = self._problem
+            return [line((error.title, "bad")), error.message, error.hint, "", "F5 looks again."]
+        if self._diff is None:
+            return [line(("Looking what changed since the newest snapshot.", "muted"))]
+        diff = self._diff
+        if not self._records:
+            return [
+                line(("No snapshot yet.", "strong")),
+                "s takes one at once, S one with a name and a description.",
+                "",
+                describe.changes_line(describe.counted(diff), "It will hold  "),
+            ]
+        newest = describe.called(self._records[0])
+        if diff.empty:
+            return [line(("Nothing changed ", "strong"), f"since {newest}.")]
+        lines: list[Line | str] = [
+            line(("Changed ", "strong"), f"since {newest}"),
+            describe.changes_line(describe.counted(diff), ""),
+            "",
+        ]
+        changes = describe.changes_of(diff)
+        lines += [describe.change_line(change) for change in changes[:SHOWN]]
+        if len(changes) > SHOWN:
+            lines.append(line((f"and {len(changes) - SHOWN:,} more: Contents (2), Changes (C)", "muted")))
+        return lines
+
+    # commands
+
+    async def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """Enter: look into the state."""
+        message.stop()
+        record = self.record
+        await state_actions.show_contents(
+            self, self.ref, describe.called(record) if record else "Current State"
+        )
+
+    def action_quick(self) -> None:
+        """Take a snapshot without questions."""
+        state_actions.take_snapshot(self)
+
+    def action_snapshot(self) -> None:
+        """Ask for name, description and next phase, then take a snapshot."""
+        state_actions.ask_snapshot(self, self._diff, first=not self._records)
+
+    def action_restore(self) -> None:
+        """Ask, then restore."""
+        if self.record is not None:
+            state_actions.ask_restore(self, self.record)
+
+    def action_rename(self) -> None:
+        """Ask for the name, then rename."""
+        if self.record is not None:
+            state_actions.ask_rename(self, self.record)
+
+    def action_delete(self) -> None:
+        """Tell what comes free, then delete."""
+        if self.chosen:
+            state_actions.ask_delete(self, self.chosen)
+
+    def action_stage(self) -> None:
+        """Stage the whole state."""
+        state_actions.stage(self, self.ref, everything=True)
+
+    def action_look(self) -> None:
+        """Look again what changed."""
+        self._look()
+
+    async def action_compare(self) -> None:
+        """Compare the two marked states, or the cursor's with one that is chosen."""
+        marked = [
+            key for key in (CURRENT, *(record.id for record in self._records)) if key in self.states.marked
+        ]
+        if len(marked) == 2:
+            await self._compare(marked[1], marked[0])
+            return
+        here = str(self.states.current_key)
+        state_actions.choose_state(
+            self,
+            f"Compare {describe.called(self.record) if self.record else 'the Current State'} with",
+            self._records,
+            without=here,
+            chosen=lambda other: self.run_worker(self._compare(other, here)),
+        )
+
+    async def _compare(self, one: str, other: str) -> None:
+        """Show what differs from the older of two states to the newer."""
+        order = [CURRENT, *(record.id for record in self._records)]
+        new, old = sorted((one, other), key=order.index)
+        by_id = {record.id: record for record in self._records}
+        name = describe.called(by_id[new]) if new in by_id else "Current State"
+        refs = [StateRef(self._instance, None if key == CURRENT else key) for key in (old, new)]
+        await state_actions.show_changes(self, refs[0], refs[1], name)

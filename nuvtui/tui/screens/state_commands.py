@@ -223,15 +223,6 @@ register(
         )
     ),
     Command(
-        id="contents.stage",
-        title="Stage",
-        keys="a",
-        short="stage",
-        help="Adds what is marked, or what the cursor is on, to the stage.",
-        as_command=f"nuvtui stage add --all -p {{snapshot}} {WHERE}",
-        enabled=lambda node: bool(node.can_stage),
-    ),
-    Command(
         id="contents.state",
         title="Show another state",
         keys="p",

@@ -21,6 +21,18 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}{os.getpid():x}-{secrets.token_hex(8)}")
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporaries that `temporary_name` gave to processes of this machine that are gone."""
+    for path in folder.glob(f"{TEMPORARY}*-*"):
+        try:
+            os.kill(int(path.name.removeprefix(TEMPORARY).split("-")[0], 16), 0)
+        except ProcessLookupError:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        except (ValueError, PermissionError):
+            continue
+
+
 def fsync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -114,13 +114,18 @@ class ExportsService:
                 )
             )
         if spec.output:
-            folder = Path(text_to_path(spec.output)).parent
-            if not folder.is_dir():
+            output = Path(text_to_path(spec.output))
+            if not output.parent.is_dir():
                 findings.append(
                     Finding(
-                        "stop", "output", f"no folder {folder} to write the archive to", "Create it first."
+                        "stop",
+                        "output",
+                        f"no folder {output.parent} to write the archive to",
+                        "Create it first.",
                     )
                 )
+            elif os.path.lexists(output):
+                findings.append(Finding("stop", "output", f"{output} exists already", "Name another file."))
         return findings, application, discovery
 
     def _tables(self, spec: ExportSpec) -> builtins.list[str]:
@@ -291,11 +296,26 @@ class ExportsService:
                 now = tx.exports.get(record.id)
                 if now is None or now.status != "running":
                     continue
-                tx.exports.put(
-                    msgspec.structs.replace(
-                        now, status="failed", finished=clock.now(), error="interrupted: its process is gone"
-                    )
+                now = msgspec.structs.replace(
+                    now, status="failed", finished=clock.now(), error="interrupted: its process is gone"
                 )
+                tx.exports.put(now)
+            if now.archive:
+                archive = Path(text_to_path(now.archive))
+                archive.unlink(missing_ok=True)
+                atomic.remove_abandoned(archive.parent)
+            if now.image:
+                self._remove_left_over(now)
+
+    def _remove_left_over(self, record: ExportRecord) -> None:
+        """Remove the image that an interrupted export may have tagged; say so in the record where it cannot be."""
+        try:
+            self._engine().remove(record.image)
+        except NuvError as error:
+            warning = f"an image {record.image} may be left in the engine: {error}"
+            self.save(msgspec.structs.replace(record, warnings=[*record.warnings, warning]))
+        else:
+            self.save(msgspec.structs.replace(record, image_id=""))
 
     def archive(self, export: str, path: Path, reporter: Reporter | None = None) -> ExportRecord:
         """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4)."""
@@ -529,8 +549,8 @@ class _Run:
         self._save(size=facts.size)
         if self._spec.output:
             path = Path(text_to_path(self._spec.output))
-            engine.save(image, path, self._reporter)
             self._save(archive=path_to_text(str(path)))
+            engine.save(image, path, self._reporter)
         return msgspec.structs.replace(
             recipe.report, export=self._record.id, engine=engine.name, image_id=image_id, size=facts.size
         )

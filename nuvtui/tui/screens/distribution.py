@@ -71,6 +71,19 @@ class Target(NamedTuple):
     role: Role | None
     problem: str
     """Why it cannot be a target; empty where it can."""
+    source: bool = False
+    """The instance that the stage was collected from: distributing to it is a partial restore."""
+
+
+class TargetList(LineList):
+    """The instances; `*` marks all that are not the source's own."""
+
+    others: frozenset[str] = frozenset()
+    """Ids of what `*` marks."""
+
+    def action_mark_all(self) -> None:
+        """All others, or none."""
+        self.set_marked(set() if self.others and self.others <= self.marked else set(self.others))
 
 
 class StepBar(LineWidget, can_focus=False):
@@ -182,12 +195,19 @@ class Wizard(Frame):
                 problem = f"needs {roles.needed(Action.MODIFY)}"
             where = spaces.get(instance.space)
             name = instance.name if own or where is None else f"{where.name}/{instance.name}"
-            found.append((not own, name, Target(instance, name, role, problem)))
+            same = source is not None and source.instance == instance.id
+            found.append((not own, name, Target(instance, name, role, problem, same)))
         return [target for _own, _name, target in sorted(found, key=lambda each: each[:2])]
 
     def _targets_read(self, targets: list[Target]) -> None:
         self.targets = targets
-        shown = self.query_one("#wizard-targets", LineList)
+        shown = self.query_one("#wizard-targets", TargetList)
+        shown.empty = "This space has no other instance yet: nuvtui instances create NAME --path DIR"
+        shown.others = frozenset(
+            target.instance.id
+            for target in targets
+            if not target.problem and not target.source and target.instance.space == self.space.id
+        )
         shown.set_source(Items(targets, self._target_line, key=lambda target: target.instance.id))
         kept = self.answers.get("targets")
         if isinstance(kept, list):
@@ -297,7 +317,7 @@ class Wizard(Frame):
                 [
                     line(
                         (
-                            "Space marks an instance, * marks all. A snapshot of each target is taken first.",
+                            "Space marks an instance, * all others. Each gets a snapshot first.",
                             "muted",
                         )
                     )
@@ -428,6 +448,7 @@ class Wizard(Frame):
             line(("to           ", "muted"), (targets, "strong")),
             line(("which gives  ", "muted"), summary(self.plans)),
             "",
+            line(("Enter asks once more and then begins; Esc goes back.", "strong")),
             line(("A snapshot of each target is taken first; u on the result is the way back.", "muted")),
         ]
         self.query_one("#wizard-last", DetailPane).show(lines)
@@ -513,8 +534,7 @@ class Wizard(Frame):
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """All answers as options."""
         chosen = self.chosen
-        possible = [target for target in self.targets if not target.problem]
-        everybody = len(chosen) == len(possible) and len(chosen) > 1
+        everybody = len(chosen) > 1 and set(chosen) == self.query_one("#wizard-targets", TargetList).others
         words = [
             "--targets",
             "all" if everybody else ",".join(self.names[target] for target in chosen) or "INSTANCE",
@@ -541,7 +561,7 @@ class _Body(Vertical):
         yield StepBar()
         with ContentSwitcher(initial="step-targets"):
             with Vertical(id="step-targets", classes="step"):
-                yield LineList(id="wizard-targets", markable=True, empty="Reading the instances")
+                yield TargetList(id="wizard-targets", markable=True, empty="Reading the instances")
                 yield DetailPane(id="wizard-say", can_focus=False)
             with Vertical(id="step-strategies", classes="step"):
                 yield FormList(id="wizard-form")
@@ -560,6 +580,12 @@ class _Body(Vertical):
                 message.cursor_blink = False
                 yield message
                 yield DetailPane(id="wizard-last", can_focus=False)
+
+
+def _remark(target: Target) -> str:
+    if target.problem:
+        return f"not possible: {target.problem}"
+    return "partial restore" if target.source else str(target.role or "")
 
 
 def _tone(word: str) -> Any:

@@ -56,23 +56,25 @@ class History(Frame):
         super().__init__()
         self.space = space
         self._found = _Found([], {}, None)
-        self._context: object = None
+        self._read_for: object = None
         self._timer: Timer | None = None
+        # Made here: which keys are active is asked before the screen is composed.
+        self._list = LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
 
     def body(self) -> list[Widget]:
         """List and detail."""
-        return [_Body()]
+        return [_Body(self._list)]
 
     def on_mount(self) -> None:
         """Read; and again whenever the state changes."""
-        self.query_one("#history-list").focus()
+        self._list.focus()
         self._timer = self.set_interval(FRESH, self._look)
         self._look()
 
     def _look(self) -> None:
-        if self.nuv.context is self._context:
+        if self.nuv.context is self._read_for:
             return
-        self._context = self.nuv.context
+        self._read_for = self.nuv.context
         space = self.space.id
 
         def read() -> _Found:
@@ -85,14 +87,14 @@ class History(Frame):
 
     def _read(self, found: _Found) -> None:
         self._found = found
-        shown = self.query_one("#history-list", LineList)
+        shown = self._list
         shown.empty = "Nothing was distributed in this space yet."
         shown.set_source(Items(found.distributions, self._line, key=lambda each: each.id, text=_text))
 
     @property
     def distribution(self) -> Distribution | None:
         """The one under the cursor."""
-        at = self.query_one("#history-list", LineList).current
+        at = self._list.current
         found = self._found.distributions
         return found[at] if at is not None and at < len(found) else None
 
@@ -242,12 +244,13 @@ class History(Frame):
 class _Body(Vertical):
     """List above or beside the detail."""
 
-    def __init__(self) -> None:
+    def __init__(self, distributions: LineList) -> None:
         super().__init__(id="history-body")
+        self._list = distributions
 
     def compose(self) -> ComposeResult:
         """Both."""
-        yield LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
+        yield self._list
         with Vertical(id="history-detail", classes="pane"):
             yield DetailPane()
 

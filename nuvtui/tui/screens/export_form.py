@@ -68,15 +68,12 @@ class ExportForm(Frame):
         self._checked: ExportSpec | None = None
         self._asked = 0.0
         self._wait: Timer | None = None
+        self.form = FormList(id="form-list")
+        """The fields."""
 
     def body(self) -> list[Widget]:
         """Fields and findings."""
-        return [_Body()]
-
-    @property
-    def form(self) -> FormList:
-        """The fields."""
-        return self.query_one("#form-list", FormList)
+        return [_Body(self.form)]
 
     def on_mount(self) -> None:
         """Read what there is to choose from."""
@@ -428,14 +425,15 @@ class ExportForm(Frame):
 class _Body(Vertical):
     """Fields, findings."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: FormList) -> None:
         super().__init__(id="form-body")
+        self._form = form
 
     def compose(self) -> ComposeResult:
         """Both."""
         with Vertical(id="form-fields", classes="pane") as fields:
             fields.border_title = "New export"
-            yield FormList(id="form-list")
+            yield self._form
         with Vertical(id="form-findings", classes="pane") as findings:
             findings.border_title = "Preflight"
             yield DetailPane([line(("Reading what there is", "muted"))])

@@ -54,7 +54,7 @@ class ExportRun(TaskScreen, ExportActions):
         if self._record is None or self._record.status == "running":
             return []
         lines = details(self._record, self.nuv.glyphs)
-        failed = self.task.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
+        failed = self.seen.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
         # The task has said what went wrong already, in full.
         return (
             ["", *lines[2 if self._record.error and self._record.status == "failed" else 1 :]]

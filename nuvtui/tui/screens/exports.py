@@ -52,10 +52,11 @@ class Exports(Place, ExportActions):
         self._shown: list[ExportRecord] = []
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
+        self._list = _List(id="export-list", empty="No export yet. n makes one.", heading=_heading)
 
     def compose(self) -> ComposeResult:
         """List and detail."""
-        yield _List(id="export-list", empty="No export yet. n makes one.", heading=_heading)
+        yield self._list
         yield DetailPane(id="export-detail")
 
     def first_focus(self) -> Widget | None:
@@ -63,13 +64,9 @@ class Exports(Place, ExportActions):
         return self._list
 
     @property
-    def _list(self) -> LineList:
-        return self.query_one("#export-list", LineList)
-
-    @property
     def record(self) -> ExportRecord | None:
         """The export under the cursor."""
-        at = self._list.current if self.is_attached else None
+        at = self._list.current
         return self._shown[at] if at is not None and at < len(self._shown) else None
 
     # reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -241,7 +241,7 @@ class ExportActions(Scoped):
         return {"export": self.record.id[:8]} if self.record is not None else {}
 
 
-def ask_public(node: Scoped, image: str, answer: object) -> None:
+def ask_public(node: Scoped, image: str, answer: Callable[[object], None]) -> None:
     """Let the user type a word before something becomes public; `answer` is called with True or None."""
     from nuvtui.tui.dialogs.typed import TypedDialog
 
@@ -258,5 +258,5 @@ def ask_public(node: Scoped, image: str, answer: object) -> None:
             "public",
             "Push",
         ),
-        answer,  # type: ignore[arg-type]
+        answer,
     )

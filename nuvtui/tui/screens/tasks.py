@@ -28,28 +28,32 @@ class Tasks(Place):
         "leave or the connection ends. Enter shows the steps and the log of one."
     )
 
-    def compose(self) -> ComposeResult:
-        """The list."""
-        yield LineList(
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._list = LineList(
             id="task-list",
             empty="No task yet. Snapshots, restores, distributions and exports run as tasks.",
         )
 
+    def compose(self) -> ComposeResult:
+        """The list."""
+        yield self._list
+
     def first_focus(self) -> Widget | None:
         """The list."""
-        return self.query_one("#task-list", LineList)
+        return self._list
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Show them; the cursor stays on its task."""
-        shown = self.query_one("#task-list", LineList)
+        shown = self._list
         shown.set_source(Items(list(tasks), self._line, key=lambda task: task.id, text=_text))
         running = sum(not task.status.ended for task in tasks)
         self.set_title(self.TITLE, f"{running} running, {len(tasks)} in all" if tasks else "")
 
     @property
-    def task(self) -> TaskView | None:
+    def chosen(self) -> TaskView | None:
         """The task under the cursor."""
-        shown = self.query_one("#task-list", LineList)
+        shown = self._list
         if shown.current is None or not isinstance(shown.source, Items):
             return None
         task: TaskView = shown.source.items[shown.current]
@@ -58,7 +62,7 @@ class Tasks(Place):
     @property
     def may_cancel(self) -> bool:
         """True where the task under the cursor has not ended."""
-        return self.task is not None and not self.task.status.ended
+        return self.chosen is not None and not self.chosen.status.ended
 
     def _line(self, task: TaskView, width: int) -> Line:
         mark, tone = sign(task.status, self.nuv.glyphs)
@@ -94,25 +98,25 @@ class Tasks(Place):
 
     def action_attach(self) -> None:
         """Steps and log of the task under the cursor."""
-        if self.task is not None:
+        if self.chosen is not None:
             from nuvtui.tui.screens.tasks_run import open_task
 
-            open_task(self.nuv, self.task)
+            open_task(self.nuv, self.chosen)
 
     def action_cancel(self) -> None:
         """Ask, then cancel the task under the cursor."""
-        if self.task is not None:
+        if self.chosen is not None:
             from nuvtui.tui.screens.tasks_run import ask_to_cancel
 
-            ask_to_cancel(self, self.task)
+            ask_to_cancel(self, self.chosen)
 
     def command_values(self) -> Mapping[str, str]:
         """The task under the cursor."""
-        return {"task": self.task.id[:8]} if self.task else {}
+        return {"task": self.chosen.id[:8]} if self.chosen else {}
 
     def copied(self) -> Copy | None:
         """Its id."""
-        return Copy(self.task.id, "the id of the task") if self.task else None
+        return Copy(self.chosen.id, "the id of the task") if self.chosen else None
 
 
 def _text(task: TaskView) -> str:

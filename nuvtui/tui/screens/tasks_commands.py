@@ -19,7 +19,7 @@ register(
         title="Log and steps",
         help="Opens the task under the cursor: its steps, its log, how it ended.",
         as_command="nuvtui tasks attach {task}",
-        enabled=lambda place: place.task is not None,
+        enabled=lambda place: place.chosen is not None,
     ),
     Command(
         id="tasks.get",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -79,7 +79,7 @@ class Feed:
 class TaskScreen(Frame):
     """Steps at the left and the log at the right; where it is narrow, the log with the current step above it."""
 
-    SCOPES: tuple[str, ...] = ("run",)
+    SCOPES: ClassVar[tuple[str, ...]] = ("run",)
     BINDINGS = bindings("run")
     HELP = (
         "A task works in a process of its own: Esc, q or a lost connection leave it running. "
@@ -89,7 +89,7 @@ class TaskScreen(Frame):
     def __init__(self, task: TaskView) -> None:
         """`task`: as far as it is known."""
         super().__init__()
-        self.task = task
+        self.seen = task
         self._feed: Feed | None = None
         self._timer: Timer | None = None
         self._looking = False
@@ -109,16 +109,16 @@ class TaskScreen(Frame):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self._feed = Feed(self.nuv.home, self.task.id)
-        self.set_class(self.task.kind not in LOGGED, "-no-log")
-        if self.task.kind in LOGGED:
+        self._feed = Feed(self.nuv.home, self.seen.id)
+        self.set_class(self.seen.kind not in LOGGED, "-no-log")
+        if self.seen.kind in LOGGED:
             self.log_view().show_file(
-                self.nuv.home.task(self.task.id) / "build.log",
-                growing=not self.task.status.ended,
+                self.nuv.home.task(self.seen.id) / "build.log",
+                growing=not self.seen.status.ended,
                 at_end=True,
             )
         self._show()
-        first = self.log_view() if self.task.kind in LOGGED else self.query_one("#run-now", DetailPane)
+        first = self.log_view() if self.seen.kind in LOGGED else self.query_one("#run-now", DetailPane)
         first.focus()
         self._timer = self.set_interval(LOOK, self._look)
         self._look()
@@ -159,8 +159,8 @@ class TaskScreen(Frame):
             self._stamps = stamps
             self.log_view().set_times(stamps)
         ended = task.status.ended
-        changed = task != self.task
-        self.task = task
+        changed = task != self.seen
+        self.seen = task
         if changed or not ended:
             self._show()
         if ended:
@@ -174,7 +174,7 @@ class TaskScreen(Frame):
     # showing
 
     def _show(self) -> None:
-        task = self.task
+        task = self.seen
         ended = task.status.ended
         self.set_class(ended, "-ended")
         box = self.query_one("#run-right", Vertical)
@@ -198,7 +198,7 @@ class TaskScreen(Frame):
         self.refresh_bindings()
 
     def _now(self) -> list[Line | str]:
-        task = self.task
+        task = self.seen
         lines: list[Line | str] = []
         if not task.status.ended:
             if task.steps:
@@ -211,7 +211,7 @@ class TaskScreen(Frame):
         return [*outcome(task, self.nuv.glyphs), *self.more()]
 
     def _current(self, step: StepView) -> Line:
-        number = len(self.task.steps)
+        number = len(self.seen.steps)
         time = took(step.started, step.finished)
         done = step.finished is not None
         mark = (self.nuv.glyphs.done, "good") if done else (self.nuv.glyphs.running, "accent")
@@ -225,7 +225,7 @@ class TaskScreen(Frame):
         glyphs = self.nuv.glyphs
         mark: Piece = (glyphs.running, "accent")
         if step.failed:
-            mark = (glyphs.failed, "warn" if self.task.status is TaskStatus.CANCELLED else "bad")
+            mark = (glyphs.failed, "warn" if self.seen.status is TaskStatus.CANCELLED else "bad")
         elif step.finished is not None:
             mark = (glyphs.done, "good")
         time = took(step.started, step.finished)
@@ -235,8 +235,8 @@ class TaskScreen(Frame):
         """To the part of the log that the step wrote."""
         message.stop()
         at = message.list.current
-        if at is not None and at < len(self.task.steps) and not self.has_class("-no-log"):
-            self.log_view().go_to(self.task.steps[at].log_start)
+        if at is not None and at < len(self.seen.steps) and not self.has_class("-no-log"):
+            self.log_view().go_to(self.seen.steps[at].log_start)
             self.log_view().focus()
 
     # commands
@@ -244,16 +244,16 @@ class TaskScreen(Frame):
     @property
     def may_cancel(self) -> bool:
         """True while it runs."""
-        return not self.task.status.ended
+        return not self.seen.status.ended
 
     @property
     def may_undo(self) -> bool:
         """True where an automatic snapshot brings back what was there."""
-        return bool(ways_back(self.task))
+        return bool(ways_back(self.seen))
 
     def action_cancel(self) -> None:
         """Ask, then cancel."""
-        ask_to_cancel(self, self.task)
+        ask_to_cancel(self, self.seen)
 
     def action_steps(self) -> None:
         """Show or hide the steps."""
@@ -266,7 +266,7 @@ class TaskScreen(Frame):
 
     def action_undo(self) -> None:
         """The way back."""
-        ask_way_back(self, ways_back(self.task), self.task.space)
+        ask_way_back(self, ways_back(self.seen), self.seen.space)
 
     def action_attach(self) -> None:
         """Look at once: it is followed already."""
@@ -274,12 +274,12 @@ class TaskScreen(Frame):
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """The task, and the snapshot that is the way back."""
-        backs = ways_back(self.task)
-        return {"task": self.task.id[:8], **({"backup": backs[0].snapshot[:8]} if backs else {})}
+        backs = ways_back(self.seen)
+        return {"task": self.seen.id[:8], **({"backup": backs[0].snapshot[:8]} if backs else {})}
 
     def copied(self) -> Copy | None:
         """The id."""
-        return Copy(self.task.id, "the id of the task")
+        return Copy(self.seen.id, "the id of the task")
 
 
 class _Body(Vertical):

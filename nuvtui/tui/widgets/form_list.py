@@ -18,7 +18,7 @@ register(
         id="form.next-value",
         title="Next value",
         help="Changes the field under the cursor to its next value.",
-        keys="l,right",
+        keys="right,l",
         short="change",
         palette=False,
         enabled=lambda node: node.changeable,
@@ -27,7 +27,7 @@ register(
         id="form.previous-value",
         title="Value before",
         help="Changes the field under the cursor to the value before.",
-        keys="h,left",
+        keys="left,h",
         footer=False,
         palette=False,
         enabled=lambda node: node.changeable,
@@ -65,14 +65,14 @@ class FormList(LineList):
     SCOPES = ("form", "list")
     BINDINGS = bindings("form")
 
-    class Changed(LineList.Message_):
+    class Changed(LineList.ListMessage):
         """A field has another value."""
 
         def __init__(self, list: LineList, field: Field) -> None:
             super().__init__(list)
             self.field = field
 
-    class Going(LineList.Message_):
+    class Going(LineList.ListMessage):
         """A `go` line was chosen."""
 
         def __init__(self, list: LineList, field: Field) -> None:

@@ -51,7 +51,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     SCOPES = ("app",)
     HELP = "nuvtui keeps snapshots of a project, shares parts of it, and hands it over as an image."
-    CSS_PATH: ClassVar[list[str | Path]] = ["styles/nuvtui.tcss", "styles/sharing.tcss"]  # type: ignore[assignment]
+    CSS_PATH: ClassVar[list[str | Path]] = ["styles/nuvtui.tcss", "styles/states.tcss", "styles/sharing.tcss"]  # type: ignore[assignment]
     ENABLE_COMMAND_PALETTE = False
     TITLE = "nuvtui"
     BINDINGS = commands.bindings("app")

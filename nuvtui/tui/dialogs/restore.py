@@ -26,10 +26,6 @@ class RestoreDialog(Dialog[str]):
     """The callback gets the id of the target instance, or None. What changes there is worked out meanwhile."""
 
     DESTRUCTIVE = True
-    DEFAULT_CSS = """
-    RestoreDialog #targets { height: auto; max-height: 4; }
-    RestoreDialog #advice { max-height: 10; margin-top: 1; margin-bottom: 1; }
-    """
 
     def __init__(self, record: SnapshotRecord, space: str, instances: Sequence[Instance], here: str) -> None:
         first = [each for each in instances if each.id == here]

@@ -44,8 +44,6 @@ SECTIONS = (
 class SectionBar(LineWidget, can_focus=False):
     """The names of the sections with their keys; the one that is shown stands out."""
 
-    DEFAULT_CSS = "SectionBar { height: 1; }"
-
     def __init__(self) -> None:
         super().__init__(id="sections")
         self.current = "overview"
@@ -85,9 +83,6 @@ class Contents(Place):
         "What a state holds: README, files with their status against the newest snapshot (+ new, ~ changed), "
         "tables, applications, and what differs from any other state. Space marks, a stages; p chooses the state."
     )
-    DEFAULT_CSS = """
-    Contents #section { height: 1fr; }
-    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -38,9 +38,6 @@ class Changes(Section):
         "What differs between this state and another one: + added, ~ changed, - removed, from the older to the newer. "
         "Enter shows lines of a text file, rows and columns of a table, configuration and packages of an application."
     )
-    DEFAULT_CSS = """
-    Changes #between { height: auto; max-height: 3; }
-    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -15,12 +15,6 @@ class Section(Vertical, Scoped):
     """Base of the sections. Made when first shown; `open` tells which state to show, also the same one again."""
 
     NAME: ClassVar[str] = ""
-    DEFAULT_CSS = """
-    Section { height: 1fr; }
-    Section.-inner > .outer { display: none; }
-    Section > .inner { display: none; }
-    Section.-inner > .inner { display: block; }
-    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

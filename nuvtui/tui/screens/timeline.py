@@ -92,12 +92,6 @@ class Timeline(Place):
         "named, quick, or automatic (taken before a restore or distribution). Beneath: what is recorded of the one "
         "under the cursor. +1 ~2 -3 are objects added, changed, removed since the snapshot before."
     )
-    DEFAULT_CSS = """
-    Timeline #snapshots { height: 1fr; min-height: 5; }
-    Timeline #work { display: none; }
-    Timeline.-working #work { display: block; }
-    Timeline #snapshot-detail { height: 45%; border-top: solid $line; }
-    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

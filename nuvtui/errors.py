@@ -40,7 +40,7 @@ class StoreError(NuvError):
     """The store (not the source) failed: disk full, damaged object, unreadable pack. Ends what was going on."""
 
 
-class Cancelled(NuvError):
+class Cancelled(NuvError):  # noqa: N818 - not an error of anything
     """The user asked a running operation to stop."""
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Paths as JSON-safe text, and ids as people type them.
+r"""Paths as JSON-safe text, and ids as people type them.
 
 Linux file names are bytes. In memory nuvtui uses Python's `str` with surrogateescape (as `os.fsdecode` gives);
 JSON cannot carry a lone surrogate, so every path that goes into JSON goes through `path_to_text` and comes back
-through `text_to_path`. The text form doubles each backslash and writes an undecodable byte as `\\xNN`:
+through `text_to_path`. The text form doubles each backslash and writes an undecodable byte as `\xNN`:
 ordinary names stay as they are, and the mapping is one to one.
 """
 

@@ -233,7 +233,7 @@ class CurrentState:
         target = ""
         if kind == LINK:
             try:
-                target = os.readlink(entry.path)  # noqa: PTH115 - Path would tidy the target
+                target = os.readlink(entry.path)
             except OSError:
                 target = "?"
         status = ""

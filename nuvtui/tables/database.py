@@ -138,15 +138,14 @@ class Tables:
 
         The file appears complete or not at all.
         """
-        with (
-            output.exported(path) as (folder, file, options),
-            self._table(name, [folder]) as (connection, table),
-        ):
+        with output.exported(path) as target, self._table(name, [target.folder]) as (connection, table):
             output.copy(
                 connection,
-                f"SELECT * FROM {table.sql_name}",
-                file,
-                options,
+                f"{table.sql_name} AS source",
+                table.columns,
+                table.types(),
+                [f"source.{identifier(column.name)}" for column in table.columns],
+                target,
                 _count(connection, table),
                 table.name,
                 reporter or Silent(),

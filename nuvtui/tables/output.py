@@ -8,6 +8,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,9 +138,21 @@ def column_infos(
     ]
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where and how SQL writes an export."""
+
+    folder: Path
+    """The one folder that SQL may write in."""
+    file: Path
+    options: str
+    """For COPY."""
+    parquet: bool
+
+
 @contextlib.contextmanager
-def exported(path: Path) -> Iterator[tuple[Path, Path, str]]:
-    """Where and how to write an export to `path`: a folder SQL may write in, a file in it, and COPY options.
+def exported(path: Path) -> Iterator[Target]:
+    """Where and how to write an export to `path`.
 
     The file is put in place when the block ends well. Raises NuvError: USAGE for an unknown ending, NOT_FOUND
     for a missing folder, REFUSED where `path` is no plain file.
@@ -171,7 +184,7 @@ def exported(path: Path) -> Iterator[tuple[Path, Path, str]]:
     file = folder / "table"
     try:
         through = Path(f"/proc/self/fd/{descriptor}")
-        yield through, through / "table", options
+        yield Target(through, through / "table", options, "parquet" in options)
         mode = _mode(path)
         written = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -201,18 +214,23 @@ def _mode(path: Path) -> int:
 
 def copy(
     connection: "Connection",
-    select: str,
-    file: Path,
-    options: str,
+    source: str,
+    columns: Sequence[Column],
+    kinds: Sequence[Type],
+    values: Sequence[str],
+    target: "Target",
     rows: int,
     name: str,
     reporter: Reporter,
 ) -> None:
-    """COPY the result of `select` to `file`, telling `reporter`."""
+    """Write `source` (SQL), each column an expression of `values`, to `target`, telling `reporter`."""
+    if target.parquet:
+        values = [types.portable(kind, value) for kind, value in zip(kinds, values, strict=True)]
     with access.explained(f"Table {name!r} cannot be exported"):
         access.run(
             connection,
-            f"COPY ({select}) TO {literal(str(file))} ({options})",
+            f"COPY (SELECT {selection(columns, values)} FROM {source}) "
+            f"TO {literal(str(target.file))} ({target.options})",
             reporter,
             lambda done: reporter.progress(int(done * rows), rows, "rows", name),
         )

@@ -89,14 +89,16 @@ class Captured:
     def export(self, path: Path, reporter: Reporter | None = None) -> None:
         """Write the table to a CSV, TSV or Parquet file, by the file's ending; a file there is replaced."""
         with (
-            output.exported(path) as (folder, file, options),
-            self._opened([folder]) as (connection, source, _kinds, values),
+            output.exported(path) as target,
+            self._opened([target.folder]) as (connection, source, kinds, values),
         ):
             output.copy(
                 connection,
-                f"SELECT {output.selection(self.part.columns, values)} FROM {source}",
-                file,
-                options,
+                source,
+                self.part.columns,
+                kinds,
+                values,
+                target,
                 self.part.rows,
                 self.part.name,
                 reporter or Silent(),

@@ -335,6 +335,20 @@ def decode(kind: Type, value: str, depth: int = 0) -> str:
     return f"CAST({value} AS {target})"
 
 
+def portable(kind: Type, value: str) -> str:
+    """SQL that turns `value` into what any reader of Parquet understands, as exactly as that can be.
+
+    What Parquet has no type for becomes text: better than the floating-point number that DuckDB makes of HUGEINT.
+    """
+    if is_native(kind) or kind.name == "GEOMETRY":
+        return value
+    if kind.kind in ("enum", "scalar"):
+        return encode(kind, value)
+    if kind.kind == "array" and is_native(kind.element):
+        return encode(kind, value)
+    return f"CAST({value} AS VARCHAR)"
+
+
 def display(kind: Type, value: str, clip: int | None = None) -> str:
     """SQL that turns `value` into what `Rows` may hold (floats still to be checked for being finite)."""
     if kind.kind == "scalar":

@@ -171,6 +171,18 @@ def test_export_and_import_again(workspace: Workspace, tmp_path: Path, ending: s
     assert [row[0::3] for row in held["again"][1]] == [row[0::3] for row in held["t"][1]]
 
 
+def test_parquet_exports_lose_no_digits(workspace: Workspace, tmp_path: Path) -> None:
+    tables = make(
+        workspace,
+        "CREATE TABLE t AS SELECT 170141183460469231731687303715884105727::HUGEINT AS h, INTERVAL '-3 days' AS i, "
+        "'b'::ENUM ('a', 'b') AS e, union_value(n := 1) AS u, [1, 2]::INTEGER[2] AS a, 7 AS n, "
+        "{'x': 1::HUGEINT} AS s",
+    )
+    tables.export("t", tmp_path / "t.parquet")
+    row = duckdb.execute(f"FROM '{tmp_path}/t.parquet'").fetchone()
+    assert row == ("170141183460469231731687303715884105727", "-3 days", "b", "1", [1, 2], 7, "{'x': 1}")
+
+
 def test_an_export_that_fails_leaves_the_old_file(workspace: Workspace, tmp_path: Path) -> None:
     tables = make(workspace, "CREATE TABLE t AS SELECT i FROM range(10) r(i)")
     file = tmp_path / "out.csv"

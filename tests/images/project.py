@@ -139,9 +139,13 @@ class Recorder(Silent):
 
     def _look(self) -> None:
         if not self.cancelled and self._when(self):
-            self.cancelled = True
-            for stop in self._stops:
-                stop()
+            self.cancel()
+
+    def cancel(self) -> None:
+        """What the user's wish to stop does."""
+        self.cancelled = True
+        for stop in self._stops:
+            stop()
 
     def check(self) -> None:
         if self.cancelled:

@@ -1,0 +1,282 @@
+"""The engine's stream: cut anywhere, glued, huge, wrong; and a build over an engine that misbehaves."""
+
+import json
+import socket
+import struct
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nuvtui.errors import Cancelled, NuvError
+from nuvtui.images import context
+from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.stream import Decoder, Message
+from tests.images.project import IMAGE, Project, Recorder, application
+from tests.images.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
+
+texts = st.text(max_size=30)
+messages = st.lists(
+    st.one_of(
+        st.builds(lambda text: {"stream": text}, texts),
+        st.builds(
+            lambda text, at: {"status": text, "id": "l", "progressDetail": {"current": at}},
+            texts,
+            st.integers(0),
+        ),
+        st.builds(lambda text: {"error": text, "errorDetail": {"message": text}}, texts),
+        st.builds(lambda text: {"aux": {"ID": text}}, texts),
+    ),
+    max_size=6,
+)
+
+
+def decode(data: bytes, cuts: list[int], limit: int = 1 << 20) -> list[Message]:
+    decoder, out, last = Decoder(limit), [], 0
+    for cut in [*sorted(cut % (len(data) + 1) for cut in cuts), len(data)]:
+        out += decoder.feed(data[last:cut])
+        last = cut
+    return out + decoder.end()
+
+
+@given(
+    messages,
+    st.lists(st.integers(0, 10_000), max_size=20),
+    st.sampled_from([b"\r\n", b"\n", b"", b" \n\n"]),
+    st.booleans(),
+)
+def test_messages_survive_any_cut_and_any_separator(
+    sent: list[dict[str, object]], cuts: list[int], separator: bytes, ascii_only: bool
+) -> None:
+    data = b"".join(json.dumps(value, ensure_ascii=ascii_only).encode() + separator for value in sent)
+    assert decode(data, cuts) == decode(data.replace(separator, b"\n") if separator else data, [])
+    got = decode(data, cuts)
+    assert [m.stream for m in got if m.stream] == [v["stream"] for v in sent if v.get("stream")]
+    assert len([m for m in got if m.error]) == len([v for v in sent if "error" in v])
+    assert not any(m.raw for m in got)
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        ({"error": "only error"}, "only error"),
+        ({"errorDetail": {"message": "only detail", "code": 1}}, "only detail"),
+        ({"error": "short", "errorDetail": {"message": "long"}}, "long"),
+        ({"error": ""}, "the engine reports an error without saying which"),
+        ({"error": {"odd": 1}}, '{"odd": 1}'),
+        ({"errorDetail": "text"}, "text"),
+    ],
+)
+def test_every_form_of_error_is_seen(sent: dict[str, object], error: str) -> None:
+    assert [m.error for m in decode(json.dumps(sent).encode(), [])] == [error]
+
+
+def test_what_is_no_json_is_kept_for_the_log() -> None:
+    got = decode(b'{"stream":"a"}\n<html>502 Bad \xff Gateway</html>\n{"stream":"b"}\n[1]\n{"str', [])
+    assert [m.stream for m in got if m.stream] == ["a", "b"]
+    assert b"".join(m.raw for m in got) == '<html>502 Bad \ufffd Gateway</html>\n[1]\n{"str\n'.encode()
+
+
+def test_a_line_over_the_limit_is_passed_on_whole_in_bounded_memory() -> None:
+    decoder = Decoder(limit=100_000)
+    tracemalloc.start()
+    total = 0
+    for _ in range(200):
+        for message in decoder.feed(b"x" * 50_000):
+            total += len(message.raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    rest = decoder.feed(b'end\n{"stream":"next"}\n')
+    assert total + sum(len(m.raw) for m in rest) == 200 * 50_000 + len("end\n")
+    assert rest[-1].stream == "next"
+    assert peak < 1_000_000
+
+
+def test_an_eight_megabyte_line_is_decoded() -> None:
+    text = "ä" * (4 << 20)
+    data = json.dumps({"stream": text}, ensure_ascii=False).encode() + b"\n"
+    decoder = Decoder()
+    got = [m for at in range(0, len(data), 32_768) for m in decoder.feed(data[at : at + 32_768])]
+    assert [m.stream == text for m in got] == [True]
+
+
+# A build over an engine that misbehaves.
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.write("a.txt", "1")
+    return project
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[Scripted]:
+    with scripted(tmp_path) as engine:
+        yield engine
+
+
+def build(fake: Scripted, project: Project, reporter: Recorder | None = None) -> str:
+    docker = DockerEngine(fake.url)
+    docker.stall_seconds = 0.3
+    recipe = project.recipe(application(command=["true"]))
+    return docker.build(recipe, context.stream(recipe, project.store), IMAGE, reporter or Recorder())
+
+
+def tagged(fake: Scripted) -> bool:
+    return any("/tag?" in request for request in fake.requests)
+
+
+def good_image(project: Project) -> bytes:
+    recipe = project.recipe(application(command=["true"]))
+    return whole(
+        {"Id": ID, "Size": 5, "Config": {"Labels": recipe.labels, "Cmd": ["true"], "WorkingDir": "/files"}}
+    )
+
+
+def test_success_needs_id_and_inspect(fake: Scripted, project: Project) -> None:
+    fake.answers["POST /build"] = HEAD + chunk(line(stream="hello\n")) + chunk(line(aux={"ID": ID})) + END
+    with pytest.raises(NuvError, match="does not have it"):
+        build(fake, project)
+    fake.answers[f"GET /images/{ID}/json"] = whole({"Id": ID, "Config": {"Labels": {}}})
+    with pytest.raises(NuvError, match="not what was planned"):
+        build(fake, project)
+    assert not tagged(fake)
+    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"POST /images/{ID}/tag"] = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+    reporter = Recorder()
+    assert build(fake, project, reporter) == ID
+    assert reporter.output == b"hello\n"
+    assert tagged(fake)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (chunk(line(stream="x")) + END, "without naming an image"),
+        (chunk(line(aux={"ID": ID}) + line(error="boom", errorDetail={"message": "boom"})) + END, "boom"),
+        (chunk(line(errorDetail={"message": "only detail"})) + END, "only detail"),
+        (chunk(line(aux={"ID": ID})), "closed in the middle"),
+        (b"1000\r\n" + line(aux={"ID": ID}), "closed in the middle"),
+        (b"xyz\r\n", "framing is broken"),
+    ],
+)
+def test_a_build_that_did_not_end_well_is_no_success(
+    fake: Scripted, project: Project, body: bytes, said: str
+) -> None:
+    fake.answers["POST /build"] = HEAD + body
+    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    with pytest.raises(NuvError, match=said):
+        build(fake, project)
+    assert not tagged(fake)
+
+
+def test_reset_in_the_middle(fake: Scripted, project: Project) -> None:
+    def reset(connection: socket.socket) -> None:
+        connection.sendall(HEAD + chunk(line(stream="Step 1/2 : FROM x\n")))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    fake.answers["POST /build"] = reset
+    reporter = Recorder()
+    with pytest.raises(NuvError, match="connection to the engine was lost"):
+        build(fake, project, reporter)
+    assert reporter.output in (b"Step 1/2 : FROM x\n", b"")
+
+
+def test_log_is_complete_over_split_characters_and_a_huge_line(fake: Scripted, project: Project) -> None:
+    text = "Grüße ☃ \x1b[31mrot\x1b[0m\n" * 10 + "ä" * (4 << 20) + "\n"
+    data = line(stream=text) + line(stream="two") + line(stream=" in one\n") + line(aux={"ID": ID})
+    pieces = b"".join(chunk(data[at : at + 997]) for at in range(0, len(data), 997))
+    fake.answers["POST /build"] = HEAD + pieces + END
+    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"POST /images/{ID}/tag"] = whole(None)
+    reporter = Recorder()
+    build(fake, project, reporter)
+    assert reporter.text == text + "two in one\n"
+
+
+def test_an_error_before_the_context_was_taken_is_told(fake: Scripted, project: Project) -> None:
+    def early(connection: socket.socket) -> None:
+        connection.sendall(whole({"message": "no room for a build"}, "507 Insufficient Storage"))
+
+    project.write("big.bin", bytes(30_000_000))
+    fake.answers["POST /build"] = early
+    with pytest.raises(NuvError, match="no room for a build"):
+        build(fake, project)
+
+
+def test_an_engine_that_hangs_is_found_out(fake: Scripted, project: Project) -> None:
+    held: list[socket.socket] = []
+
+    def hang(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        fake.answers["GET /_ping"] = lambda c: held.append(c.dup())
+        held.append(connection.dup())
+
+    fake.answers["POST /build"] = hang
+    with pytest.raises(NuvError, match="The engine hangs"):
+        build(fake, project)
+
+
+def test_a_silent_build_step_is_no_stall(fake: Scripted, project: Project) -> None:
+    """While the engine answers pings, a step may be silent for as long as it likes."""
+    import threading
+
+    pings = threading.Semaphore(0)
+
+    def count(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+        pings.release()
+
+    def slow(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        fake.answers["GET /_ping"] = count
+        for _ in range(5):
+            assert pings.acquire(timeout=30)
+        connection.sendall(chunk(line(aux={"ID": ID})) + END)
+
+    fake.answers["POST /build"] = slow
+    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"POST /images/{ID}/tag"] = whole(None)
+    assert build(fake, project) == ID
+
+
+def test_cancel_while_the_engine_takes_nothing(fake: Scripted, project: Project) -> None:
+    """The engine accepts the request and reads nothing more: the upload waits, and still ends at once."""
+    held: list[socket.socket] = []
+    reporter = Recorder()
+
+    def ignore(connection: socket.socket) -> None:
+        held.append(connection.dup())
+        reporter.cancel()
+
+    fake.answers["POST /build"] = ignore
+    project.write("big.bin", bytes(30_000_000))
+    with pytest.raises(Cancelled):
+        build(fake, project, reporter)
+    assert not tagged(fake)
+
+
+def test_known_secrets_do_not_get_into_log_or_error(fake: Scripted, project: Project) -> None:
+    from nuvtui.config import Settings
+
+    index = "https://ada:s3cret-w%2Ford@index.example/simple"
+    told = f"Looking in indexes: {index}\nshort s3cret-w%2Ford\n"
+    fake.answers["POST /build"] = (
+        HEAD
+        + chunk(line(stream=told[:60]))
+        + chunk(line(stream=told[60:]))
+        + chunk(line(error=f"failed: {index}"))
+        + END
+    )
+    docker = DockerEngine(fake.url)
+    recipe = project.recipe(application(pip=["six==1.16.0"]), settings=Settings(pip_index=index))
+    reporter = Recorder()
+    with pytest.raises(NuvError) as failure:
+        docker.build(recipe, context.stream(recipe, project.store), IMAGE, reporter)
+    assert "s3cret" not in reporter.text + str(failure.value)
+    assert "s3cret" not in repr(recipe)
+    assert "Looking in indexes" in reporter.text

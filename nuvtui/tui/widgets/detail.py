@@ -33,6 +33,7 @@ class DetailPane(LineWidget):
         self.can_focus = can_focus
         self._lines: list[Line] = [line(item) if isinstance(item, str) else item for item in lines]
         self._wrapped: list[Line] | None = None
+        self._width = 0
         self._top = 0
 
     def show(self, lines: Iterable[Line | str], *, keep: bool = False) -> None:
@@ -52,8 +53,10 @@ class DetailPane(LineWidget):
 
     @property
     def _rows(self) -> list[Line]:
-        if self._wrapped is None:
-            self._wrapped = wrap_lines(self._lines, max(1, self.size.width - 1))
+        width = max(1, self.size.width - 1)
+        if self._wrapped is None or self._width != width:
+            self._wrapped = wrap_lines(self._lines, width)
+            self._width = width
         return self._wrapped
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
@@ -61,8 +64,7 @@ class DetailPane(LineWidget):
         return max(1, len(wrap_lines(self._lines, max(1, width - 1))))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap again."""
-        self._wrapped = None
+        """Keep the view within the text."""
         self.scroll_lines(0)
 
     def draw(self, y: int, width: int) -> Strip:

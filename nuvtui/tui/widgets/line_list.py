@@ -257,7 +257,8 @@ class LineList(LineWidget):
 
     def on_resize(self, event: events.Resize) -> None:
         """Keep the cursor in view."""
-        self._show_cursor()
+        if self._show_cursor():
+            self.refresh()
 
     # drawing
 

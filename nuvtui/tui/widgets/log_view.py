@@ -92,6 +92,7 @@ class LogView(LineWidget):
         self._clean: OrderedDict[int, str] = OrderedDict()
         self._cuts: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
         self._layout: list[tuple[int, int]] | None = None
+        self._size_laid_out = (0, 0)
         self._matches = array("Q")
         self._scanned = 0
         self._scan: Iterator[None] | None = None
@@ -268,6 +269,7 @@ class LogView(LineWidget):
 
     def _lines(self) -> list[tuple[int, int]]:
         """Row and part of every line on the screen."""
+        self._fit()
         if self._layout is None:
             layout: list[tuple[int, int]] = []
             row, part = self._top
@@ -311,13 +313,21 @@ class LogView(LineWidget):
             row += 1
         self._set_top((row, max(0, part)))
 
+    def _fit(self) -> None:
+        """Lay out again where the size is another one: from the same line, or at the end where that is followed."""
+        size = (self._width, self._height)
+        if size != self._size_laid_out:
+            self._size_laid_out = size
+            self._layout = None
+            row, part = self._top
+            if self.wrap:
+                part = min(part, self._height_of(row) - 1) if row < self.rows else 0
+            self._top = self._bottom() if self.following else max((0, 0), min((row, part), self._bottom()))
+
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out again, from the same line; at the end where the end is followed."""
-        self._layout = None
-        row, part = self._top
-        if self.wrap:
-            part = min(part, self._height_of(row) - 1) if row < self.rows else 0
-        self._top = self._bottom() if self.following else max((0, 0), min((row, part), self._bottom()))
+        """Draw in the new size."""
+        self._fit()
+        self.refresh()
 
     # drawing
 

@@ -1,0 +1,102 @@
+"""Apps and terminals for tests of the screens."""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from nuvtui.config import Settings
+from nuvtui.paths import Home
+from nuvtui.tui.app import NuvApp
+from nuvtui.tui.widgets.place import Place
+from nuvtui.tui.workbench import PlaceSpec
+from tests.support.terminal import Terminal
+from tests.tui import sample
+
+ROOT = Path(__file__).parents[2]
+
+
+class Alone(Place):
+    """A place with one widget, given by the test."""
+
+    make: Callable[[], Widget]
+
+    def compose(self) -> ComposeResult:
+        yield type(self).make()
+
+
+@asynccontextmanager
+async def running(app: NuvApp, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
+    """The app, after everything that it reads at its start."""
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        yield pilot
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until nothing is read any more and everything is drawn."""
+    app = pilot.app
+    assert isinstance(app, NuvApp)
+    await pilot.pause()
+    for _ in range(3):
+        await app.jobs.settled()
+        await pilot.pause()
+
+
+@pytest.fixture
+def app(home: Home) -> NuvApp:
+    """The app with the sample's places."""
+    return NuvApp(Settings(home=str(home.root)), home.root.parent, places=sample.PLACES)
+
+
+@pytest.fixture
+def alone(home: Home) -> Callable[..., NuvApp]:
+    """An app whose only place holds the widget that a function makes."""
+
+    def make(widget: Callable[[], Widget], **settings: Any) -> NuvApp:
+        Alone.make = staticmethod(widget)
+        spec = PlaceSpec("timeline", __name__, "Alone")
+        return NuvApp(Settings(home=str(home.root), **settings), home.root.parent, places=[spec])
+
+    return make
+
+
+def shown(app: App[Any]) -> list[str]:
+    """What is on the screen, line by line."""
+    width, height = app.size
+    strips = app.screen._compositor.render_strips()
+    lines = ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+    assert len(lines) == height
+    return lines
+
+
+def shown_text(app: App[Any]) -> str:
+    """What is on the screen."""
+    return "\n".join(shown(app))
+
+
+@pytest.fixture
+def sample_terminal(home: Home, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Starts `nuvtui` with the sample's places in a real pseudo-terminal."""
+    started: list[Terminal] = []
+
+    def start(columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
+        terminal = Terminal(
+            [sys.executable, "-m", "tests.tui.sample"],
+            columns,
+            rows,
+            {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
+            tmp_path,
+        )
+        started.append(terminal)
+        return terminal
+
+    yield start
+    for terminal in started:
+        terminal.close()

@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -143,6 +144,7 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
         self._choices = list(choices)
         self._focus = focus
         self._note = note
+        self._left = False
 
     def compose(self) -> ComposeResult:
         """Box, text, fields, choices."""
@@ -189,6 +191,13 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
     def chosen(self, value: object) -> None:
         """A choice was made: leave with it."""
         self.dismiss(value)  # type: ignore[arg-type]
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Leave, once: a second key that was typed before the dialog was gone leaves nothing else."""
+        if self._left:
+            return AwaitComplete()
+        self._left = True
+        return super().dismiss(result)
 
     def action_cancel(self) -> None:
         """Leave with nothing."""

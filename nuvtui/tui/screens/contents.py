@@ -119,10 +119,19 @@ class Contents(Place):
         context = self.nuv.context
         if context.state is None:
             return
-        self.set_title(f"Contents of {context.state_name}")
+        self._retitle()
         if context.state.snapshot is not None:
             self._look_whether_it_is_there(context.state)
         self.call_next(self._open_section)
+
+    def _retitle(self) -> None:
+        section = self.current
+        self.set_title(f"Contents of {self.nuv.context.state_name}", section.note if section else "")
+
+    def on_section_noted(self, message: Section.Noted) -> None:
+        """Something was opened or closed in a section."""
+        message.stop()
+        self._retitle()
 
     def _look_whether_it_is_there(self, state: StateRef) -> None:
         """A snapshot that was deleted meanwhile: back to the Current State."""
@@ -156,7 +165,9 @@ class Contents(Place):
         for other in self._sections.values():
             other.display = other is section
         section.open(context.state, context.state_name)
-        if focus or (self.has_focus_within and not section.has_focus_within):
+        self._retitle()
+        lost = self.screen.focused is None and self.nuv.workbench.current == self.id
+        if focus or lost or (self.has_focus_within and not section.has_focus_within):
             target = section.first_focus()
             if target is not None:
                 target.focus()

@@ -136,7 +136,7 @@ class Applications(Section):
         message.stop()
         if self.part is not None:
             self.query_one("#application", DetailPane).show(detail(self.part))
-            self.show_inner(True)
+            self.show_inner(True, f"application {self.part.slug}")
 
     def action_check(self) -> None:
         """Look for what is wrong."""

@@ -95,10 +95,7 @@ class Files(Section):
     def _show(self, shown: Preview) -> None:
         viewer = self.query_one("#preview", LogView)
         viewer.show_bytes(shown.data)
-        viewer.border_title = None
-        self.show_inner(True)
-        if shown.note:
-            self.nuv.notify(f"{path_to_text(shown.view.path)}: {shown.note}", timeout=5)
+        self.show_inner(True, f"{shown.view.path}{f' ({shown.note})' if shown.note else ''}")
 
     @property
     def can_stage(self) -> bool:

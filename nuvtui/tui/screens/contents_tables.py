@@ -143,7 +143,7 @@ class Tables(Section):
 
         self._shown = table.name
         self.rows.set_table([(column.name, column.type) for column in table.columns], table.rows, fetch)
-        self.show_inner(True)
+        self.show_inner(True, f"table {table.name}")
 
     def _show_row(self) -> None:
         from nuvtui.tui.dialogs.confirm import MessageDialog
@@ -169,24 +169,18 @@ class Tables(Section):
             )
 
     def _show_columns(self, table: str, found: "Sequence[ColumnInfo]") -> None:
-        from nuvtui.tui.dialogs.confirm import MessageDialog
-
-        lines: list[Line | str] = [
-            line(
-                (f"{'column':<20} {'type':<12} {'missing':>8} {'distinct':>9}  smallest to largest", "muted")
-            )
+        rows = [[c.name, c.type, c.nulls, c.distinct, c.min, c.max] for c in found]
+        heads = [
+            ("column", ""),
+            ("type", ""),
+            ("missing", "BIGINT"),
+            ("about distinct", "BIGINT"),
+            ("smallest", ""),
+            ("largest", ""),
         ]
-        for column in found:
-            distinct = "" if column.distinct is None else f"~{column.distinct:,}"
-            span = "" if column.min is None else f"{column.min[:24]} to {(column.max or '')[:24]}"
-            lines.append(
-                line(
-                    (f"{column.name[:20]:<20} ", "strong"),
-                    f"{column.type[:12]:<12} {column.nulls:>8,} {distinct:>9}  ",
-                    (span, "muted"),
-                )
-            )
-        self.nuv.push_screen(MessageDialog(f"Columns of {table}", lines))
+        self._shown = table
+        self.rows.set_table(heads, len(rows), lambda offset, limit: rows[offset : offset + limit])
+        self.show_inner(True, f"columns of {table}")
 
     def action_query(self) -> None:
         """Ask for SQL and show its rows."""
@@ -215,7 +209,7 @@ class Tables(Section):
 
         self._shown = ""
         self.rows.set_table([(c.name, c.type) for c in result.columns], len(result.rows), fetch)
-        self.show_inner(True)
+        self.show_inner(True, "result of the query")
         more = (
             f"The first {QUERY_LIMIT:,} rows"
             if result.truncated

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widget import Widget
 
 from nuvtui.model.stage import StateRef
@@ -20,6 +21,8 @@ class Section(Vertical, Scoped):
         super().__init__(id=id)
         self.ref: StateRef | None = None
         self.label = ""
+        self.note = ""
+        """What is opened in the section: the path of a file, the name of a table."""
 
     @property
     def is_current(self) -> bool:
@@ -32,6 +35,7 @@ class Section(Vertical, Scoped):
         self.ref, self.label = ref, label
         if not again:
             self.set_class(False, "-inner")
+            self.tell("")
             self.clear()
         if not again or self.is_current:
             self.reread()
@@ -53,15 +57,28 @@ class Section(Vertical, Scoped):
             return True
         return False
 
-    def show_inner(self, inner: bool) -> None:
-        """Show what was opened (class `inner`) instead of the list (class `outer`), or the list again."""
+    def show_inner(self, inner: bool, note: str = "") -> None:
+        """Show what was opened (class `inner`, called `note`) instead of the list (class `outer`), or the list again."""
         self.set_class(inner, "-inner")
+        self.tell(note if inner else "")
         target = next(
             (w for w in self.query(".inner" if inner else ".outer").results(Widget) if w.focusable), None
         )
         if target is not None:
             target.focus()
         self.refresh_bindings()
+
+    def tell(self, note: str) -> None:
+        """Another thing is opened."""
+        self.note = note
+        self.post_message(self.Noted(note))
+
+    class Noted(Message):
+        """What is opened in the section changed."""
+
+        def __init__(self, note: str) -> None:
+            super().__init__()
+            self.note = note
 
     @property
     def can_stage(self) -> bool:

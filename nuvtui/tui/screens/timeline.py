@@ -1,6 +1,7 @@
 """The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -61,24 +62,40 @@ class States(Source):
         sign = describe.kind_sign(record.kind, self.place.nuv.glyphs)
         named = record.kind == "named"
         name = Cell(f"{sign} {describe.title(record)}", 0, "" if named else "muted")
-        changed = "".join(text for text, _ in describe.signed(describe.total(record.changes))) or "same"
-        return row(width, *columns(width, name, changed, record))
+        return Columns(
+            name,
+            "".join(text for text, _ in describe.signed(describe.total(record.changes))) or "same",
+            describe.holds(record),
+            describe.plural(record.files.count, "file"),
+            record.author,
+            describe.age(record.created),
+        ).line(width)
 
 
-def columns(width: int, name: Cell, changed: str, record: SnapshotRecord | None) -> list[Cell]:
-    """The columns that there is room for."""
-    holds = describe.holds(record) if record else ""
-    files = describe.plural(record.files.count, "file") if record else ""
-    author = record.author if record else ""
-    age = describe.age(record.created) if record else "now"
-    cells = [name, Cell(changed, 12, "muted"), Cell(age, 7, "muted", "right")]
-    if width >= 60:
-        cells[2:2] = [Cell(author, 10, "muted")]
-    if width >= 100:
-        cells[2:2] = [Cell(holds, 36, "muted")]
-    elif width >= 72:
-        cells[2:2] = [Cell(files, 11, "muted", "right")]
-    return cells
+class Columns(NamedTuple):
+    """What stands in the columns of a line."""
+
+    name: Cell
+    changed: str = "changed"
+    holds: str = "holds"
+    files: str = "files"
+    author: str = "author"
+    age: str = "age"
+
+    def line(self, width: int) -> Line:
+        """The columns that there is room for."""
+        cells = [self.name, Cell(self.changed, 12, "muted")]
+        if width >= 100:
+            cells.append(Cell(self.holds, 36, "muted"))
+        elif width >= 72:
+            cells.append(Cell(self.files, 11, "muted", "right"))
+        if width >= 60:
+            cells.append(Cell(self.author, 10, "muted"))
+        return row(width, *cells, Cell(self.age, 7, "muted", "right"))
+
+
+def _heading(width: int) -> Line:
+    return Columns(Cell("state")).line(width)
 
 
 class Timeline(Place):
@@ -109,7 +126,7 @@ class Timeline(Place):
 
     def compose(self) -> ComposeResult:
         """List, what is worked on, detail."""
-        yield LineList(id="snapshots", empty="", markable=True)
+        yield LineList(id="snapshots", empty="", markable=True, heading=_heading)
         yield Meter(id="work")
         yield DetailPane(id="snapshot-detail")
 

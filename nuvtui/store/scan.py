@@ -397,12 +397,7 @@ class _Scanner:
                     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                         self.warn(path, "became something else while the snapshot was taken")
                         return None
-
-                    def read(size: int, descriptor: int = descriptor) -> bytes:
-                        self.reporter.check()
-                        return os.read(descriptor, size)
-
-                    content, size = self.writer.put_stream(read)
+                    content, size = self.writer.put_stream(self._reader(descriptor, status.st_size + 1))
                     data = None
                 else:
                     data = os.read(descriptor, WHOLE + 1)
@@ -431,6 +426,19 @@ class _Scanner:
         group = self._group(path, status) if status.st_nlink > 1 else 0
         mode = stat.S_IMODE(status.st_mode) & 0o777
         return Entry(name, FILE, mode, status.st_mtime_ns, size, content, group=group), steady
+
+    def _reader(self, descriptor: int, limit: int) -> Callable[[int], bytes]:
+        """Reads `limit` bytes and no more: a file may grow as fast as it is read."""
+        left = limit
+
+        def read(size: int) -> bytes:
+            nonlocal left
+            self.reporter.check()
+            data = os.read(descriptor, min(size, left))
+            left -= len(data)
+            return data
+
+        return read
 
     def _group(self, path: bytes, status: os.stat_result) -> int:
         """The group of a file with several names: from the first of its paths, the same in every instance."""

@@ -392,24 +392,33 @@ def render(application: Application) -> str:
 
 def _plain(value: str) -> str:
     """`value` after its key, in quotes only where it needs them."""
-    import yaml
-
-    dumped: str = yaml.dump({"k": value}, Dumper=yaml.SafeDumper, width=1 << 30, allow_unicode=True)
-    return dumped.rstrip("\n").removeprefix("k: ")
+    return _dump({"k": value}).removeprefix("k: ")
 
 
 def _flow(value: object) -> str:
+    """`value` in one line, as within brackets."""
+    return _dump([value])[1:-1]
+
+
+def _dump(value: object) -> str:
     import yaml
 
-    dumped: str = yaml.dump(
-        [value],
-        Dumper=yaml.SafeDumper,
-        default_flow_style=True,
-        width=1 << 30,
-        allow_unicode=True,
-        sort_keys=False,
-    )
-    return dumped.strip()[1:-1]
+    def dump(readable: bool) -> str:
+        # The first level in its own style: a list in brackets, a mapping as lines.
+        return str(
+            yaml.dump(
+                value,
+                Dumper=yaml.SafeDumper,
+                default_flow_style=isinstance(value, list),
+                width=1 << 30,
+                allow_unicode=readable,
+                sort_keys=False,
+            )
+        ).rstrip("\n")
+
+    text = dump(True)
+    # Exotic line breaks and the like do not survive as they are: everything but ASCII is escaped then.
+    return text if text.isprintable() else dump(False)
 
 
 def check(application: Application, workspace: Workspace, source: str) -> list[Finding]:

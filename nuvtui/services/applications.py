@@ -57,9 +57,10 @@ def _read(workspace: Workspace, name: str, shown: str) -> str:
         descriptor = os.open(workspace.applications / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise refuse("a file that can be read", error.strerror or str(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise refuse("a plain file", "something else")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise refuse("a plain file", "something else")
         data = file.read(application_file.MAX_BYTES + 1)
     if len(data) > application_file.MAX_BYTES:
         raise refuse(f"at most {application_file.MAX_BYTES} bytes", "more")

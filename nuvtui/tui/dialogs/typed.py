@@ -28,7 +28,7 @@ class TypedDialog(Dialog[bool]):
 
     def fields(self) -> Iterable[Widget]:
         """The field."""
-        field = Input(placeholder=sanitise.line(self._word), compact=True, id="typed")
+        field = Input(placeholder=sanitise.line(self._word), compact=True, select_on_focus=False, id="typed")
         field.cursor_blink = False
         return (field,)
 

@@ -53,7 +53,7 @@ def capture(
         for number, table in enumerate(schemas):
             reporter.check()
             reporter.progress(number, len(schemas), "steps", table.name)
-            part = _described(connection, table)
+            part = _described(connection, table, reporter)
             same = known.get(part.fingerprint)
             if same is None:
                 file = folder / "table.parquet"
@@ -81,7 +81,7 @@ def describe(tables: Tables, previous: Sequence[TablePart] = ()) -> list[TablePa
     parts = []
     with tables.reading() as connection, _one_read(connection):
         for table in schema.read(connection):
-            part = _described(connection, table)
+            part = _described(connection, table, Silent())
             same = known.get(part.fingerprint)
             parts.append(_filled(part, same.content, same.bytes) if same else part)
     return parts
@@ -160,9 +160,9 @@ def _one_read(connection: "Connection") -> Iterator[None]:
         connection.execute("COMMIT")
 
 
-def _described(connection: "Connection", table: Schema) -> TablePart:
+def _described(connection: "Connection", table: Schema, reporter: Reporter) -> TablePart:
     with access.explained(f"Table {table.name!r} cannot be read"):
-        fingerprint, rows = schema.fingerprint(connection, table)
+        fingerprint, rows = schema.fingerprint(connection, table, reporter)
     return TablePart(table.name, rows, table.columns, fingerprint, [], 0, table.constraints)
 
 
@@ -320,7 +320,7 @@ def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Re
             f"INSERT INTO {table.sql_name} SELECT {', '.join(values)} FROM read_parquet({literal(str(file))})",
             reporter,
         )
-        fingerprint, rows = schema.fingerprint(connection, table)
+        fingerprint, rows = schema.fingerprint(connection, table, reporter)
     if rows != part.rows or (
         schema.comparable(fingerprint, part.fingerprint) and fingerprint != part.fingerprint
     ):

@@ -19,6 +19,8 @@ from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column, TableConstraint
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.tables import connection as access
 from nuvtui.tables import types
 from nuvtui.tables.types import Type, UnsupportedTypeError, identifier
 
@@ -95,10 +97,10 @@ def find(connection: "Connection", name: str) -> Schema:
 
 
 def missing(name: str, known: list[str]) -> NuvError:
-    """The error for a table that is not there."""
+    """The error for a table that is not there (name empty: for any)."""
     listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
     return NuvError(
-        f"No table {name!r}",
+        f"No table {name!r}" if name else "There are no tables",
         "",
         f"There is: {listed}." if known else "There are no tables; `nuvtui tables import FILE` makes one.",
         Exit.NOT_FOUND,
@@ -144,8 +146,10 @@ def not_kept(connection: "Connection") -> list[str]:
     return sentences
 
 
-def fingerprint(connection: "Connection", schema: Schema) -> tuple[str, int]:
-    """The fingerprint and the number of rows of a table."""
+def fingerprint(
+    connection: "Connection", schema: Schema, reporter: Reporter | None = None
+) -> tuple[str, int]:
+    """The fingerprint and the number of rows of a table; stops where the reporter is cancelled."""
     kinds = schema.types()
     inner = []
     values = []
@@ -157,10 +161,12 @@ def fingerprint(connection: "Connection", schema: Schema) -> tuple[str, int]:
             # 0.0 and -0.0 have one hash.
             values.append(f"CAST({name} AS VARCHAR)" if kind.nested else f"signbit({name})")
     listed = ", ".join(values)
-    rows, first, second = connection.execute(
+    rows, first, second = access.run(
+        connection,
         f"SELECT count(*), sum(hash(hash(p, {listed}))), sum(hash(hash('nuvtui', {listed}, p))) "
-        f"FROM (SELECT row_number() OVER () AS p, {', '.join(inner)} FROM {schema.sql_name} AS source)"
-    ).fetchall()[0]
+        f"FROM (SELECT row_number() OVER () AS p, {', '.join(inner)} FROM {schema.sql_name} AS source)",
+        reporter or Silent(),
+    )[0]
     described = msgspec.json.encode(
         [
             FINGERPRINT_VERSION,
@@ -171,7 +177,7 @@ def fingerprint(connection: "Connection", schema: Schema) -> tuple[str, int]:
             str(second),
         ]
     )
-    return f"{_probe(connection)}-{blake3(described).hexdigest(length=20)}", rows
+    return f"{_probe(connection)}-{blake3(described).hexdigest(length=20)}", int(str(rows))
 
 
 def comparable(one: str, other: str) -> bool:

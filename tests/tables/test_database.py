@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -317,6 +318,75 @@ def test_waits_for_a_program_that_lets_go(
     holder.stdin.close()
     holder.stdin = None
     assert [table.name for table in Tables(workspace).list()] == ["t"]
+
+
+def test_many_readers_at_once(workspace: Workspace) -> None:
+    tables = make(workspace, "CREATE TABLE t AS SELECT i FROM range(1000) r(i)")
+    script = (
+        "import sys; from pathlib import Path; from nuvtui.paths import Workspace; "
+        "from nuvtui.tables.database import Tables; t = Tables(Workspace(Path(sys.argv[1])))\n"
+        "with t.reading() as c: print('open', flush=True); sys.stdin.read(); print(c.execute('FROM t').fetchall()[-1])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(workspace.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda n: tables.preview("t", n, 1).rows, range(40)))
+    assert pages == [[[n]] for n in range(40)]
+    # A reader keeps writers out, and its lock is not lost when another one of this process closes.
+    with pytest.raises(NuvError) as caught:
+        tables.delete("t")
+    assert caught.value.exit_code == Exit.CONFLICT
+    assert process.communicate("", timeout=20)[0] == "(999,)\n"
+    tables.delete("t")
+
+
+def test_threads_that_write_take_turns(tables: Tables, tmp_path: Path) -> None:
+    def load(number: int) -> None:
+        file = tmp_path / f"t{number}.csv"
+        file.write_text(f"a\n{number}\n")
+        tables.import_file(file)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(load, range(6)))
+    assert [table.name for table in tables.list()] == [f"t{number}" for number in range(6)]
+
+
+def test_processes_that_make_the_database_at_once(tables: Tables, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from nuvtui.paths import Workspace; "
+        "from nuvtui.tables import connection; connection.PATIENCE = 60; "
+        "from nuvtui.tables.database import Tables; print('ready', flush=True); sys.stdin.readline(); "
+        "Tables(Workspace(Path(sys.argv[1]))).import_file(Path(sys.argv[2]))"
+    )
+    processes = []
+    for number in range(3):
+        (tmp_path / f"t{number}.csv").write_text(f"a\n{number}\n")
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", script, str(tables.workspace.root), str(tmp_path / f"t{number}.csv")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    for process in processes:
+        process.communicate()
+    assert [table.name for table in tables.list()] == ["t0", "t1", "t2"]
+    assert [path.name for path in tables.workspace.dot.iterdir()] == ["tables.duckdb"]
 
 
 def test_not_a_database(tables: Tables) -> None:

@@ -236,6 +236,17 @@ class ExportForm(Frame):
 
         self.query_one("#form-findings").border_subtitle = Content(sanitise.line(text))
 
+    def _count(self, findings: Sequence[Finding]) -> None:
+        from textual.content import Content
+
+        stops = sum(finding.level == "stop" for finding in findings)
+        others = len(findings) - stops
+        parts = [f"{stops} in the way"] if stops else []
+        parts += [f"{others} to know"] if others else []
+        self.query_one("#form-findings").border_title = Content(
+            ": ".join(["Preflight", ", ".join(parts)]) if parts else "Preflight"
+        )
+
     def action_check(self) -> None:
         """Ask preflight, in a thread."""
         spec = self.spec
@@ -285,6 +296,7 @@ class ExportForm(Frame):
                 line(("e or Enter on the last line starts.", "muted")),
             ]
         self.query_one("#form-findings DetailPane", DetailPane).show(lines)
+        self._count(findings)
         waited = time.monotonic() - self._asked if self._asked else 0.0
         self._note(f"checked in {waited:.1f} s; r checks again")
         self.refresh_bindings()

@@ -41,7 +41,7 @@ class ExportPlanScreen(Frame):
 
     def body(self) -> list[Widget]:
         """One list."""
-        return [LineList(id="plan-body", classes="pane", title="Dry run", empty="Reading", openable=False)]
+        return [LineList(id="plan-body", classes="pane", title="Dry run", empty="Reading")]
 
     def on_mount(self) -> None:
         """Read."""
@@ -51,6 +51,18 @@ class ExportPlanScreen(Frame):
         self.load(
             lambda: self.nuv.services.exports.plan(self.spec), self._show, group="plan", failed=self._failed
         )
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """The whole of a line that is too long."""
+        message.stop()
+        source, at = message.list.source, message.list.current
+        if at is not None and isinstance(source, Items):
+            from nuvtui.tui.dialogs.confirm import MessageDialog
+
+            item: Row = source.items[at]
+            self.nuv.push_screen(
+                MessageDialog("The whole line", [part for part in (item.text, item.note) if part])
+            )
 
     def _failed(self, error: NuvError) -> None:
         rows = [

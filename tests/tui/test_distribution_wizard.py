@@ -1,0 +1,177 @@
+"""The wizard from the stage to a distribution, the way back, history and recall."""
+
+from pathlib import Path
+
+from textual.widgets import Input
+
+from nuvtui.tui.dialogs.confirm import ConfirmDialog, MessageDialog
+from nuvtui.tui.dialogs.typed import TypedDialog
+from nuvtui.tui.screens.distribution import Wizard
+from nuvtui.tui.screens.distribution_history import History
+from nuvtui.tui.screens.tasks_run import TaskScreen
+from nuvtui.tui.widgets.line_list import LineList
+from tests.tui.sharing import Study, app_of, lay_out, press, running, screen, settled, type_text, until, words
+
+
+def _staged(tmp_path: Path) -> Study:
+    study = lay_out(tmp_path)
+    study.services.staging.add(study.current, ["data", "notes.md"], ["numbers"])
+    return study
+
+
+def _mark(pilot: object, name: str) -> None:
+    """Mark the instance `name` in the list of targets."""
+    app = app_of(pilot)  # type: ignore[arg-type]
+    wizard = app.screen
+    assert isinstance(wizard, Wizard)
+    target = next(target for target in wizard.targets if target.name == name)
+    wizard.query_one("#wizard-targets", LineList).move_to_key(target.instance.id)
+
+
+async def test_from_the_stage_to_the_target(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        assert "not possible: the source" in words(pilot)
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n")
+        assert "Overwrite: The usual choice" in words(pilot)
+        await press(pilot, "n")
+        text = words(pilot)
+        assert "+ created file data/a.csv" in text
+        assert "~ replaced file notes.md" in text
+        assert "= kept file extra.txt" in text
+        assert "+ created table numbers" in text
+        assert (study.reviewer_root / "notes.md").read_text() == "the reviewer's own\n"
+        await press(pilot, "n")
+        await type_text(pilot, "please look")
+        await press(pilot, "enter")
+        assert isinstance(app_of(pilot).screen, ConfirmDialog)
+        assert "An automatic snapshot of each target is taken first." in words(pilot)
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app_of(pilot).screen, TaskScreen), "the task's screen")
+        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the distribution")
+        assert "study/reviewer completed" in words(pilot)
+        assert (study.reviewer_root / "notes.md").read_text().startswith("# Notes")
+        assert (study.reviewer_root / "extra.txt").read_text() == "only here\n"
+        assert [m.text for m in study.services.distribution.messages(study.reviewer.id)] == ["please look"]
+        # the way back
+        await press(pilot, "u")
+        assert isinstance(app_of(pilot).screen, ConfirmDialog)
+        await press(pilot, "right", "enter")
+        await until(
+            pilot,
+            lambda: (study.reviewer_root / "notes.md").read_text() == "the reviewer's own\n",
+            "the reviewer's own file back",
+        )
+        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the restore")
+
+
+async def test_back_keeps_the_answers_also_after_leaving(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n", "right", "n", "n")
+        await type_text(pilot, "hello")
+        await press(pilot, "escape", "escape")
+        assert "Distribute Extra: Only adds" in words(pilot)
+        await press(pilot, "escape")
+        wizard = app_of(pilot).screen
+        assert isinstance(wizard, Wizard)
+        assert wizard.chosen == [study.reviewer.id]
+        await press(pilot, "escape")
+        assert len(app_of(pilot).screen_stack) == 1
+        await press(pilot, "d")
+        wizard = app_of(pilot).screen
+        assert isinstance(wizard, Wizard)
+        assert wizard.chosen == [study.reviewer.id]
+        assert wizard.strategies.files == "distribute-extra"
+        assert wizard.query_one(Input).value == "hello"
+
+
+async def test_nothing_marked_does_not_go_on_and_the_source_cannot_be_marked(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d", "n")
+        wizard = app_of(pilot).screen
+        assert isinstance(wizard, Wizard)
+        assert wizard.step == "targets"
+        _mark(pilot, "Master")
+        await press(pilot, "space")
+        assert wizard.chosen == []
+        await press(pilot, "asterisk")
+        assert study.reviewer.id in wizard.chosen
+        assert study.master.id not in wizard.chosen
+
+
+async def test_a_mirror_that_removes_asks_for_a_word(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n", "right", "right")
+        assert "Mirror" in screen(pilot)
+        await press(pilot, "n")
+        assert "- removed file extra.txt" in words(pilot)
+        await press(pilot, "n", "enter")
+        assert isinstance(app_of(pilot).screen, TypedDialog)
+        assert "- extra.txt" in words(pilot)
+        await press(pilot, "right", "enter")
+        assert isinstance(app_of(pilot).screen, TypedDialog), "not without the word"
+        await press(pilot, "escape")
+        assert (study.reviewer_root / "extra.txt").exists()
+        await press(pilot, "enter")
+        await type_text(pilot, "remove")
+        await press(pilot, "enter", "right", "enter")
+        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the distribution")
+        assert not (study.reviewer_root / "extra.txt").exists()
+        assert "removed" in words(pilot)
+
+
+async def test_only_one_outcome_is_listed_on_demand(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n", "n", "o", "o")
+        assert "only replaced" in words(pilot)
+        assert "notes.md" in screen(pilot)
+        assert "extra.txt" not in screen(pilot)
+
+
+async def test_a_stage_that_changed_since_the_dry_run_is_not_distributed(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n", "n", "n")
+        study.services.staging.remove(study.space.id, ["data"])
+        await press(pilot, "enter", "enter")
+        await settled(pilot)
+        assert isinstance(app_of(pilot).screen, MessageDialog)
+        assert "The stage was changed meanwhile" in words(pilot)
+        assert study.services.distribution.list(study.space.id) == []
+
+
+async def test_history_shows_outcomes_and_recalls(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    from nuvtui.model.distribution import Strategies
+
+    study.services.distribution.distribute(study.space.id, [study.reviewer.id], Strategies(), "for you")
+    assert (study.reviewer_root / "data" / "a.csv").exists()
+    async with running(study, size=(120, 40)) as pilot:
+        await press(pilot, "3", "H")
+        assert isinstance(app_of(pilot).screen, History)
+        text = words(pilot)
+        assert "for you" in text
+        assert "files Overwrite" in text
+        assert "before: snapshot" in text
+        await press(pilot, "R")
+        assert "Removes what this distribution brought from: study/reviewer" in words(pilot)
+        await press(pilot, "right", "enter")
+        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the recall")
+        assert not (study.reviewer_root / "data" / "a.csv").exists()
+        assert (study.reviewer_root / "extra.txt").exists()
+        await press(pilot, "escape")
+        await until(pilot, lambda: "recalled" in screen(pilot), "the new status in the history")

@@ -67,8 +67,14 @@ class _Check:
         self.store = store
         self.reporter = reporter
         self.problems: dict[str, Problem] = {}
+        self.objects: dict[bytes, tuple[bytes, int]] = {}
+        """Of every object a place: its pack, and the offset of its block in it."""
+        self.others: dict[bytes, list[tuple[bytes, int]]] = {}
+        """Further places of objects that were stored again after a copy was lost."""
+        self.broken: dict[tuple[bytes, bytes, int], str] = {}
+        """Copies of objects (id, pack, offset) that are damaged or lost: key of the problem that names them."""
         self.bad: dict[bytes, str] = {}
-        """Damaged or missing objects, and the key of the problem that names them."""
+        """Objects of which no sound copy is left, so far as looked at: key of the problem that names them."""
         self.trees: dict[bytes, list[tuple[str, str]]] = {}
         self.read = 0
 
@@ -129,11 +135,12 @@ class _Check:
                     sound.append(IndexFile(store.home.index / name))
             except StoreError as error:
                 self.problem(f"index {name[:16]}", f"{error.message}; `nuvtui store repair` makes it again")
-        self.objects: dict[bytes, tuple[bytes, int]] = {}
         for file in sound:
             blocks = file.blocks()
             for item, number, _, _ in file.entries():
-                self.objects[item] = (blocks[number].pack, blocks[number].offset)
+                place = (blocks[number].pack, blocks[number].offset)
+                if self.objects.setdefault(item, place) != place:
+                    self.others.setdefault(item, []).append(place)
         return sound
 
     def _packs(self, indexed: list[IndexFile], present: dict[bytes, int], read_data: bool) -> None:
@@ -141,6 +148,9 @@ class _Check:
         by_pack: dict[bytes, dict[bytes, int]] = {}
         for item, (pack, offset) in self.objects.items():
             by_pack.setdefault(pack, {})[item] = offset
+        for item, places in self.others.items():
+            for pack, offset in places:
+                by_pack.setdefault(pack, {})[item] = offset
         for number, pack in enumerate(sorted({*listed, *present})):
             self.reporter.check()
             self.reporter.progress(number, len(listed), "steps", pack.hex()[:16])
@@ -148,7 +158,7 @@ class _Check:
             wanted = by_pack.get(pack, {})
             if pack not in present:
                 self.problem(key, "is missing")
-                self.bad.update(dict.fromkeys(wanted, key))
+                self._break(pack, wanted, key)
                 continue
             if pack in listed and present[pack] != listed[pack]:
                 self.problem(key, f"has {present[pack]} bytes instead of {listed[pack]}")
@@ -170,12 +180,12 @@ class _Check:
                     return
         except OSError as error:
             self.problem(key, f"cannot be read: {error.strerror}")
-            self.bad.update(dict.fromkeys(wanted, key))
+            self._break(pack, wanted, key)
             return
-        lost = [item for item, offset in wanted.items() if seen.get(item) != offset]
+        lost = {item: offset for item, offset in wanted.items() if seen.get(item) != offset}
         if lost:
             self.problem(key, f"{len(lost)} of its objects cannot be found in it")
-            self.bad.update(dict.fromkeys(lost, key))
+            self._break(pack, lost, key)
 
     def _read(self, file: PackFile, view: BlockView, key: str) -> None:
         """Verify every object of a block."""
@@ -183,16 +193,13 @@ class _Check:
             joined = decompress(view.block, file.payload(view.block))
         except ValueError as error:
             self.problem(key, f"the block at byte {view.start} is damaged ({error})")
-            for item, _ in view.objects:
-                if self.objects.get(item) == (view.block.pack, view.block.offset):
-                    self.bad[item] = key
+            self._break(view.block.pack, {item: view.block.offset for item, _ in view.objects}, key)
             return
         at = 0
         for item, length in view.objects:
             if blake3(joined[at : at + length]).digest() != item:
                 self.problem(key, f"the block at byte {view.start} holds wrong bytes")
-                if self.objects.get(item) == (view.block.pack, view.block.offset):
-                    self.bad[item] = key
+                self._break(view.block.pack, {item: view.block.offset}, key)
             at += length
         self.read += len(joined)
 
@@ -204,7 +211,12 @@ class _Check:
             try:
                 self.store.read(item)
             except StoreError:
-                self.bad[item] = key
+                self._break(pack, {item: wanted[item]}, key)
+
+    def _break(self, pack: bytes, items: dict[bytes, int], key: str) -> None:
+        """Note that these copies (by offset of their blocks in `pack`) cannot be read."""
+        for item, offset in items.items():
+            self.broken[item, pack, offset] = key
 
     # -- snapshots
 
@@ -224,11 +236,20 @@ class _Check:
 
     def _object(self, item: bytes) -> str | None:
         """The key of the problem with an object; None where it is sound."""
-        key = self.bad.get(item)
-        if key is None and item not in self.objects:
+        if item in self.bad:
+            return self.bad[item]
+        first = self.objects.get(item)
+        if first is None:
             key = f"object {item.hex()[:16]}"
             self.problem(key, "is missing: no index lists it")
-            self.bad[item] = key
+        else:
+            found = self.broken.get((item, *first))
+            if found is None:
+                return None
+            if any((item, *place) not in self.broken for place in self.others.get(item, ())):
+                return None
+            key = found
+        self.bad[item] = key
         return key
 
     def _tree(self, root: bytes) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ import mmap
 import os
 import secrets
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -203,14 +203,24 @@ class IndexSet:
                 return file, position
         return None
 
+    def places(self, item: bytes) -> Iterator[tuple[IndexFile, int]]:
+        """All indexes that list an object: more than one where a lost or damaged copy was stored again."""
+        for file in self.files:
+            position = file.find(item)
+            if position >= 0:
+                yield file, position
+
     def locate(self, item: bytes) -> Location | None:
         """Where an object lies; None where no index lists it."""
         found = self.find(item)
         return found[0].location(found[1]) if found else None
 
 
-def merge(files: Iterable[IndexFile]) -> bytes:
-    """The bytes of one index that lists what `files` list, each object once."""
+def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytes:
+    """The bytes of one index that lists what `files` list, each object once.
+
+    A copy in a pack that is `gone` is listed only where there is no other.
+    """
     packs: dict[bytes, int] = {}
     blocks: list[Block] = []
     known: dict[Block, int] = {}
@@ -223,8 +233,10 @@ def merge(files: Iterable[IndexFile]) -> bytes:
                 known[block] = len(blocks)
                 blocks.append(block)
             numbers.append(known[block])
+        lost = [block.pack in gone for block in blocks]
         for item, number, offset, length in file.entries():
-            entries[item] = RECORD.pack(numbers[number], offset, length)
+            if item not in entries or not lost[numbers[number]]:
+                entries[item] = RECORD.pack(numbers[number], offset, length)
     return build(list(packs.items()), blocks, [item + record for item, record in entries.items()])
 
 

@@ -277,8 +277,7 @@ def _carry_out(store: Store, plan: _Plan, needed: set[bytes], reporter: Reporter
         def keep(item: bytes) -> bool:
             if item not in needed or item in written:
                 return False
-            found = store.index.find(item)
-            if found is None or found[0].pack_of(found[1]) in plan.kept:
+            if any(file.pack_of(position) in plan.kept for file, position in store.index.places(item)):
                 return False
             written.add(item)
             return True

@@ -2,8 +2,9 @@
 
 Manifest, version 1: `snapshots/<id>.json`, one JSON object
 
-    {"format": "nuvtui snapshot", "version": 1, "blake3": "<hex>", "snapshot": {…}}
+    {"format":"nuvtui snapshot","version":1,"blake3":"<hex>","snapshot":{…}}
 
+on one line, without other white space than the newline at its end,
 whose `blake3` is the BLAKE3 of the bytes of the value of `snapshot`, exactly as they stand in the file. The
 value is `model.snapshot.Snapshot`. The manifest is the commit point: a snapshot exists from the moment its
 manifest is in place, and everything it refers to is durable by then.
@@ -224,30 +225,28 @@ class Store:
 
     def read(self, object_id: bytes) -> bytes:
         """The bytes of an object, checked against its id. Raises StoreError that names it."""
-        location = self.locate(object_id)
-        try:
-            joined = self._block(location.block)
-        except FileNotFoundError:
+        looked_again = False
+        while True:
+            error = failure.missing(object_id)
+            for file, position in self.index.places(object_id):
+                location = file.location(position)
+                where = f"in pack {location.block.pack.hex()[:16]}"
+                try:
+                    joined = self._block(location.block)
+                except FileNotFoundError:
+                    error = failure.damaged(object_id, f"{where}, which is missing")
+                    continue
+                except ValueError as reason:
+                    error = failure.damaged(object_id, f"{where}: {reason}")
+                    continue
+                data = joined[location.offset : location.offset + location.length]
+                if blake3(data).digest() == object_id:
+                    return data
+                error = failure.damaged(object_id, f"{where}: the bytes differ")
             # gc may have moved the object to another pack since the index was read.
-            if not self._index.refresh():
-                raise failure.damaged(
-                    object_id, f"its pack {location.block.pack.hex()[:16]} is gone"
-                ) from None
-            location = self.locate(object_id)
-            try:
-                joined = self._block(location.block)
-            except FileNotFoundError:
-                raise failure.damaged(
-                    object_id, f"its pack {location.block.pack.hex()[:16]} is gone"
-                ) from None
-            except ValueError as error:
-                raise failure.damaged(object_id, f"{location.block.pack.hex()[:16]}: {error}") from error
-        except ValueError as error:
-            raise failure.damaged(object_id, f"in pack {location.block.pack.hex()[:16]}: {error}") from error
-        data = joined[location.offset : location.offset + location.length]
-        if blake3(data).digest() != object_id:
-            raise failure.damaged(object_id, f"in pack {location.block.pack.hex()[:16]}: the bytes differ")
-        return data
+            if looked_again or not self._index.refresh():
+                raise error
+            looked_again = True
 
     def _block(self, block: Block) -> bytes:
         """The decompressed block. Raises FileNotFoundError, ValueError where damaged, StoreError."""
@@ -328,10 +327,7 @@ class Store:
         """
         path = self._manifest(snapshot.id)
         body = msgspec.json.encode(snapshot)
-        data = (
-            f'{{"format":"{FORMAT}","version":{MANIFEST_VERSION},"blake3":"{blake3(body).hexdigest()}",'
-            f'"snapshot":'
-        ).encode() + body
+        data = self._manifest_bytes(body, blake3(body).hexdigest())
         with self.using():
             if not path.exists():
                 self._index.refresh()
@@ -342,7 +338,7 @@ class Store:
                     if not self.has(bytes.fromhex(text)):
                         raise failure.missing(bytes.fromhex(text))
             with failure.store_errors("Writing the snapshot's manifest"):
-                atomic.write_file(path, data + b"}\n", self.file_mode)
+                atomic.write_file(path, data, self.file_mode)
 
     def read_manifest(self, snapshot_id: str) -> Snapshot:
         """A snapshot's manifest, its checksum verified.
@@ -380,6 +376,10 @@ class Store:
             snapshot = msgspec.json.decode(envelope.snapshot, type=Snapshot)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StoreError(f"{title} is damaged", f"its manifest: {error}", failure.CHECK_HINT) from error
+        if data != self._manifest_bytes(bytes(envelope.snapshot), envelope.blake3):
+            raise StoreError(
+                f"{title} is damaged", "its manifest holds more than it should", failure.CHECK_HINT
+            )
         if snapshot.id != snapshot_id:
             raise StoreError(
                 f"{title} is damaged", f"its manifest is that of {snapshot.id}", failure.CHECK_HINT
@@ -401,6 +401,11 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             atomic.fsync_folder(self.home.snapshots)
+
+    @staticmethod
+    def _manifest_bytes(body: bytes, check: str) -> bytes:
+        head = f'{{"format":"{FORMAT}","version":{MANIFEST_VERSION},"blake3":"{check}","snapshot":'
+        return head.encode() + body + b"}\n"
 
     def _manifest(self, snapshot_id: str) -> Path:
         if _ID.fullmatch(snapshot_id) is None:

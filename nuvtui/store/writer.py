@@ -80,10 +80,14 @@ class Writer:
         """True where the store or this session holds the object."""
         if object_id in self._seen:
             return True
-        found = self._store.index.find(object_id)
-        if found is None:
-            return False
-        return not self._gone or found[0].pack_of(found[1]) not in self._gone
+        return self._held(object_id)
+
+    def _held(self, object_id: bytes) -> bool:
+        """True where a pack that is there holds the object."""
+        if not self._gone:
+            return self._store.index.find(object_id) is not None
+        places = self._store.index.places(object_id)
+        return any(file.pack_of(position) not in self._gone for file, position in places)
 
     def put(self, data: bytes) -> bytes:
         """Add an object; its id. Raises StoreError."""
@@ -186,15 +190,11 @@ class Writer:
 
     def _without_copies(self, out: packs.PackWriter) -> packs.PackWriter:
         """`out` without the objects that somebody else has put in place since this session began."""
-        new = {entry[: index.ID] for entry in out.entries}
+        new = [entry[: index.ID] for entry in out.entries]
         self._gone = {
             pack for file in self._store.index.files for pack, size in file.packs if pack in self._gone
         }
-        copies = set()
-        for item in new:
-            found = self._store.index.find(item)
-            if found is not None and found[0].pack_of(found[1]) not in self._gone:
-                copies.add(item)
+        copies = {item for item in new if self._held(item)}
         if not copies:
             return out
         objects: list[list[tuple[bytes, int]]] = [[] for _ in out.blocks]
@@ -218,7 +218,7 @@ class Writer:
     def _merge(self) -> None:
         """Merge indexes of like size. The old ones go after the new one is durable: a crash leaves both."""
         while files := index.crowded(self._store.index.files):
-            index.write(self._store.home.index, index.merge(files), self._store.object_mode)
+            index.write(self._store.home.index, index.merge(files, self._gone), self._store.object_mode)
             with failure.store_errors("Merging indexes"):
                 for file in files:
                     with contextlib.suppress(PermissionError):  # another user's, in a sticky shared folder

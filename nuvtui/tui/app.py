@@ -106,6 +106,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._board: TaskBoard | None = None
         self._check: Timer | None = None
         self._instance: str | None = None
+        self._told: set[str] = set()
+        """Messages that were shown since the start."""
 
     # beginning
 
@@ -180,6 +182,12 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         def __init__(self, first: bool) -> None:
             super().__init__()
             self.first = first
+
+    def on_nuv_app_context_read(self, message: ContextRead) -> None:
+        """Welcome the user where the folder is in no space; show messages not yet read."""
+        from nuvtui.tui.screens.arrival import arrived
+
+        arrived(self, self._told)
 
     def switch(self, instance: str) -> None:
         """Go to another instance (id), of this space or another one."""

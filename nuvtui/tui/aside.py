@@ -1,4 +1,4 @@
-"""Heavy reading in a process of its own: comparing states, and what deleting snapshots would free.
+"""Heavy work for a screen in a process of its own: comparing states, what deleting would free, laying out the demo.
 
 A comparison walks a whole workspace and may open the database. In a thread it would share the interpreter with the
 keys, and load the database into the screens' process; so a child process does it and answers with JSON.
@@ -12,12 +12,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
+from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import Failure
 
@@ -53,6 +55,10 @@ class Aside:
     def freed_by(self, services: Services, snapshots: list[str]) -> int:
         """Bytes that deleting snapshots would free. For a thread; raises NuvError."""
         return int(self._ask(services, "freed", {"snapshots": snapshots}))
+
+    def demo(self, services: Services, folder: Path) -> str:
+        """Lay out the demo study in a folder; the id of its Master. For a thread; raises NuvError."""
+        return str(self._ask(services, "demo", {"folder": path_to_text(str(folder))}))
 
     def _ask(self, services: Services, what: str, arguments: dict[str, Any]) -> Any:
         from nuvtui.tasks.submit import worker_environment
@@ -103,6 +109,12 @@ def answer(request: dict[str, Any]) -> Any:
             return services.changes.diff(old, msgspec.convert(arguments["new"], StateRef))
         case "freed":
             return services.snapshots.freed_by(arguments["snapshots"])
+        case "demo":
+            from nuvtui.services import demo
+
+            return demo.lay_out(
+                services, Path(text_to_path(arguments["folder"])), lambda text: None
+            ).instance.id
     raise NuvError(f"No question {request['what']!r}", "", "", Exit.USAGE)
 
 

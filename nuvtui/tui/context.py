@@ -34,6 +34,8 @@ class Context(msgspec.Struct, frozen=True):
 
 def read_context(services: Services, start: Path, instance: str | None = None) -> Context:
     """Where `start` lies, or `instance` where one is given. For a thread: reads the disk."""
+    if instance is not None and services.context.view().instances.get(instance) is None:
+        instance = None  # deleted meanwhile
     if instance is None:
         location = services.spaces.locate(start)
         if location is None:

@@ -8,6 +8,8 @@ from textual import events
 from textual.containers import Container
 from textual.widget import Widget
 
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens import state_commands  # registers the workbench's own commands
 from nuvtui.tui.widgets.frame import WIDE, Frame
 from nuvtui.tui.widgets.place import Place
 
@@ -30,6 +32,10 @@ class PlaceSpec(NamedTuple):
 
 class Workbench(Frame):
     """Shows places and passes on to them what the app hears."""
+
+    SCOPES = ("workbench",)
+    BINDINGS = bindings("workbench")
+    HELP = "Five places: 1 Timeline, 2 Contents, 3 Stage, 4 Exports, 5 Tasks."
 
     def __init__(self, specs: Sequence[PlaceSpec]) -> None:
         super().__init__()
@@ -120,3 +126,34 @@ class Workbench(Frame):
         """Esc, where nothing within the place wanted it."""
         place = self._places.get(self.current)
         return place is not None and place.go_back()
+
+    # commands
+
+    def action_spaces(self) -> None:
+        """All spaces and instances."""
+        from nuvtui.tui.screens.spaces import Spaces
+
+        self.nuv.push_screen(Spaces())
+
+    def action_members(self) -> None:
+        """Who may do what in this space."""
+        from nuvtui.tui.screens.members import Members
+
+        space = self.nuv.context.space
+        if space is not None:
+            self.nuv.push_screen(Members(space.id, space.name))
+
+    def action_messages(self) -> None:
+        """Messages not yet read."""
+        from nuvtui.tui.screens.arrival import show_messages
+
+        show_messages(self.nuv)
+
+    def action_undo(self) -> None:
+        """The way back from the last restore or distribution."""
+        from nuvtui.tui.screens.state_actions import ask_undo
+
+        ask_undo(self)
+
+
+__all__ = ["PlaceSpec", "Workbench", "state_commands"]

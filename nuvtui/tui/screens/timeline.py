@@ -21,7 +21,7 @@ from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import describe, state_actions
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.line_list import LineList, Source
-from nuvtui.tui.widgets.lines import Cell, Line, Piece, line, row, width_of
+from nuvtui.tui.widgets.lines import Cell, Line, line, row
 from nuvtui.tui.widgets.meter import Meter
 from nuvtui.tui.widgets.place import Place
 
@@ -278,18 +278,17 @@ class Timeline(Place):
 
     def current_line(self, width: int) -> Line:
         """The line of the Current State."""
+        name = Cell("Current State", 0, "strong")
         if self._problem is not None:
-            changed: list[Piece] = [(self._problem.title, "bad")]
-        elif self._diff is None:
-            changed = [("looking what changed", "muted")] if self._read else []
-        else:
-            changed = describe.signed(describe.total(describe.counted(self._diff)))
-            changed = changed or [("no change", "muted")]
-        if not self._records and self._diff is not None:
-            changed = [("no snapshot yet", "warn")]
-        used = sum(width_of(text) for text, _ in changed)
-        right: list[Piece] = [*changed, ("     now" if used + 24 < width else "", "muted")]
-        return line(("Current State", "strong"), right=right)
+            return line((name.text, "strong"), right=[(self._problem.title, "bad")])
+        if self._diff is None:
+            return line(
+                (name.text, "strong"), right=[("looking what changed", "muted")] if self._read else []
+            )
+        if not self._records:
+            return line((name.text, "strong"), right=[("no snapshot yet", "warn")])
+        changed = "".join(text for text, _ in describe.signed(describe.total(describe.counted(self._diff))))
+        return Columns(name, changed or "no change", "", "", "", "now").line(width)
 
     def _show_detail(self, keep: bool = False) -> None:
         record = self.record

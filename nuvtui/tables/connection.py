@@ -35,10 +35,12 @@ STORAGE_VERSION = "v1.0.0"
 PATIENCE = 2.0
 """Seconds to wait for another program to let go of the file."""
 
+_NEW = ".duckdb"
+"""Ending of the temporary name of a new database."""
 _HOLDER = re.compile(
     r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)(?: by user (?P<user>\S+?))?\."
 )
-_CARET = re.compile(r"\n\s*LINE \d+:.*", re.DOTALL)
+_CARET = re.compile(r"\n\s*LINE \d+:.*|\nDid you mean \"pg_[^\"]*\"\?", re.DOTALL)
 _PREFIX = re.compile(r"^[A-Z][A-Za-z ]*Error: ")
 
 # POSIX locks belong to the process: closing one handle of a file drops the lock of every other handle. So
@@ -91,7 +93,9 @@ def writing(path: Path, allow: Sequence[Path] = (), storage: str = STORAGE_VERSI
                 with _changing(path, allow) as connection:
                     yield connection
                 return
-            temporary = atomic.temporary_name(path)
+            _sweep(path.parent)
+            made = atomic.temporary_name(path)
+            temporary = made.with_name(made.name + _NEW)
             try:
                 with _opened() as connection:
                     _attach(connection, temporary, f"STORAGE_VERSION {literal(storage)}")
@@ -102,9 +106,7 @@ def writing(path: Path, allow: Sequence[Path] = (), storage: str = STORAGE_VERSI
                 temporary.replace(path)
                 atomic.fsync_folder(path.parent)
             finally:
-                for leftover in (temporary, temporary.with_name(temporary.name + ".wal")):
-                    with contextlib.suppress(FileNotFoundError):
-                        leftover.unlink()
+                _sweep(path.parent)
 
 
 @contextlib.contextmanager
@@ -313,6 +315,13 @@ def _sql_path(path: Path) -> str:
             "Rename the folder.",
         ) from error
     return text
+
+
+def _sweep(folder: Path) -> None:
+    """Remove unfinished new databases. To be called under `_exclusive`: whoever made them is gone."""
+    for leftover in folder.glob(f"{atomic.TEMPORARY}*{_NEW}*"):
+        if leftover.is_file():
+            leftover.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -508,8 +508,10 @@ def test_killed_while_a_new_database_is_made(
         assert _child(other, home, parts, how) == -signal.SIGKILL
         assert not other.exists()
         assert other.list() == []
+    assert len(list(other.workspace.dot.iterdir())) > 0
     assert _child(other, home, parts, "none") == 0
     assert _held(other) == after
+    assert [path.name for path in other.workspace.dot.iterdir()] == ["tables.duckdb"]
 
 
 def test_no_space_in_the_workspace(

@@ -43,13 +43,13 @@ class Members(Frame):
     def __init__(self, space: str, name: str) -> None:
         super().__init__()
         self._space = space
-        self._name = name
+        self._space_name = name
         self._members: list[Member] = []
         self._instances: dict[str, str] = {}
 
     def body(self) -> list[Widget]:
         """The list."""
-        title = f"Members of {self._name}"
+        title = f"Members of {self._space_name}"
         return [
             LineList(
                 id="members", classes="pane", title=title, empty="Reading", openable=False, heading=_heading
@@ -114,7 +114,7 @@ class Members(Frame):
     def command_values(self) -> Mapping[str, str]:
         """Space and user."""
         member = self.member
-        return {"space": self._name, "user": member.user if member else ""}
+        return {"space": self._space_name, "user": member.user if member else ""}
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys may be in force."""

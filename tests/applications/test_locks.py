@@ -84,7 +84,7 @@ def test_sources_without_credentials(workspace: Workspace, site: Path) -> None:
         },
     )
     _dist(site, "from-url", "3", {"url": "https://u:p@example.org/x.whl?sig=s#sha256=1", "archive_info": {}})
-    _dist(site, "from-file", "4", {"url": "file:///tmp/x.whl", "archive_info": {}})
+    _dist(site, "from-file", "4", {"url": "file:///srv/x.whl", "archive_info": {}})
     _dist(site, "odd", "5", "not json")
     _dist(site, "odder", "6", {"url": "http://[bad/x", "archive_info": {}})
     lock, note = locks.capture(workspace, ".venv")
@@ -93,7 +93,7 @@ def test_sources_without_credentials(workspace: Workspace, site: Path) -> None:
     assert lock.interpreter == "Python 3.11.7"
     assert lock.packages == [
         Package("Alpha", "2.0", "local", "/home/me/al pha"),
-        Package("from-file", "4", "local", "/tmp/x.whl"),
+        Package("from-file", "4", "local", "/srv/x.whl"),
         Package("from-git", "0.1", "vcs", "git+https://example.org/o/r.git@abc123"),
         Package("from-url", "3", "url", "https://example.org/x.whl"),
         Package("odd", "5", "local", ""),

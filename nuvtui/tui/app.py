@@ -105,6 +105,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._watch: Watch | None = None
         self._board: TaskBoard | None = None
         self._check: Timer | None = None
+        self._looks = 0
         self._instance: str | None = None
         self._told: set[str] = set()
         """Messages that were shown since the start."""
@@ -237,7 +238,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
                 self._board = TaskBoard(self.home)
             return self._board.look()
 
-        self.jobs.start(self, look, self._tasks_read, group="tasks")
+        # Each look in a group of its own: none is dropped, or what it alone saw ending would never be told.
+        self._looks += 1
+        self.jobs.start(self, look, self._tasks_read, group=f"tasks {self._looks}")
 
     def _tasks_read(self, news: News) -> None:
         for task in news.ended:

@@ -85,7 +85,6 @@ class RowTable(LineList):
         super().__init__(heading=self._heading, **options)
         self.columns: list[TableColumn] = []
         self.first_column = 0
-        self._sized = False
         self._wanted: set[int] = set()
         self._fetching = False
 
@@ -96,7 +95,6 @@ class RowTable(LineList):
             for name, type in columns
         ]
         self.first_column = 0
-        self._sized = False
         self._wanted.clear()
         self.cursor = 0
         self.set_source(_Rows(self, total, fetch))
@@ -144,13 +142,11 @@ class RowTable(LineList):
         source.pages[page] = rows
         while len(source.pages) > PAGES:
             source.pages.popitem(last=False)
-        if not self._sized:
-            self._sized = True
-            for at, column in enumerate(self.columns):
-                widths = (
-                    width_of(sanitise.line(text_of(row[at])[: 2 * WIDEST])) for row in rows if at < len(row)
-                )
-                column.width = min(WIDEST, max([column.width, 1, *widths]))
+        for at, column in enumerate(self.columns):  # columns grow with what is seen, and never shrink again
+            widths = (
+                width_of(sanitise.line(text_of(row[at])[: 2 * WIDEST])) for row in rows if at < len(row)
+            )
+            column.width = min(WIDEST, max([column.width, 1, *widths]))
         self.refresh()
         self.post_message(self.Highlighted(self))
 

@@ -39,11 +39,11 @@ class RestoreDialog(Dialog[str]):
                 (describe.called(record), "strong"),
                 (f"  {short(record.id)}", "muted"),
             ),
-            f"{describe.holds(record)}; taken {describe.age(record.created)} ago by {record.author}.",
+            f"{describe.holds(record)}; taken {describe.ago(record.created)} by {record.author}.",
             "",
             line(
                 ("Replaces the whole Current State of", "strong"),
-                (" (Tab, arrows: another instance)", "muted"),
+                (" (Tab: choose)", "muted"),
             ),
         ]
         super().__init__("Restore", text, [Choice(None, "Cancel"), Choice(True, "Restore", True)])

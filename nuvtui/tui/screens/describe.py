@@ -1,6 +1,7 @@
 """Snapshots, states and differences as lines: what lists and details say about them."""
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 
 from nuvtui import clock
@@ -11,6 +12,7 @@ from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
 from nuvtui.tui.widgets.meter import size
 
+_CAUSE = re.compile(r"snapshot ([0-9a-f]{8}) \((.+)\)$")
 Change = FileChange | TableChange | ApplicationChange
 SIGNS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
@@ -37,6 +39,12 @@ def age(text: str, now: datetime.datetime | None = None) -> str:
     return f"{int(seconds // 31_557_600)} y"
 
 
+def ago(text: str) -> str:
+    """How long ago a time was, for a sentence: `just now`, `5 min ago`."""
+    words = age(text)
+    return "just now" if words == "now" else f"{words} ago"
+
+
 def plural(count: int, word: str) -> str:
     """`1 file`, `12 files`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
@@ -51,7 +59,11 @@ def kind_sign(kind: str, glyphs: Glyphs) -> str:
 
 def title(record: SnapshotRecord | Snapshot) -> str:
     """What a snapshot is called in a list: its name, else its cause, else its kind."""
-    return record.name or record.cause or f"{record.kind} snapshot"
+    return record.name or _CAUSE.sub(_brief, record.cause) or f"{record.kind} snapshot"
+
+
+def _brief(found: re.Match[str]) -> str:
+    return f"{found[2]} {found[1]}" if found[2] in ("named", "quick", "automatic") else found[2]
 
 
 def called(record: SnapshotRecord | Snapshot) -> str:

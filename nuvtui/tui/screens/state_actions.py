@@ -59,7 +59,7 @@ def take_snapshot(node: Scoped, name: str = "", description: str = "", next_phas
         "snapshot",
         {"instance": instance.id, "name": name, "description": description, "next_phase": next_phase},
         title,
-        lambda task: nuv.notify(f"{title}: started", timeout=3),
+        lambda task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
         before=lambda: _require(nuv, instance.id, Action.MODIFY),
@@ -154,10 +154,12 @@ def ask_restore(node: Scoped, record: SnapshotRecord) -> None:
     node.load(lambda: nuv.services.instances.list(space.id), ask, group="instances")
 
 
-def restore(node: Scoped, record: SnapshotRecord, space: str, instance: str, name: str) -> None:
+def restore(
+    node: Scoped, record: SnapshotRecord, space: str, instance: str, name: str, title: str = ""
+) -> None:
     """Submit the restore of a snapshot to an instance."""
     nuv = node.nuv
-    title = f"Restore {describe.called(record)} to {name}"
+    title = title or f"Restore {describe.called(record)} to {name}"
     submit(
         node,
         "restore",
@@ -233,9 +235,7 @@ def ask_undo(node: Scoped) -> None:
 
     def ask(backups: list[tuple[str, str, SnapshotRecord]]) -> None:
         changes: list[Line | str] = [
-            line(
-                ("Undoes ", "muted"), (found.what, "strong"), (f" ({describe.age(found.when)} ago)", "muted")
-            ),
+            line(("Undoes ", "muted"), (found.what, "strong"), (f" ({describe.ago(found.when)})", "muted")),
             "",
         ]
         for _, name, record in backups:
@@ -246,7 +246,7 @@ def ask_undo(node: Scoped) -> None:
 
         def answered(yes: bool | None) -> None:
             for instance, name, record in backups if yes else ():
-                restore(node, record, space, instance, name)
+                restore(node, record, space, instance, name, f"Undo on {name}: {found.what}")
 
         nuv.push_screen(
             ConfirmDialog(

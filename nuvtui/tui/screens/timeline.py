@@ -87,7 +87,7 @@ class Columns(NamedTuple):
         cells = [self.name, Cell(self.changed, 12, "muted")]
         if width >= 100:
             cells.append(Cell(self.holds, 36, "muted"))
-        elif width >= 72:
+        elif width >= 84:
             cells.append(Cell(self.files, 11, "muted", "right"))
         if width >= 60:
             cells.append(Cell(self.author, 10, "muted"))
@@ -172,10 +172,20 @@ class Timeline(Place):
         if gone:
             self.states.set_marked(self.states.marked - gone)
         self.states.set_source(States(self, self._records))
-        self.set_title(self.TITLE, describe.plural(len(records), "snapshot"))
+        self._count()
         newest = records[0].id if records else ""
         if self._looked != (self._instance, newest):
             self._look()
+
+    def _count(self) -> None:
+        """How many snapshots there are, and whether there is a way back, at the lower edge."""
+        context = self.nuv.context
+        note = describe.plural(len(self._records), "snapshot")
+        if context.space and context.instance:
+            back = state_actions.way_back(self.nuv.tasks, context.space.id, context.instance.id)
+            if back is not None and describe.age(back.when).split()[-1] in ("now", "min", "h"):
+                note = f"u undoes: {back.what}  {self.nuv.glyphs.dot}  {note}"
+        self.set_title(self.TITLE, note)
 
     def _look(self) -> None:
         """Compare the Current State with the newest snapshot, in a process of its own."""
@@ -216,6 +226,8 @@ class Timeline(Place):
         if self._ended is not None and ended - self._ended and self._read:
             self._look()
         self._ended = ended
+        if self._read:
+            self._count()
         self.refresh_bindings()
 
     # what the cursor is on

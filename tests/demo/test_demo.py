@@ -1,0 +1,73 @@
+"""The demo, run whole: what `nuvtui demo --headless` prints is what it did."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Nuvtui, build_settings
+from tests.support.engine import Engine
+
+BASE = "docker.io/library/python:3.12-slim"
+
+
+def test_without_an_engine_the_export_is_named_as_not_done(tmp_path: Path) -> None:
+    nuvtui = Nuvtui(tmp_path, {"DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"})
+    done = nuvtui.run("demo", "--headless", "--dir", "study")
+    lines = done.stdout.splitlines()
+    assert "Export: NOT DONE" in lines
+    assert any("nothing.sock" in line for line in lines)
+    assert any(line.startswith("Table penguins: 344 rows, 8 columns") for line in lines)
+    assert any(": completed, 3 files to penguins/reviewer" in line for line in lines)
+    reviewer = tmp_path / "study" / "reviewer"
+    assert (reviewer / "data" / "penguins.csv").read_bytes().count(b"\n") == 345
+    store = {"NUVTUI_HOME": str(tmp_path / "study-store")}
+    at_reviewer = Nuvtui(reviewer, store)
+    assert [t["name"] for t in at_reviewer.json("tables", "list")] == ["penguins"]
+    assert at_reviewer.json("store", "check", "--read-data")["problems"] == []
+    names = [s["name"] for s in Nuvtui(tmp_path / "study" / "penguins", store).json("snapshots", "list")]
+    assert "first-results" in names
+    assert "raw-data-as-received" in names
+
+
+def test_a_second_run_goes_on_with_the_same_study(tmp_path: Path) -> None:
+    nuvtui = Nuvtui(tmp_path, {"DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"})
+    nuvtui.run("demo", "--headless", "--dir", "study")
+    again = nuvtui.run("demo", "--headless", "--dir", "study")
+    assert "Space 'penguins' in" not in again.stdout
+    assert "Distribution" in again.stdout
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    done = Nuvtui(tmp_path).run("demo", "--headless", "--dir", "mine", code=5)
+    assert "is not empty" in done.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.engine
+def test_with_an_engine_the_image_prints_what_the_analysis_prints(
+    tmp_path: Path, engine: Engine, python_base: str
+) -> None:
+    engine.run("tag", python_base, BASE)
+    try:
+        nuvtui = Nuvtui(tmp_path, {**build_settings(), "DOCKER_HOST": engine.url})
+        done = nuvtui.run("demo", "--headless", "--dir", "study", seconds=300)
+        (command,) = [line for line in done.stdout.splitlines() if line.startswith("Run it: ")]
+        image = command.split()[-1]
+        study = tmp_path / "study" / "penguins"
+        here = subprocess.run(
+            [sys.executable, "analysis.py"], cwd=study, capture_output=True, text=True, check=True
+        )
+        inside = engine.text(
+            "run", "--rm", "--network", "none", "--read-only", "--user", "12345:12345", image
+        )
+        assert inside.splitlines()[:4] == here.stdout.splitlines()
+        listed = engine.text("run", "--rm", "--network", "none", image, "sh", "-c", "find /files -type f")
+        assert "/files/data/penguins.csv" in listed
+        for left_out in ("notes.md", "tables.duckdb", "stata.lic"):
+            assert left_out not in listed
+    finally:
+        engine.run("rmi", "-f", BASE)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
 from nuvtui import atomic
+from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.images import compare, context, registry
 from nuvtui.images import reference as references
@@ -38,6 +39,8 @@ STALL_TRIES = 3
 CANCEL_SECONDS = 10.0
 """So long the engine has to end what was cancelled, before nuvtui removes it itself."""
 
+_UNKNOWN = "?"
+
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _RUNNING = re.compile(r" ---> Running in ([0-9a-f]{12,64})")
 _IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})")
@@ -50,8 +53,12 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, endpoint: Endpoint | str, network: str = "") -> None:
-        """`endpoint` or its URL; `network`: network mode of build steps, empty: the engine's default."""
+    def __init__(self, endpoint: Endpoint | str, network: str = "", settings: Settings | None = None) -> None:
+        """`endpoint` or its URL; `network`: network mode of build steps, empty: the engine's default.
+
+        `settings`: for the registry that is asked after a push.
+        """
+        self._settings = settings
         self.endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self.network = network
         self.stall_seconds = STALL_SECONDS
@@ -240,7 +247,10 @@ class DockerEngine:
         """
         parsed = references.parse(reference)
         insecure = self.info().insecure_registries
-        before = registry.head_digest(reference, auth, insecure) if confirm else None
+        before: str | None = _UNKNOWN
+        # A registry may hide what does not exist yet behind a refusal: that is no reason not to push.
+        with contextlib.suppress(NuvError):
+            before = self._remote(reference, auth, insecure) if confirm else _UNKNOWN
         query = urlencode({"tag": parsed.tag})
         digest, error, layers = "", "", _Layers()
         redactor = Redactor(reporter.log, auth.secrets() if auth else [])
@@ -264,7 +274,7 @@ class DockerEngine:
             raise NuvError(
                 f"{reference} cannot be pushed", "the engine ended the push without naming a digest"
             )
-        if confirm and (found := registry.head_digest(reference, auth, insecure)) != digest:
+        if confirm and (found := self._remote(reference, auth, insecure)) != digest:
             raise NuvError(
                 f"{reference} was pushed, but the registry has something else",
                 f"expected digest {digest}, found {found or 'no such image'}",
@@ -312,17 +322,20 @@ class DockerEngine:
 
         with self._container(config) as container:
             self._json("POST", f"/containers/{container}/start")
-            output = b""
-            with self._exchange(reporter, late) as exchange, reporter.on_cancel(exchange.stop):
-                exchange.request("GET", f"/containers/{container}/logs?follow=1&stdout=1&stderr=1")
-                self._expect(exchange)
-                for _, piece in _frames(exchange.body()):
-                    output += piece[: max(0, limit - len(output))]
-                    late(0)
             with self._exchange(reporter, late) as exchange, reporter.on_cancel(exchange.stop):
                 exchange.request("POST", f"/containers/{container}/wait")
                 self._expect(exchange)
                 answer = json.loads(exchange.whole())
+            # After its end the log is complete; followed, it can lack a last line without line break.
+            output = b""
+            with self._exchange(reporter, late) as exchange, reporter.on_cancel(exchange.stop):
+                exchange.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1")
+                self._expect(exchange)
+                for _, piece in _frames(exchange.body()):
+                    output += piece
+                    if len(output) >= limit:
+                        output = output[:limit]
+                        break
         return RunResult(int(answer["StatusCode"]), output)
 
     @contextlib.contextmanager
@@ -415,8 +428,11 @@ class DockerEngine:
     ) -> None:
         """Take back a tag that a broken-off push may have made."""
         with contextlib.suppress(NuvError):
-            if before is None and registry.head_digest(reference, auth, insecure) is not None:
-                registry.delete_tag(reference, auth, insecure)
+            if before is None and self._remote(reference, auth, insecure) is not None:
+                registry.delete_tag(reference, auth, insecure, self._settings)
+
+    def _remote(self, reference: str, auth: Credentials | None, insecure: Iterable[str]) -> str | None:
+        return registry.head_digest(reference, auth, insecure, self._settings)
 
     # Exchanges
 
@@ -432,8 +448,8 @@ class DockerEngine:
         """
 
         def late(seconds: float) -> None:
-            if seconds > 120:
-                raise ConnectionLostError("no answer within 120 s")
+            if seconds > 60:
+                raise ConnectionLostError("no answer within 60 s")
 
         with self._exchange(idle=late) as exchange:
             headers = {"Content-Type": "application/json"} if body is not None else {}

@@ -129,7 +129,9 @@ class Discovery:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
+    """A place where an engine may be."""
+
     label: str
     endpoint: Endpoint | None
     problem: str = ""
@@ -139,14 +141,14 @@ def discover(settings: Settings, environ: Mapping[str, str] | None = None) -> Di
     """Look for a Docker-compatible engine; takes at most about `settings.engine_timeout` seconds."""
     from nuvtui.images.docker_engine import DockerEngine
 
-    places = list(_places(os.environ if environ is None else environ))
-    problems: list[str | None] = [place.problem or "no answer in time" for place in places]
+    looked = list(places(os.environ if environ is None else environ))
+    problems: list[str | None] = [place.problem or "no answer in time" for place in looked]
 
     def probe(at: int, endpoint: Endpoint) -> None:
         problems[at] = ping(endpoint, settings.engine_timeout)
 
     threads = []
-    for at, place in enumerate(places):
+    for at, place in enumerate(looked):
         if place.endpoint is not None:
             threads.append(threading.Thread(target=probe, args=(at, place.endpoint), daemon=True))
             threads[-1].start()
@@ -159,9 +161,11 @@ def discover(settings: Settings, environ: Mapping[str, str] | None = None) -> Di
             thread.join(0.05)
     timer.cancel()
     tried: list[Attempt] = []
-    for place, problem in zip(places, list(problems), strict=True):
+    for place, problem in zip(looked, list(problems), strict=True):
         if problem is None and place.endpoint is not None:
-            return Discovery(DockerEngine(place.endpoint, settings.build_network), tried, place.label)
+            return Discovery(
+                DockerEngine(place.endpoint, settings.build_network, settings), tried, place.label
+            )
         tried.append(Attempt(place.label, problem or ""))
     return Discovery(None, tried)
 
@@ -186,7 +190,8 @@ def ping(endpoint: Endpoint, timeout: float) -> str | None:
     return None
 
 
-def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
+def places(environ: Mapping[str, str]) -> Iterator[Place]:
+    """Where an engine may be, in the order of preference."""
     if host := environ.get("DOCKER_HOST"):
         yield _place(f"DOCKER_HOST {host}", host, _environment_tls(environ))
         return
@@ -206,16 +211,16 @@ def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
         yield _place(f"unix://{socket}", f"unix://{socket}", None)
 
 
-def _place(label: str, url: str, tls: ssl.SSLContext | str | None) -> _Place:
+def _place(label: str, url: str, tls: ssl.SSLContext | str | None) -> Place:
     if url.startswith("ssh://"):
-        return _Place(
+        return Place(
             label, None, "engines over ssh:// are not reached directly; forward their socket with `ssh -L`"
         )
     if isinstance(tls, str):
-        return _Place(label, None, tls)
+        return Place(label, None, tls)
     if url.startswith("/"):
         url = f"unix://{url}"
-    return _Place(label, Endpoint(url, tls))
+    return Place(label, Endpoint(url, tls))
 
 
 def _environment_tls(environ: Mapping[str, str]) -> ssl.SSLContext | str | None:
@@ -248,7 +253,7 @@ def _current_context(config: Path) -> str:
     return name if isinstance(name, str) and name != "default" else ""
 
 
-def _context(name: str, config: Path) -> _Place:
+def _context(name: str, config: Path) -> Place:
     """The engine of the CLI's context `name`, as `docker context` keeps it: a folder named by the name's
     SHA-256.
     """
@@ -261,7 +266,7 @@ def _context(name: str, config: Path) -> _Place:
         endpoint = meta["Endpoints"]["docker"]
         host, skip = str(endpoint["Host"]), bool(endpoint.get("SkipTLSVerify"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return _Place(label, None, f"it is not set up ({type(error).__name__})")
+        return Place(label, None, f"it is not set up ({type(error).__name__})")
     certificates = config / "contexts" / "tls" / key / "docker"
     tls = _tls(certificates, verify=not skip) if certificates.is_dir() else None
     return _place(f"{label} {host}", host, tls)

@@ -211,7 +211,6 @@ def _detected(subject: str, data: bytes) -> list[Finding]:
 def _plugins() -> list[Any]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    known: dict[str, Any] = {
-        plugin.__name__: plugin for plugin in get_mapping_from_secret_type_to_class().values()
-    }
+    classes: dict[str, Any] = get_mapping_from_secret_type_to_class()
+    known = {plugin.__name__: plugin for plugin in classes.values()}
     return [known[name]() for name in _DETECTORS if name in known]

@@ -270,7 +270,15 @@ def test_what_is_no_reference(text: str) -> None:
         reference.parse(text)
 
 
-def test_loopback() -> None:
-    assert [reference.is_loopback(h) for h in ("127.0.0.1:5000", "localhost", "[::1]:1", "r.example:5", "127.evil.example")] == [
-        True, True, True, False, False,
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1:5000", True),
+        ("localhost", True),
+        ("[::1]:1", True),
+        ("r.example:5", False),
+        ("127.evil.example", False),
+    ],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert reference.is_loopback(host) is loopback

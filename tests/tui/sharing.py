@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from nuvtui.bootstrap import Services, open_services
@@ -16,6 +18,7 @@ from nuvtui.config import Settings
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.app import PLACES, NuvApp
+from nuvtui.tui.widgets.detail import DetailPane
 
 APPLICATION = """\
 name: Hello
@@ -68,10 +71,12 @@ def lay_out(folder: Path, image: str = "nuvtui-test/none:1", table: bool = True,
 
 
 @contextlib.asynccontextmanager
-async def running(study: Study, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
-    """The app on the study with the places of this part; Stage is in front."""
+async def running(
+    study: Study, size: tuple[int, int] = (80, 24), notices: bool = False
+) -> AsyncIterator[Pilot[None]]:
+    """The app on the study with the places of this part; Stage is in front. `notices`: show them too."""
     app = NuvApp(study.settings, study.root, places=SHARING)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=notices) as pilot:
         await settled(pilot)
         yield pilot
 
@@ -126,3 +131,53 @@ def words(pilot: Pilot[Any]) -> str:
     for char in "│╭╮╰╯─┃║═":
         text = text.replace(char, " ")
     return " ".join(text.split())
+
+
+def says(pilot: Pilot[Any], sentence: str) -> bool:
+    """Whether `sentence` stands on the screen, wherever it is wrapped."""
+    return "".join(sentence.split()) in "".join(words(pilot).split())
+
+
+def texts(pilot: Pilot[Any]) -> str:
+    """What the texts of the screen or dialog in front hold, not wrapped."""
+    panes = pilot.app.screen.query(DetailPane)
+    return "\n".join(item.text for pane in panes for item in pane._lines)
+
+
+def hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """For a fixture: the socket of an engine that takes connections and never answers, also as DOCKER_HOST."""
+    path = tmp_path / "hang.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(64)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        yield path
+
+
+def start_export(study: Study) -> str:
+    """Submit an export of the application `hello` as a task and return the task's id."""
+    import msgspec
+
+    from nuvtui import clock
+    from nuvtui.model.export import ExportSpec
+    from nuvtui.tasks.request import Request
+    from nuvtui.tasks.submit import submit
+
+    export = clock.new_id()
+    return submit(
+        study.services.home,
+        Request(
+            kind="export",
+            arguments={
+                "spec": msgspec.to_builtins(ExportSpec("hello", study.master.id, None, with_files=True)),
+                "export": export,
+            },
+            title="Export hello",
+            user=study.services.user,
+            space=study.space.id,
+            instance=study.master.id,
+            subject=export,
+            settings=msgspec.to_builtins(study.settings),
+            cwd="/",
+        ),
+    )

@@ -104,7 +104,7 @@ def rows_of(plan: ExportPlan) -> list[Row]:
     rows.append(Row("head", f"Left out: {len(plan.excluded):,}"))
     rows += [Row("out", text_to_path_safe(what), reason) for what, reason in plan.excluded]
     rows.append(Row("head", f"In the image: {plan.files:,} workspace files, {size(plan.bytes)}"))
-    rows += [Row("in", text_to_path_safe(path), size(count)) for path, count in plan.members]
+    rows += [Row("in", f"/{text_to_path_safe(path)}", size(count)) for path, count in plan.members]
     rows.append(Row("head", "Dockerfile"))
     rows += [Row("docker", text) for text in plan.dockerfile.splitlines()]
     return rows

@@ -166,6 +166,9 @@ class TaskScreen(Frame):
         if ended:
             self._stop()
             self.log_view().set_growing(False)
+            if not logged and not self.has_class("-no-log"):
+                self.add_class("-no-log")
+                self.query_one("#run-now", DetailPane).focus()
             self.ended()
 
     def ended(self) -> None:

@@ -1,0 +1,194 @@
+"""The Tasks place and a task's own screen: steps, live log, how it ended, cancel."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nuvtui.model.task import Failure, TaskStatus
+from nuvtui.tasks import lease
+from nuvtui.tasks.events import EventWriter
+from nuvtui.tasks.lifecycle import cancel, view
+from nuvtui.tui.screens.tasks_run import TaskScreen
+from nuvtui.tui.widgets.log_view import LogView
+from tests.tui.sharing import (
+    Study,
+    app_of,
+    hang,
+    lay_out,
+    press,
+    running,
+    screen,
+    start_export,
+    until,
+    words,
+)
+
+
+@pytest.fixture
+def hanging_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An engine that takes connections and never answers."""
+    yield from hang(tmp_path, monkeypatch)
+
+
+TASK = "00000000000000aa"
+
+
+class Worker:
+    """A task whose events and log this test writes, as its worker would. It counts as alive: its lease is ours."""
+
+    def __init__(
+        self, study: Study, title: str = "Export hello", kind: str = "export", task: str = TASK
+    ) -> None:
+        self.folder = study.services.home.task(task)
+        self.folder.mkdir(parents=True)
+        own = lease.of(os.getpid(), worker=True)
+        assert own is not None
+        lease.write(self.folder, own)
+        self.events = EventWriter(self.folder)
+        self.size = 0
+        self.events.write("queued", kind=kind, title=title, user=study.services.user, space=study.space.id)
+        self.events.write("started", pid=os.getpid())
+
+    def step(self, name: str, title: str) -> None:
+        """Begin a step."""
+        self.events.write("step", step=name, title=title, log_offset=self.size)
+
+    def log(self, text: str) -> None:
+        """Write into the build log."""
+        data = text.encode("utf-8", "surrogateescape")
+        with open(self.folder / "build.log", "ab") as file:
+            file.write(data)
+        self.size += len(data)
+
+    def fail(self) -> None:
+        """Write the last word: failed."""
+        self.events.write(
+            "finished",
+            status="failed",
+            error=Failure("The build failed", "step 3 of 3: exit code 1", "Look at the last lines."),
+            log_offset=self.size,
+        )
+        self.events.close()
+
+    def complete(self) -> None:
+        """Write the last word: completed."""
+        self.events.write("finished", status="completed", result={"image": "a/b:c"}, log_offset=self.size)
+        self.events.close()
+
+
+async def test_lists_running_and_ended_tasks_and_opens_one(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study, "Archive hello", "archive")
+    worker.step("archive", "Writing hello.tar")
+    async with running(study) as pilot:
+        await press(pilot, "5")
+        assert "running Archive hello" in words(pilot)
+        assert "1 running, 1 in all" in words(pilot)
+        worker.complete()
+        await until(pilot, lambda: "completed" in screen(pilot), "the end of the task in the list")
+        await press(pilot, "enter")
+        assert isinstance(app_of(pilot).screen, TaskScreen)
+        await until(pilot, lambda: "a/b:c" in screen(pilot), "its result")
+
+
+async def test_the_log_is_followed_and_the_same_when_it_is_opened_again(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study)
+    worker.step("build", "Building the image")
+    worker.log("".join(f"line {number}\n" for number in range(1000)))
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "line 999" in screen(pilot), "the last line so far")
+        assert "Building the image" in screen(pilot)
+        assert "following" in screen(pilot)
+        worker.log("one more\n")
+        await until(pilot, lambda: "one more" in screen(pilot), "the new line")
+        await press(pilot, "escape")
+    worker.log("while nobody looked\n")
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "while nobody looked" in screen(pilot), "the line written meanwhile")
+        log = app_of(pilot).screen.query_one(LogView)
+        assert log.index.count == 1002
+        lines = [log.text_of(number) for number in range(1002)]
+        assert lines == [*(f"line {number}" for number in range(1000)), "one more", "while nobody looked"]
+        worker.complete()
+
+
+async def test_a_failure_is_what_one_sees_first_with_its_last_lines(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study)
+    worker.step("plan", "Planning the image")
+    worker.step("build", "Building the image")
+    worker.log("".join(f"fine {number}\n" for number in range(500)) + "ERROR: no such package\n")
+    worker.fail()
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "Failed at: Building the image" in words(pilot), "the failing step")
+        text = words(pilot)
+        assert "The build failed step 3 of 3: exit code 1" in text
+        assert "Look at the last lines." in text
+        assert "ERROR: no such package" in text
+        # the steps, and from one of them to its part of the log
+        await press(pilot, "s")
+        assert "Planning the image" in screen(pilot)
+        await press(pilot, "end", "enter")
+        await until(pilot, lambda: "fine 0" in screen(pilot), "the beginning of the step's log")
+
+
+async def test_wide_shows_steps_with_times_beside_the_log(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study)
+    worker.step("plan", "Planning the image")
+    worker.step("build", "Building the image")
+    worker.log("output here\n")
+    async with running(study, size=(160, 45)) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "output here" in screen(pilot), "the log")
+        line = next(line for line in screen(pilot).splitlines() if "Planning the image" in line)
+        assert ":" in line
+        assert line.index("Planning") < 40
+        worker.complete()
+
+
+async def test_hostile_output_reaches_nobody(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study, "title \x1b]0;x\x07")
+    worker.step("build", "step \x1b[2J")
+    worker.log("a\x1b]52;c;aGk=\x07b\x9b31m \udcff\n")
+    worker.fail()
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "Failed at" in screen(pilot), "the failure")
+        assert not any(char in screen(pilot) for char in "\x1b\x07\x9b")
+
+
+@pytest.mark.slow
+async def test_cancel_asks_first_and_leaving_cancels_nothing(tmp_path: Path, hanging_engine: Path) -> None:
+    study = lay_out(tmp_path, table=False, engine_timeout=120.0)
+    task = start_export(study)
+    async with running(study) as pilot:
+        await press(pilot, "5")
+        await until(pilot, lambda: "running Export hello" in words(pilot), "the running task")
+        await press(pilot, "enter", "escape")
+        assert not view(study.services.home, task).status.ended
+        await press(pilot, "c", "enter")  # the focus is on Cancel
+        assert not view(study.services.home, task).status.ended
+        await press(pilot, "c", "right", "enter")
+        await until(pilot, lambda: "cancelled Export hello" in words(pilot), "the cancelled task")
+    assert view(study.services.home, task).status is TaskStatus.CANCELLED
+
+
+async def test_what_ended_meanwhile_is_said_at_the_next_start(tmp_path: Path, hanging_engine: Path) -> None:
+    study = lay_out(tmp_path, table=False, engine_timeout=120.0)
+    async with running(study) as pilot:
+        task = start_export(study)
+        await press(pilot, "5")
+        await until(pilot, lambda: "running Export hello" in words(pilot), "the running task")
+    assert not view(study.services.home, task).status.ended
+    cancel(study.services.home, task, wait=0.2)
+    async with running(study, notices=True) as pilot:
+        await until(pilot, lambda: "While you were away" in screen(pilot), "the notice")
+        assert "Export hello cancelled" in words(pilot)

@@ -22,6 +22,9 @@ GRACE = 1.5
 LOOK = 0.5
 """Seconds between looks at the terminal."""
 
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""What asks the app to end."""
+
 RESET = (
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # mouse
     "\x1b[?1004l\x1b[?2004l\x1b[?2048l"  # focus, bracketed paste, size reports
@@ -58,7 +61,7 @@ class Signals:
             with contextlib.suppress(termios.error):
                 self._attributes = termios.tcgetattr(self._terminal)
             threading.Thread(target=self._watch, name="nuvtui terminal", daemon=True).start()
-        for wanted in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for wanted in SIGNALS:
             self._before[wanted] = signal.signal(wanted, self._handle)
         clean = False
         try:

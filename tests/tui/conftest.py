@@ -1,6 +1,7 @@
 """Apps and terminals for tests of the screens."""
 
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,8 +12,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from nuvtui.clock import now
 from nuvtui.config import Settings
-from nuvtui.paths import Home
+from nuvtui.model.roles import Role
+from nuvtui.model.space import Instance, Member, Space
+from nuvtui.paths import Home, Workspace
+from nuvtui.services.context import system_user
+from nuvtui.state.state import State
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.widgets.place import Place
 from nuvtui.tui.workbench import PlaceSpec
@@ -34,7 +40,7 @@ class Alone(Place):
 @asynccontextmanager
 async def running(app: NuvApp, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
     """The app, after everything that it reads at its start."""
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await settle(pilot)
         yield pilot
 
@@ -49,27 +55,52 @@ async def settle(pilot: Pilot[Any]) -> None:
         await pilot.pause()
 
 
+async def until(
+    pilot: Pilot[Any], condition: Callable[[], object], what: str = "this", seconds: float = 10
+) -> None:
+    """Wait until `condition` is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come; the screen is\n{shown_text(pilot.app)}"
+        await pilot.pause(0.01)
+
+
+def populated(home: Home, workspace: Workspace) -> Instance:
+    """A store with one space, its Master in `workspace`, the user its administrator."""
+    state = State(home)
+    state.create()
+    space = Space("a" * 16, "Penguins\x1b[31m", now())
+    instance = Instance("b" * 16, space.id, "Master", str(workspace.root.resolve()), now())
+    with state.transaction() as tx:
+        tx.spaces.put(space)
+        tx.instances.put(instance)
+        tx.members.put(Member(space.id, system_user(), Role.ADMINISTRATOR))
+    return instance
+
+
 @pytest.fixture
-def app(home: Home) -> NuvApp:
+def app(home: Home, workspace: Workspace) -> NuvApp:
     """The app with the sample's places."""
-    return NuvApp(Settings(home=str(home.root)), home.root.parent, places=sample.PLACES)
+    populated(home, workspace)
+    return NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
 
 
 @pytest.fixture
-def alone(home: Home) -> Callable[..., NuvApp]:
+def alone(home: Home, workspace: Workspace) -> Callable[..., NuvApp]:
     """An app whose only place holds the widget that a function makes."""
+    populated(home, workspace)
 
     def make(widget: Callable[[], Widget], **settings: Any) -> NuvApp:
         Alone.make = staticmethod(widget)
         spec = PlaceSpec("timeline", __name__, "Alone")
-        return NuvApp(Settings(home=str(home.root), **settings), home.root.parent, places=[spec])
+        return NuvApp(Settings(home=str(home.root), **settings), workspace.root, places=[spec])
 
     return make
 
 
 def shown(app: App[Any]) -> list[str]:
     """What is on the screen, line by line."""
-    width, height = app.size
+    height = app.size.height
     strips = app.screen._compositor.render_strips()
     lines = ["".join(segment.text for segment in strip).rstrip() for strip in strips]
     assert len(lines) == height
@@ -82,8 +113,9 @@ def shown_text(app: App[Any]) -> str:
 
 
 @pytest.fixture
-def sample_terminal(home: Home, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+def sample_terminal(home: Home, workspace: Workspace) -> Iterator[Callable[..., Terminal]]:
     """Starts `nuvtui` with the sample's places in a real pseudo-terminal."""
+    populated(home, workspace)
     started: list[Terminal] = []
 
     def start(columns: int = 80, rows: int = 24, **environment: str) -> Terminal:
@@ -92,7 +124,7 @@ def sample_terminal(home: Home, tmp_path: Path) -> Iterator[Callable[..., Termin
             columns,
             rows,
             {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
-            tmp_path,
+            workspace.root,
         )
         started.append(terminal)
         return terminal

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -45,6 +47,10 @@ class Sample(Place):
 
     def action_go(self) -> None:
         self.did += 1
+        if os.environ.get("SAMPLE_FAULT"):
+            self.did //= 0
+        if os.environ.get("SAMPLE_STUCK"):
+            time.sleep(60)
 
     def command_values(self) -> dict[str, str]:
         return {"name": HOSTILE}
@@ -135,10 +141,14 @@ PLACES = tuple(
 def main() -> None:
     """`nuvtui`, with these places instead of the five."""
     from nuvtui import __main__
+    from nuvtui.tui import signals
     from nuvtui.tui.app import NuvApp
 
     assert NuvApp.__init__.__kwdefaults__
     NuvApp.__init__.__kwdefaults__["places"] = PLACES
+    if os.environ.get("SAMPLE_IGNORE"):  # as under nohup: a hang-up tells nobody
+        signals.SIGNALS = (signal.SIGTERM,)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     __main__.main()
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 import nuvtui.tui.screens.commands  # noqa: F401  (all commands)
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.paths import Home
+from nuvtui.paths import Home, Workspace
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.commands import REGISTRY, Command, Registry, Scope, as_command, key_label, normalise, unusable
 from tests.tui import sample
-from tests.tui.conftest import running, shown_text
+from tests.tui.conftest import populated, running, shown_text
 
 
 @pytest.fixture
@@ -123,9 +123,12 @@ def test_what_is_not_known_stays_as_a_word() -> None:
     assert as_command(Command(id="x.y", title="X", as_command="nuvtui do {name}"), {}) == "nuvtui do NAME"
 
 
-async def test_keys_of_the_settings_work_and_are_what_footer_and_help_show(home: Home) -> None:
+async def test_keys_of_the_settings_work_and_are_what_footer_and_help_show(
+    home: Home, workspace: Workspace
+) -> None:
+    populated(home, workspace)
     settings = Settings(home=str(home.root), keys={"one.go": "f7", "list.down": "f9"})
-    app = NuvApp(settings, home.root.parent, places=sample.PLACES)
+    app = NuvApp(settings, workspace.root, places=sample.PLACES)
     try:
         async with running(app) as pilot:
             assert "F7 do" in shown_text(app)

@@ -110,9 +110,10 @@ class DockerEngine:
             return facts
         parsed = references.parse(reference)
         query = urlencode({"fromImage": parsed.name, "tag": parsed.digest or parsed.tag})
+        layers = _Layers()
         try:
             for message in self._messages("POST", f"/images/create?{query}", reporter, _auth(auth)):
-                self._layer_progress(message, reporter, {})
+                self._layer_progress(message, reporter, layers.seen)
                 if message.error:
                     raise _refused(f"{reference} cannot be pulled", message.error, parsed.registry)
         except _StatusError as error:

@@ -3,7 +3,7 @@
 from nuvtui.tui.commands import Command, Scope, register
 
 register(
-    Scope("export", "Export", contains=("list", "text", "scroll")),
+    Scope("export", "Export"),
     Command(
         id="export.push",
         title="Push to the registry",

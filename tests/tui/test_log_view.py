@@ -306,7 +306,7 @@ async def test_a_million_lines_are_read_only_where_they_are_looked_at(alone: Alo
 
 async def test_odd_lines(alone: Alone, tmp_path: Path) -> None:
     path = tmp_path / "log"
-    bar = b"".join(b"\r%3d%% [%s]" % (number, b"#" * number) for number in range(0, 101))
+    bar = b"".join(b"\r%3d%% [%s]" % (number, b"#" * number) for number in range(101))
     path.write_bytes(
         b"begin\n" + b"x" * 100_000 + b"\n" + bar + b"\n" + "漢字 ".encode() * 100 + b"\n"
         b"\x1b[31mred\x1b[0m \x1b]0;title\x07bell\x07 \x9b2J raw \xff\n\tafter a tab\n"

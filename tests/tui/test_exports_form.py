@@ -129,7 +129,7 @@ async def test_dry_run_lists_what_goes_in_and_what_does_not(tmp_path: Path) -> N
         assert "+ /files/notes.md" in text
         assert "- .env" in text
         assert "tables: numbers" in text
-        assert "FROM nuvtui-test/none:1" in text
+        assert "FROM docker.io/nuvtui-test/none:1" in text
         await press(pilot, "escape")
         assert isinstance(app_of(pilot).screen, ExportForm)
 

@@ -393,7 +393,11 @@ class ExportForm(Frame):
 
         def submitted(task: str) -> None:
             from nuvtui.tui.screens.export_run import ExportRun
+            from nuvtui.tui.screens.exports import Exports
 
+            place = self.nuv.workbench.place("exports")
+            if isinstance(place, Exports):
+                place.select(export)
             self.nuv.switch_screen(ExportRun(TaskView(task, kind="export", title=title), export))
 
         submit(

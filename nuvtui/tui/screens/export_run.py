@@ -8,6 +8,7 @@ from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens.exports_actions import ExportActions, details
+from nuvtui.tui.screens.tasks_outcome import outcome
 from nuvtui.tui.screens.tasks_run import TaskScreen
 from nuvtui.tui.widgets.lines import Line
 
@@ -49,18 +50,16 @@ class ExportRun(TaskScreen, ExportActions):
         self._record = record
         self._show()
 
+    def result(self) -> list[Line | str]:
+        """How it ended: a failure leaves the room to the log, an image is told in full."""
+        if self._record is None or self.seen.status is not TaskStatus.COMPLETED:
+            return TaskScreen.result(self)
+        first = outcome(self.seen, self.nuv.glyphs, result=False)
+        return [*first, *details(self._record, self.nuv.glyphs)[1:]]
+
     def more(self) -> list[Line | str]:
-        """The detail of the record, where the task has ended or is forgotten."""
-        if self._record is None or self._record.status == "running":
-            return []
-        lines = details(self._record, self.nuv.glyphs)
-        failed = self.seen.status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
-        # The task has said what went wrong already, in full.
-        return (
-            ["", *lines[2 if self._record.error and self._record.status == "failed" else 1 :]]
-            if failed
-            else ["", *lines[1:]]
-        )
+        """The record outlives its task."""
+        return ["", *details(self._record, self.nuv.glyphs)] if self._record is not None else []
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """Task and export."""

@@ -52,6 +52,7 @@ class Exports(Place, ExportActions):
         self._shown: list[ExportRecord] = []
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
+        self._wanted = ""
         self._list = _List(id="export-list", empty="No export yet. n makes one.", heading=_heading)
 
     def compose(self) -> ComposeResult:
@@ -91,9 +92,15 @@ class Exports(Place, ExportActions):
             "No export yet. n makes one." if not self.records else f"None is {title}. s shows others."
         )
         shown.set_source(Items(self._shown, self._line, key=lambda record: record.id, text=_text))
+        if self._wanted and shown.move_to_key(self._wanted):
+            self._wanted = ""
         note = f"{len(self._shown)} of {len(self.records)}" if self._filter else ""
         self.set_title(self.TITLE if not self._filter else f"{self.TITLE}: {title}", note)
         self._show_detail()
+
+    def select(self, export: str) -> None:
+        """Put the cursor on an export as soon as it is listed."""
+        self._wanted = export
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Where running exports are."""

@@ -39,8 +39,8 @@ def sign(status: TaskStatus, glyphs: Glyphs) -> tuple[str, Tone]:
     }[status]  # type: ignore[return-value]
 
 
-def outcome(task: TaskView, glyphs: Glyphs) -> list[Line]:
-    """What has to be said about a task: first what went wrong and where, then the result."""
+def outcome(task: TaskView, glyphs: Glyphs, *, result: bool = True) -> list[Line]:
+    """What has to be said about a task: first what went wrong and where, then (`result`) what it brought."""
     lines: list[Line] = []
     if task.status.ended:
         mark, tone = sign(task.status, glyphs)
@@ -57,10 +57,10 @@ def outcome(task: TaskView, glyphs: Glyphs) -> list[Line]:
         lines += [line(part) for part in task.error.message.splitlines() if part.strip()]
         if task.error.hint:
             lines.append(line((f"{glyphs.arrow} ", "accent"), task.error.hint))
-    if task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
+    if result and task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
         lines += _result(task.kind, task.result, glyphs)
-    for warning in task.warnings:
-        lines.append(line((f"{glyphs.warning} {warning}", "warn")))
+    if result:
+        lines += [line((f"{glyphs.warning} {warning}", "warn")) for warning in task.warnings]
     return lines
 
 

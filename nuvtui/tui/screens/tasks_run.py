@@ -211,7 +211,7 @@ class TaskScreen(Frame):
                 lines.append(line(("Waiting to start", "muted")))
             lines += [line((f"{self.nuv.glyphs.warning} {warning}", "warn")) for warning in task.warnings]
             return lines
-        return [*outcome(task, self.nuv.glyphs), *self.more()]
+        return self.result()
 
     def _current(self, step: StepView) -> Line:
         number = len(self.seen.steps)
@@ -220,8 +220,12 @@ class TaskScreen(Frame):
         mark = (self.nuv.glyphs.done, "good") if done else (self.nuv.glyphs.running, "accent")
         return line(mark, f" step {number}: ", (step.title, "strong"), right=[(time, "muted")])  # type: ignore[arg-type]
 
+    def result(self) -> list[Line | str]:
+        """How it ended."""
+        return [*outcome(self.seen, self.nuv.glyphs)]
+
     def more(self) -> list[Line | str]:
-        """What a kind of task has to say besides."""
+        """What is known besides, where the task itself is forgotten."""
         return []
 
     def _step_line(self, step: StepView, width: int) -> Line:

@@ -80,16 +80,23 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False, timeout: float = -1, what: str = "") -> Iterator[None]:
+def locked(
+    path: Path, *, shared: bool = False, timeout: float = -1, what: str = "", mode: int = 0o600
+) -> Iterator[None]:
     """Hold the advisory lock of file `path` (created where missing, never removed).
 
     A lock of the operating system (flock): it ends with its holder, so it can neither go stale nor be stolen.
-    `timeout` in seconds, negative: wait for ever. Raises NuvError (exit code 5) naming `what` on time-out.
+    `mode` is that of a new lock file, whatever the umask. `timeout` in seconds, negative: wait for ever.
+    Raises NuvError (exit code 5) naming `what` on time-out.
     """
     import fcntl
     import time
 
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        os.fchmod(descriptor, mode)
+    except FileExistsError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         flag = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         if timeout < 0:

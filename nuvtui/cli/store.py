@@ -13,6 +13,20 @@ def store() -> None:
     """The snapshot store: check, free, repair."""
 
 
+@store.command("init")
+@click.option("--shared", is_flag=True, help="For a group of users: the home folder's group may use it.")
+@formatted
+@click.pass_context
+def init(ctx: click.Context, shared: bool, form: str) -> None:
+    """Make the store home now; needed only for one that several users share."""
+    opened = services(ctx)
+    is_shared = opened.maintenance.init(shared)
+    emit({"home": str(opened.home.root), "shared": is_shared}, form)
+    if form == "tabulated":
+        who = "its group" if is_shared else "you alone"
+        say(f"The store in {opened.home.root} is for {who}.")
+
+
 @store.command("info")
 @formatted
 @click.pass_context

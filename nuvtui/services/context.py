@@ -130,9 +130,17 @@ class Context:
     def exclusive(self, name: str, what: str, timeout: float = 10.0) -> Iterator[None]:
         """Hold the lock `name`. Raises NuvError (exit code 5) naming `what` where another process keeps it."""
         path = self.home.lock(name)
-        atomic.make_folder(path.parent)
-        with atomic.locked(path, timeout=timeout, what=what):
+        self.make_folder(path.parent)
+        with atomic.locked(path, timeout=timeout, what=what, mode=self.store.file_mode):
             yield
+
+    def make_folder(self, folder: Path) -> None:
+        """Create a folder of the store home; in a shared store the group may write to it."""
+        if folder.is_dir():
+            return
+        atomic.make_folder(folder)
+        if self.store.shared:
+            folder.chmod(0o2770)
 
     def busy(self, name: str) -> bool:
         """True while some process holds the lock `name`."""
@@ -140,7 +148,7 @@ class Context:
         if not path.exists():
             return False
         try:
-            with atomic.locked(path, timeout=0):
+            with atomic.locked(path, timeout=0, mode=self.store.file_mode):
                 return False
         except NuvError:
             return True

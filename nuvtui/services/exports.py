@@ -572,9 +572,11 @@ class _Run:
             report, digest=self._record.digest, run_command=command, warnings=self._record.warnings
         )
         folder = self._context.home.export(self._record.id)
-        atomic.make_folder(folder)
-        atomic.write_file(folder / "report.json", reports.to_json(report))
-        atomic.write_file(folder / "report.md", reports.to_markdown(report).encode())
+        self._context.make_folder(folder.parent)
+        self._context.make_folder(folder)
+        mode = self._context.store.file_mode
+        atomic.write_file(folder / "report.json", reports.to_json(report), mode)
+        atomic.write_file(folder / "report.md", reports.to_markdown(report).encode(), mode)
         self._save(status="completed", finished=clock.now(), run_command=command)
 
     def _take_away(self) -> None:

@@ -11,6 +11,8 @@ from nuvtui.model.snapshot import Snapshot, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
+from nuvtui.state.state import State
+from nuvtui.store.store import Store
 
 GRACE_SECONDS = 24 * 3600.0
 """What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
@@ -39,6 +41,16 @@ class MaintenanceService:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    def init(self, shared: bool = False) -> bool:
+        """Make the store home; `shared`: for a whole group of users. Returns whether it is shared now.
+
+        Without it, the first snapshot makes a store that only its user can read.
+        """
+        store = Store(self._context.home, shared)
+        store.create()
+        State(self._context.home, shared).create()
+        return store.shared
 
     def info(self) -> Any:
         """How much the store holds."""

@@ -1,6 +1,7 @@
 """Spaces and instances: begin, list, create, delete, and find by what people type."""
 
 import builtins
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -147,6 +148,9 @@ class SpacesService:
                     Exit.CONFLICT,
                 )
             prepare_workspace(Workspace(root))
+            self._context.make_folder(shared_root.parents[1])
+            self._context.make_folder(shared_root.parent)
+            self._context.make_folder(shared_root)
             prepare_workspace(Workspace(shared_root))
             tx.spaces.put(space)
             tx.instances.put(master)
@@ -285,9 +289,15 @@ def member_key(member: Member) -> str:
 def prepare_workspace(workspace: Workspace) -> None:
     """Lay out `.nuvtui/` in a folder (created where missing); what is there stays."""
     workspace.root.mkdir(parents=True, exist_ok=True)
-    workspace.applications.mkdir(parents=True, exist_ok=True)
+    # Whoever may work in the project's folder may work with what nuvtui keeps in it.
+    mode = stat.S_IMODE(workspace.root.stat().st_mode)
+    for folder in (workspace.dot, workspace.applications):
+        if not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(mode)
     if not workspace.ignore.exists():
         atomic.write_file(workspace.ignore, IGNORE_FILE.encode(), 0o644)
+        workspace.ignore.chmod(mode & 0o666)
 
 
 def _check_name(name: str, kind: str) -> None:

@@ -55,11 +55,20 @@ def _process_lock(path: Path) -> threading.RLock:
 
 
 def present(path: Path) -> bool:
-    """True where there is a database at `path` (an empty file, as some tools leave it, is none)."""
+    """True where there is a database at `path` (an empty file, as some tools leave it, is none).
+
+    Raises NuvError where that cannot be seen.
+    """
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise NuvError(
+            "The tables cannot be read",
+            f"{path}: {error.strerror}",
+            "Ask the owner of the workspace for access to its folder .nuvtui.",
+        ) from error
 
 
 @contextlib.contextmanager

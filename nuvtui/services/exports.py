@@ -406,18 +406,17 @@ def push_image(engine: Engine, reference: str, reporter: Reporter) -> str:
     return engine.push(reference, registry.credentials(references.parse(reference).registry), reporter)
 
 
-def run_command(record: ExportRecord, application: Application | None) -> str:
+def run_command(report: Report) -> str:
     """The `docker run` command for an image, ready to paste: ports on loopback, secrets and licences from outside."""
     words = ["docker", "run", "--rm", "-it"]
-    if application is not None:
-        for port in application.ports:
-            words += ["-p", f"127.0.0.1:{port}:{port}"]
-        for name in (*application.secrets, *application.license.variables):
-            words += ["-e", name]
-        for file in application.license.files:
-            name = Path(file).name
-            words += ["-v", f"./{name}:{application.workdir.rstrip('/')}/{file}:ro"]
-    return shlex.join([*words, record.image])
+    for port in report.ports:
+        words += ["-p", f"127.0.0.1:{port}:{port}"]
+    for name in (*report.secrets, *report.license_variables):
+        words += ["-e", shlex.quote(name)]
+    for file in report.license_files:
+        licence = shlex.quote(f"{Path(file).name}:{file}:ro")
+        words += ["-v", f'"$PWD"/{licence}']
+    return " ".join([*words, shlex.quote(report.image)])
 
 
 class _Run:
@@ -447,7 +446,7 @@ class _Run:
             manifest = self._snapshot()
             report = self._build(application, manifest)
             self._push()
-            self._report(report, application)
+            self._report(report)
         except Cancelled:
             self._take_away()
             self._save(status="cancelled", finished=clock.now(), failed_stage=self._stage, error="cancelled")
@@ -563,11 +562,11 @@ class _Run:
         digest = push_image(self._engine, self._record.image, self._reporter)
         self._save(digest=digest, pushed=True)
 
-    def _report(self, report: Report, application: Application) -> None:
+    def _report(self, report: Report) -> None:
         from nuvtui.images import report as reports
 
         self._begin("report", "Writing the report")
-        command = run_command(self._record, application)
+        command = run_command(report)
         report = msgspec.structs.replace(
             report, digest=self._record.digest, run_command=command, warnings=self._record.warnings
         )

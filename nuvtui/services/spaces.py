@@ -1,6 +1,7 @@
 """Spaces and instances: begin, list, create, delete, and find by what people type."""
 
 import builtins
+import os
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from nuvtui.model.roles import Action, Role
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import Workspace, find_workspace
 from nuvtui.services.context import Context
+from nuvtui.state.state import Transaction, View
 
 T = TypeVar("T")
 
@@ -125,14 +127,9 @@ class SpacesService:
 
         Raises NuvError where the folder is no folder (2), is a workspace already (5), or the name is taken (5).
         """
-        root = path.absolute()
-        if root.exists() and not root.is_dir():
-            raise NuvError(f"{path} is not a folder", "", "Give the folder of your project.", Exit.USAGE)
-        root.mkdir(parents=True, exist_ok=True)
-        root = root.resolve()
+        root = _folder(path, "Give the folder of your project.")
         name = name or root.name or "space"
-        _check_name(name, "space")
-        self._refuse_nested(root)
+        _check_name(name, "space", " Name the space: `nuvtui init --space NAME`.")
         space = Space(clock.new_id(), name, clock.now())
         master = Instance(clock.new_id(), space.id, MASTER, path_to_text(str(root)), clock.now())
         shared_root = self._context.home.workspace(space.id)
@@ -140,6 +137,7 @@ class SpacesService:
             clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(shared_root)), clock.now()
         )
         with self._context.state.transaction() as tx:
+            self._refuse_nested(tx, root)
             if any(other.name == name for other in tx.spaces.all()):
                 raise NuvError(
                     f"A space {name!r} exists already",
@@ -162,12 +160,11 @@ class SpacesService:
         """Forget a space, its instances and the records of its snapshots. Workspaces on disk stay as they are."""
         view = self._context.view()
         self._context.require(view, Action.MANAGE, space)
-        snapshots = [s.id for s in view.snapshots.all() if s.space == space]
-        for snapshot in snapshots:
-            self._context.store.delete_manifest(snapshot)
+        # First out of the lists, then the manifests: see SnapshotsService.delete.
         with self._context.state.transaction() as tx:
             gone = {i.id for i in tx.instances.all() if i.space == space}
-            for snapshot in [s.id for s in tx.snapshots.all() if s.space == space]:
+            snapshots = [s.id for s in tx.snapshots.all() if s.space == space]
+            for snapshot in snapshots:
                 tx.snapshots.delete(snapshot)
             for export in [e.id for e in tx.exports.all() if e.space == space]:
                 tx.exports.delete(export)
@@ -185,8 +182,10 @@ class SpacesService:
             for instance in gone:
                 tx.instances.delete(instance)
             tx.spaces.delete(space)
+        for snapshot in snapshots:
+            self._context.store.delete_manifest(snapshot)
 
-    def _refuse_nested(self, root: Path) -> None:
+    def _refuse_nested(self, view: View | Transaction, root: Path) -> None:
         """A workspace inside another, or around the store home, would be captured twice: refuse."""
         home = self._context.home.root.resolve()
         if root == home or root in home.parents or home in root.parents:
@@ -196,7 +195,6 @@ class SpacesService:
                 "Choose another folder, or keep the store elsewhere: set NUVTUI_HOME.",
                 Exit.CONFLICT,
             )
-        view = self._context.view()
         for instance in view.instances.all():
             other = Path(text_to_path(instance.workspace))
             if root == other or other in root.parents or root in other.parents:
@@ -234,13 +232,10 @@ class InstancesService:
         _check_name(name, "instance")
         view = self._context.view()
         self._context.require(view, Action.MANAGE, space)
-        root = folder.absolute()
-        if root.exists() and not root.is_dir():
-            raise NuvError(f"{folder} is not a folder", "", "Give a folder: `--path DIR`.", Exit.USAGE)
-        root = root.parent.resolve() / root.name if not root.exists() else root.resolve()
-        self._spaces._refuse_nested(root)
+        root = _folder(folder, "Give a folder: `--path DIR`.")
         instance = Instance(clock.new_id(), space, name, path_to_text(str(root)), clock.now())
         with self._context.state.transaction() as tx:
+            self._spaces._refuse_nested(tx, root)
             if any(i.space == space and i.name == name for i in tx.instances.all()):
                 raise NuvError(
                     f"An instance {name!r} exists already", "", "Choose another name.", Exit.CONFLICT
@@ -265,13 +260,10 @@ class InstancesService:
                 Exit.REFUSED,
             )
         with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
-            for record in view.snapshots.all():
-                if record.instance == instance:
-                    self._context.store.delete_manifest(record.id)
             with self._context.state.transaction() as tx:
-                for record in list(tx.snapshots.all()):
-                    if record.instance == instance:
-                        tx.snapshots.delete(record.id)
+                snapshots = [s.id for s in tx.snapshots.all() if s.instance == instance]
+                for snapshot in snapshots:
+                    tx.snapshots.delete(snapshot)
                 for member in list(tx.members.all()):
                     if member.instance == instance:
                         tx.members.delete(member_key(member))
@@ -279,6 +271,8 @@ class InstancesService:
                     if stage.source.instance == instance:
                         tx.stages.delete(f"{stage.space}/{stage.user}")
                 tx.instances.delete(instance)
+            for snapshot in snapshots:
+                self._context.store.delete_manifest(snapshot)
 
 
 def member_key(member: Member) -> str:
@@ -287,25 +281,43 @@ def member_key(member: Member) -> str:
 
 
 def prepare_workspace(workspace: Workspace) -> None:
-    """Lay out `.nuvtui/` in a folder (created where missing); what is there stays."""
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    # Whoever may work in the project's folder may work with what nuvtui keeps in it.
-    mode = stat.S_IMODE(workspace.root.stat().st_mode)
-    for folder in (workspace.dot, workspace.applications):
-        if not folder.is_dir():
-            folder.mkdir()
-            folder.chmod(mode)
-    if not workspace.ignore.exists():
-        atomic.write_file(workspace.ignore, IGNORE_FILE.encode(), 0o644)
-        workspace.ignore.chmod(mode & 0o666)
+    """Lay out `.nuvtui/` in a folder (created where missing); what is there stays.
+
+    Raises NuvError (1) where the folder cannot be written.
+    """
+    try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        # Whoever may work in the project's folder may work with what nuvtui keeps in it.
+        mode = stat.S_IMODE(workspace.root.stat().st_mode)
+        for folder in (workspace.dot, workspace.applications):
+            if not folder.is_dir():
+                folder.mkdir()
+                folder.chmod(mode)
+        if not workspace.ignore.exists():
+            atomic.write_file(workspace.ignore, IGNORE_FILE.encode(), 0o644)
+            workspace.ignore.chmod(mode & 0o666)
+    except OSError as error:
+        raise NuvError(
+            f"{workspace.root} cannot become a workspace",
+            f"{error.filename or workspace.root}: {error.strerror}",
+            "Check who may write there.",
+        ) from error
 
 
-def _check_name(name: str, kind: str) -> None:
+def _folder(path: Path, hint: str) -> Path:
+    """The real path of a folder that may not exist yet. Raises NuvError (2) where something else is there."""
+    root = Path(os.path.realpath(path))
+    if os.path.lexists(root) and not root.is_dir():
+        raise NuvError(f"{path} is not a folder", "", hint, Exit.USAGE)
+    return root
+
+
+def _check_name(name: str, kind: str, hint: str = "") -> None:
     if not name.strip() or len(name) > 100 or "/" in name or "," in name or not name.isprintable():
         raise NuvError(
             f"{name!r} cannot name {'an' if kind == 'instance' else 'a'} {kind}",
             "expected 1 to 100 printable characters without `/` and `,`",
-            f"For example {slugify(name)!r}.",
+            f"For example {slugify(name)!r}.{hint}",
             Exit.USAGE,
         )
 

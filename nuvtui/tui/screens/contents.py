@@ -1,5 +1,6 @@
 """Contents: any state of the instance, in five sections; each is made when it is first shown."""
 
+import asyncio
 import importlib
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -89,7 +90,7 @@ class Contents(Place):
         self.section = "overview"
         """Id of the section that is shown."""
         self._sections: dict[str, Section] = {}
-        self._records: list[SnapshotRecord] = []
+        self._opening = asyncio.Lock()
 
     def compose(self) -> ComposeResult:
         """Bar and section."""
@@ -149,6 +150,10 @@ class Contents(Place):
         )
 
     async def _open_section(self, focus: bool = False) -> None:
+        async with self._opening:  # a section is mounted before anybody else finds it
+            await self._open_now(focus)
+
+    async def _open_now(self, focus: bool) -> None:
         context = self.nuv.context
         shown = self.shown
         if self.section not in [spec.id for spec in shown]:

@@ -72,6 +72,8 @@ def lines(text: str) -> list[Line]:
         else:
             paragraph.append(row)
     end()
+    while out and not out[-1].text:
+        out.pop()
     return out
 
 

@@ -45,6 +45,8 @@ class Command:
     """One word for the footer; empty: the title."""
     footer: bool = True
     """Shown in the footer."""
+    late: bool = False
+    """In the footer after the keys of what is around: what every list can do gives way to what this place can do."""
     palette: bool = True
     """Listed in the palette."""
     as_command: str = ""
@@ -483,6 +485,7 @@ register(
     ),
     Command(
         id="list.mark",
+        late=True,
         title="Mark",
         keys="space",
         short="mark",
@@ -507,6 +510,7 @@ register(
     ),
     Command(
         id="list.filter",
+        late=True,
         title="Filter",
         keys="/",
         short="filter",

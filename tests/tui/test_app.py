@@ -111,7 +111,7 @@ async def test_a_terminal_that_is_too_small_is_told_the_size(app: NuvApp, size: 
 
 async def test_the_footer_shows_the_keys_of_the_focus_and_never_breaks(app: NuvApp) -> None:
     async with running(app) as pilot:
-        assert shown(app)[-1].split("   ")[0].strip().startswith("Enter open  Space mark  / filter")
+        assert shown(app)[-1].split("   ")[0].strip().startswith("Enter open  x do  Space mark  / filter")
         assert "q quit" in shown(app)[-1]
         await pilot.press("tab")
         await pilot.pause()

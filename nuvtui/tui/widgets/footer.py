@@ -23,13 +23,17 @@ class Footer(LineWidget, can_focus=False):
 
     def _updated(self, screen: Screen[object]) -> None:
         keys: list[tuple[str, str, bool]] = []
+        late: list[tuple[str, str, bool]] = []
         seen: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
             identifier = binding.id or binding.action
             if binding.show and identifier not in seen:
                 seen.add(identifier)
-                keys.append((key_label(binding.key), binding.description, active.enabled))
+                command = REGISTRY.commands.get(identifier)
+                entry = (key_label(binding.key), binding.description, active.enabled)
+                (late if command is not None and command.late else keys).append(entry)
+        keys += late
         if keys != self._keys:
             self._keys = keys
             self.refresh()

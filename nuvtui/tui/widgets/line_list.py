@@ -11,6 +11,7 @@ from textual.strip import Strip
 
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
+from nuvtui.tui.widgets.detail import wrap_lines
 from nuvtui.tui.widgets.lines import Line, LineWidget, Piece, line
 from nuvtui.tui.widgets.prompt import Prompt
 
@@ -277,8 +278,9 @@ class LineList(LineWidget):
         position = self._top + y - self._head
         count = self.count
         if position >= count:
-            if not count and y == self._head:
-                return self.strip(line((f"  {self._nothing()}", "muted")), width, base)
+            said = wrap_lines([line((self._nothing(), "muted"))], max(8, width - 4)) if not count else []
+            if self._head <= y < self._head + len(said):
+                return self.strip(line("  ", *said[y - self._head].left), width, base)
             return Strip.blank(width, base)
         index = self.index(position)
         here = position == self.cursor

@@ -66,7 +66,7 @@ class ChangesService:
 
     def _applications(self, ref: StateRef) -> list[ApplicationPart]:
         if ref.snapshot is not None:
-            return self._context.store.read_manifest(ref.snapshot).applications
+            return self._context.manifest(ref).applications
         instance = self._context.instance(self._context.view(), ref.instance)
         return applications.capture(self._context.workspace(instance))[0]
 

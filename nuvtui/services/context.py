@@ -11,10 +11,11 @@ from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
-from nuvtui.model.names import text_to_path
+from nuvtui.model.names import short, text_to_path
 from nuvtui.model.roles import Action, Role
-from nuvtui.model.snapshot import SnapshotRecord
+from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.space import Instance, Space
+from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home, Workspace
 from nuvtui.state.state import State, View
 from nuvtui.store.store import Store
@@ -95,6 +96,23 @@ class Context:
         mine = (record for record in view.snapshots.all() if record.instance == instance)
         return max(mine, key=lambda record: (record.created, record.id), default=None)
 
+    def manifest(self, ref: StateRef) -> Snapshot:
+        """The manifest of the snapshot that `ref` names.
+
+        Raises NuvError (3) where there is none, or it is not one of that instance: the role that was checked for
+        the one instance must not open the snapshots of another.
+        """
+        assert ref.snapshot is not None
+        manifest = self.store.read_manifest(ref.snapshot)
+        if manifest.instance.id != ref.instance:
+            raise NuvError(
+                f"No snapshot {short(ref.snapshot)} in {self.instance(self.view(), ref.instance).name}",
+                "it is one of another instance",
+                "List them: `nuvtui snapshots list`.",
+                Exit.NOT_FOUND,
+            )
+        return manifest
+
     def role(self, view: View, space: str, instance: str | None) -> Role | None:
         """The acting user's role in the instance (None: in the space as a whole)."""
         held = [
@@ -107,13 +125,25 @@ class Context:
     def require(self, view: View, action: Action, space: str, instance: str | None = None) -> None:
         """Raise NuvError (exit code 4), naming the role needed and the role held, where `action` is not allowed."""
         held = self.role(view, space, instance)
-        if roles.allows(held, action):
-            return
+        if not roles.allows(held, action):
+            raise self._role_error(view, action, space, instance, held)
+
+    def _role_error(
+        self, view: View, action: Action, space: str, instance: str | None, held: Role | None
+    ) -> NuvError:
         where = self.space(view, space).name
         if instance is not None:
             where += f"/{self.instance(view, instance).name}"
-        has = f"{self.user} has the role {held}" if held else f"{self.user} is not a member"
-        raise NuvError(
+        elsewhere = roles.highest(
+            [m.role for m in view.members.all() if m.space == space and m.user == self.user]
+        )
+        if held is not None:
+            has = f"{self.user} has the role {held}"
+        elif elsewhere is not None:
+            has = f"{self.user} has the role {elsewhere} in another instance only"
+        else:
+            has = f"{self.user} is not a member"
+        return NuvError(
             f"You may not {action}",
             f"{where} needs the role {roles.needed(action)}; {has}",
             "A space administrator can change that: `nuvtui members set USER ROLE`.",
@@ -122,9 +152,9 @@ class Context:
 
     def require_somewhere(self, view: View, action: Action, space: str) -> None:
         """As `require`, where a role in any one instance of the space is enough."""
-        held = [m.role for m in view.members.all() if m.space == space and m.user == self.user]
-        if not roles.allows(roles.highest(held), action):
-            self.require(view, action, space)
+        held = roles.highest([m.role for m in view.members.all() if m.space == space and m.user == self.user])
+        if not roles.allows(held, action):
+            raise self._role_error(view, action, space, None, held)
 
     @contextlib.contextmanager
     def exclusive(self, name: str, what: str, timeout: float = 10.0) -> Iterator[None]:

@@ -12,6 +12,7 @@ import msgspec
 
 from nuvtui import clock
 from nuvtui.errors import Cancelled, Exit, NuvError
+from nuvtui.model import roles
 from nuvtui.model.distribution import (
     Counts,
     Distribution,
@@ -383,11 +384,16 @@ class DistributionService:
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def messages(self, instance: str) -> builtins.list[Message]:
-        """Messages of distributions to an instance that the acting user has not read yet, oldest first."""
+        """Messages of distributions to an instance that the acting user has not read yet, oldest first.
+
+        None for those who may not view the instance.
+        """
+        view = self._context.view()
+        target = view.instances.get(instance)
+        if target is None or not roles.allows(self._context.role(view, target.space, instance), Action.VIEW):
+            return []
         found = [
-            m
-            for m in self._context.view().messages.all()
-            if m.instance == instance and self._context.user not in m.read_by
+            m for m in view.messages.all() if m.instance == instance and self._context.user not in m.read_by
         ]
         return sorted(found, key=lambda m: m.created)
 
@@ -444,7 +450,7 @@ class DistributionService:
         """All objects of a state. For the Current State nothing is written to the store."""
         files = self._states.files(ref)
         if ref.snapshot is not None:
-            manifest = self._context.store.read_manifest(ref.snapshot)
+            manifest = self._context.manifest(ref)
             tables, parts = manifest.tables, manifest.applications
         else:
             instance = self._context.instance(self._context.view(), ref.instance)

@@ -130,7 +130,7 @@ class ExportsService:
 
     def _tables(self, spec: ExportSpec) -> builtins.list[str]:
         if spec.snapshot is not None:
-            return [t.name for t in self._context.store.read_manifest(spec.snapshot).tables]
+            return [t.name for t in self._context.manifest(StateRef(spec.instance, spec.snapshot)).tables]
         from nuvtui.tables.database import Tables
 
         instance = self._context.instance(self._context.view(), spec.instance)
@@ -158,7 +158,7 @@ class ExportsService:
                 )
             snapshot = newest.id
             findings.append(Finding("note", "snapshot", f"planned from the newest snapshot {snapshot[:8]}"))
-        manifest = self._context.store.read_manifest(snapshot)
+        manifest = self._context.manifest(StateRef(spec.instance, snapshot))
         recipe = self._recipe(spec, application, manifest, "0" * 16)
         known = self._known_values(application)
         findings += guard.scan_application(application, known)
@@ -492,7 +492,7 @@ class _Run:
     def _snapshot(self) -> Snapshot:
         self._begin("snapshot", "Fixing the state to export")
         if self._spec.snapshot is not None:
-            return self._context.store.read_manifest(self._spec.snapshot)
+            return self._context.manifest(StateRef(self._spec.instance, self._spec.snapshot))
         instance = self._context.instance(self._context.view(), self._spec.instance)
         with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
             manifest = capture.take(

@@ -28,8 +28,8 @@ class MembersService:
     def set(self, space: str, user: str, role: Role, instance: str | None = None) -> Member:
         """Give `user` a role in one instance, or (None) in the whole space.
 
-        Raises NuvError: role (4); an administrator of one instance, or an unknown user name (2); the space would
-        be left without an administrator (6).
+        Raises NuvError: role (4); an administrator of one instance, or an unknown user name (2); no such instance (3); the
+        space would be left without an administrator (6).
         """
         if not user or "/" in user or not user.isprintable():
             raise NuvError(f"{user!r} is not a user name", "", "Use the login name.", Exit.USAGE)
@@ -52,6 +52,13 @@ class MembersService:
         member = Member(space, user, role, instance)
         with self._context.state.transaction() as tx:
             self._context.require(tx, Action.MANAGE, space)
+            if instance is not None and self._context.instance(tx, instance).space != space:
+                raise NuvError(
+                    f"No instance {instance} in this space",
+                    "it is one of another space",
+                    "List them: `nuvtui instances list`.",
+                    Exit.NOT_FOUND,
+                )
             tx.members.put(member)
             self._refuse_headless(tx.members.all(), space)
         return member

@@ -42,8 +42,8 @@ class RestoreService:
         view = self._context.view()
         manifest = self._context.store.read_manifest(snapshot)
         target = self._context.instance(view, instance_id or manifest.instance.id)
-        self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
         self._context.require(view, Action.MODIFY, target.space, target.id)
+        self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
         with self._context.exclusive(f"instance-{target.id}", f"Instance {target.name}"):
             backup, done = transition.run(
                 self._context,

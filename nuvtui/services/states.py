@@ -114,7 +114,7 @@ class StatesService:
         if ref.snapshot is None:
             newest = self._context.newest(view, instance.id)
             return CurrentState(self._context, instance, newest.id if newest else None)
-        return SnapshotState(self._context, self._context.store.read_manifest(ref.snapshot))
+        return SnapshotState(self._context, self._context.manifest(ref))
 
     def readme(self, instance: str) -> str | None:
         """The README of an instance's Current State: the one thing that an observer may read."""
@@ -127,7 +127,7 @@ class StatesService:
     def files(self, ref: StateRef, reporter: Reporter | None = None) -> Files:
         """The files of a state as trees. For the Current State: scans the workspace, writes nothing to the store."""
         if ref.snapshot is not None:
-            manifest = self._context.store.read_manifest(ref.snapshot)
+            manifest = self._context.manifest(ref)
             part = manifest.files
             return Files(bytes.fromhex(part.root), self._context.store.tree, part.count, part.bytes)
         view = self._context.view()

@@ -58,7 +58,7 @@ class TableStates:
 
     def _parts(self, ref: StateRef) -> list[TablePart]:
         if ref.snapshot is not None:
-            return self._context.store.read_manifest(ref.snapshot).tables
+            return self._context.manifest(ref).tables
         view = self._context.view()
         tables = self._live(ref)
         newest = self._context.newest(view, ref.instance)

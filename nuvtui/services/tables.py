@@ -45,7 +45,7 @@ class TablesService:
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
-        manifest = self._context.store.read_manifest(ref.snapshot)
+        manifest = self._context.manifest(ref)
         return parquet.query(
             manifest.tables, self._context.store, self._context.home.cache / "tables", sql, limit
         )
@@ -70,7 +70,7 @@ class TablesService:
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
-        for part in self._context.store.read_manifest(ref.snapshot).tables:
+        for part in self._context.manifest(ref).tables:
             if part.name == table:
                 parquet.Captured(self._context.store, part, self._context.home.cache / "tables").export(file)
                 return

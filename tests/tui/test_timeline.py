@@ -228,3 +228,15 @@ def test_way_back_is_that_of_the_last_change() -> None:
     distributed = way_back([task("distribute", "i", targets=targets), restore], "s", "i")
     assert distributed is not None
     assert distributed.backups == [("x", "bx")]
+
+
+async def test_one_comes_back_to_what_changed_meanwhile(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nuvtui.tui.screens.timeline.FRESH", -1.0)
+    async with opened(study) as pilot:
+        await until(pilot, lambda: says(pilot, "Changed since second-data"), "the status")
+        await press(pilot, "5")
+        (study.root / "made-meanwhile.txt").write_text("new")
+        await press(pilot, "1")
+        await until(pilot, lambda: says(pilot, "+ made-meanwhile.txt"), "the new status")

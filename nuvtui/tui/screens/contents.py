@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from textual.app import ComposeResult
@@ -14,6 +14,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
+from nuvtui.model.task import TaskView
 from nuvtui.tui.commands import REGISTRY, bindings, key_label
 from nuvtui.tui.screens import describe, state_actions
 from nuvtui.tui.screens.section import Section
@@ -91,6 +92,7 @@ class Contents(Place):
         """Id of the section that is shown."""
         self._sections: dict[str, Section] = {}
         self._opening = asyncio.Lock()
+        self._ended: frozenset[str] | None = None
 
     def compose(self) -> ComposeResult:
         """Bar and section."""
@@ -124,6 +126,21 @@ class Contents(Place):
         if context.state.snapshot is not None:
             self._look_whether_it_is_there(context.state)
         self.call_next(self._open_section)
+
+    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+        """Work on the instance ended: what the Current State holds may be something else."""
+        context = self.nuv.context
+        ended = frozenset(task.id for task in tasks if task.status.ended)
+        new = ended - self._ended if self._ended is not None else frozenset()
+        self._ended = ended
+        changed = any(task.id in new and task.kind in state_actions.CHANGING for task in tasks)
+        if (
+            changed
+            and context.state is not None
+            and context.state.snapshot is None
+            and self.current is not None
+        ):
+            self.current.reread()
 
     def _retitle(self) -> None:
         section = self.current

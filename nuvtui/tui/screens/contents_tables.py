@@ -261,11 +261,6 @@ class Tables(Section):
         instance = services.context.instance(view, self.ref.instance)
         services.context.require(view, action, instance.space, instance.id)
 
-    def tasks_ended(self) -> None:
-        """An import may have ended: read again."""
-        if self.is_current:
-            self.reread()
-
     def action_export(self) -> None:
         """Ask for a file, then write the table to it."""
         ref, table, nuv = self.ref, self.table, self.nuv

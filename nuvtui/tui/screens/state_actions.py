@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from nuvtui.tui.screens.contents import Contents
 
 
+CHANGING = ("snapshot", "restore", "distribute", "recall", "import-table")
+"""Kinds of tasks after which a Current State may differ in another way."""
+
+
 def where_values(node: Scoped) -> dict[str, str]:
     """Words for "as command": space and instance by name."""
     context = node.nuv.context

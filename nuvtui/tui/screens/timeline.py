@@ -1,5 +1,6 @@
 """The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,8 +32,8 @@ REST = 0.12
 """Seconds that the cursor rests on a snapshot before its manifest is read."""
 SHOWN = 200
 """Changes of the Current State that the detail lists."""
-CHANGING = ("snapshot", "restore", "distribute", "recall", "import-table")
-"""Kinds of tasks after which the Current State may differ in another way."""
+FRESH = 3.0
+"""Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
 
 class States(Source):
@@ -120,6 +121,7 @@ class Timeline(Place):
         self._problem: NuvError | None = None
         self._looked: tuple[str, str] | None = None
         """Instance and newest snapshot that the status is about."""
+        self._looked_at = 0.0
         self._manifest: Snapshot | None = None
         self._rest: Timer | None = None
         self._ended: frozenset[str] | None = None
@@ -187,15 +189,20 @@ class Timeline(Place):
                 note = f"u undoes: {back.what}  {self.nuv.glyphs.dot}  {note}"
         self.set_title(self.TITLE, note)
 
-    def _look(self) -> None:
-        """Compare the Current State with the newest snapshot, in a process of its own."""
+    def _look(self, *, quietly: bool = False) -> None:
+        """Compare the Current State with the newest snapshot, in a process of its own.
+
+        `quietly`: what was known stays on the screen until the answer is there.
+        """
         instance = self._instance
         if not instance:
             return
         self._looked = (instance, self._records[0].id if self._records else "")
-        self._diff = self._problem = None
-        self.states.refresh_key(CURRENT)
-        self._show_detail()
+        self._looked_at = time.monotonic()
+        if not quietly:
+            self._diff = self._problem = None
+            self.states.refresh_key(CURRENT)
+            self._show_detail()
         self.load(
             lambda: self._aside.status(self.nuv.services, instance),
             self._show_status,
@@ -203,10 +210,27 @@ class Timeline(Place):
             failed=self._status_failed,
         )
 
+    def _look_after_absence(self) -> None:
+        """One comes back, from another place or another window: files may have changed meanwhile."""
+        if self.on_screen and self._read and time.monotonic() - self._looked_at > FRESH:
+            self._look(quietly=True)
+
+    def on_mount(self) -> None:
+        """Look again when the terminal gets the focus, where it tells."""
+        self.watch(
+            self.app, "app_focus", lambda focus: self._look_after_absence() if focus else None, init=False
+        )
+
+    def catch_up(self) -> None:
+        """Shown again."""
+        super().catch_up()
+        self._look_after_absence()
+
     def _show_status(self, diff: Diff) -> None:
-        self._diff = diff
-        self.states.refresh_key(CURRENT)
-        self._show_detail()
+        if diff != self._diff or self._problem is not None:
+            self._diff, self._problem = diff, None
+            self.states.refresh_key(CURRENT)
+            self._show_detail()
 
     def _status_failed(self, error: NuvError) -> None:
         self._problem = error
@@ -215,7 +239,9 @@ class Timeline(Place):
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Show how far the work on this instance is; look again when it ended."""
-        mine = [task for task in tasks if task.instance == self._instance and task.kind in CHANGING]
+        mine = [
+            task for task in tasks if task.instance == self._instance and task.kind in state_actions.CHANGING
+        ]
         running = next((task for task in mine if not task.status.ended), None)
         self.set_class(running is not None, "-working")
         if running is not None:

@@ -1,0 +1,125 @@
+"""Welcome, spaces and instances, members and messages, by their keys."""
+
+from pathlib import Path
+
+import pytest
+
+from nuvtui.config import Settings
+from nuvtui.model.distribution import Strategies
+from nuvtui.model.roles import Role
+from nuvtui.model.stage import StateRef
+from nuvtui.paths import Home
+from nuvtui.tui.app import NuvApp
+from tests.tui.sharing import lay_out, press, says, settled, until
+from tests.tui.states import Study, dialog_text, fill, opened
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return lay_out(tmp_path, table=False)
+
+
+async def test_a_folder_in_no_space_becomes_one(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Mine\n")
+    app = NuvApp(Settings(home=str(home.root)), folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: says(pilot, "This folder is in no space yet"), "the welcome")
+        await press(pilot, "enter")
+        await fill(pilot, "mine")
+        await until(pilot, lambda: says(pilot, "No snapshot yet"), "the Timeline")
+        assert says(pilot, "mine / Master")
+    assert (folder / ".nuvtui" / "ignore").exists()
+
+
+async def test_the_welcome_leads_to_a_space(study: Study, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    async with opened(study, elsewhere) as pilot:
+        await until(pilot, lambda: says(pilot, "Go to space study"), "the welcome")
+        await press(pilot, "down", "enter")
+        await until(pilot, lambda: says(pilot, "first-data"), "the Timeline of the space")
+
+
+async def test_the_demo_is_laid_out(home: Home, tmp_path: Path) -> None:
+    app = NuvApp(Settings(home=str(home.root)), tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: says(pilot, "Try the demo"), "the welcome")
+        await press(pilot, "G", "enter", "enter")
+        await until(pilot, lambda: says(pilot, "first-results"), "the demo's Timeline")
+    assert (tmp_path / "nuvtui-demo" / "penguins" / "analysis.py").exists()
+
+
+async def test_another_instance_is_opened_made_and_deleted(study: Study, tmp_path: Path) -> None:
+    def names() -> list[str]:
+        return [instance.name for instance in study.services.instances.list(study.space.id)]
+
+    async with opened(study) as pilot:
+        await press(pilot, "o")
+        await until(pilot, lambda: says(pilot, "Spaces and instances"), "the spaces")
+        await press(pilot, "plus")
+        await fill(pilot, "copy", str(tmp_path / "copy"))
+        await until(pilot, lambda: "copy" in names(), "the instance")
+        await until(pilot, lambda: says(pilot, "copy"), "the instance in the list")
+        await press(pilot, "slash", *"copy", "enter", "enter")
+        await until(pilot, lambda: says(pilot, "study / copy"), "the instance in the header")
+        await press(pilot, "o", "slash", *"copy", "enter", "d")
+        assert "instance study/copy" in dialog_text(pilot)
+        await press(pilot, "right", "enter")
+        await until(pilot, lambda: "copy" not in names(), "the deletion")
+        await until(pilot, lambda: says(pilot, "study / Master"), "the instance of the folder")
+    assert (tmp_path / "copy").is_dir()
+
+
+async def test_members_are_added_changed_and_removed(study: Study) -> None:
+    def roles() -> dict[str, str]:
+        return {member.user: member.role for member in study.services.members.list(study.space.id)}
+
+    me = study.services.user
+    async with opened(study) as pilot:
+        await press(pilot, "o")
+        await until(pilot, lambda: says(pilot, "reviewer"), "the spaces")
+        await press(pilot, "m")
+        await until(pilot, lambda: says(pilot, "whole space"), "the members")
+        await press(pilot, "plus")
+        await fill(pilot, "nobody")
+        await press(pilot, "enter", "down", "down", "enter")
+        await until(pilot, lambda: roles().get("nobody") == Role.VIEWER, "the member")
+        await until(pilot, lambda: says(pilot, "nobody"), "the member in the list")
+        await press(pilot, "g", "e", "down", "enter")
+        await until(pilot, lambda: roles().get("nobody") == Role.EDITOR, "the role")
+        await until(pilot, lambda: says(pilot, "instance editor"), "the role in the list")
+        await press(pilot, "d", "right", "enter")
+        await until(pilot, lambda: "nobody" not in roles(), "the end of it")
+        await until(pilot, lambda: not says(pilot, "instance editor"), "the list")
+        await press(pilot, "d", "right", "enter")  # oneself, the last administrator
+        await until(
+            pilot, lambda: "A space needs a space administrator" in screen_title(pilot), "the refusal"
+        )
+    assert roles() == {me: Role.ADMINISTRATOR}
+
+
+def screen_title(pilot: object) -> str:
+    """The title of the dialog in front."""
+    dialogs = pilot.app.screen.query("#dialog")  # type: ignore[attr-defined]
+    return str(dialogs.first().border_title) if dialogs else ""
+
+
+async def test_a_message_is_shown_once_and_read(study: Study) -> None:
+    services = study.services
+    services.staging.add(StateRef(study.master.id), ["notes.md"])
+    services.distribution.distribute(
+        study.space.id, [study.reviewer.id], Strategies(), "Please look\x1b[2J at it"
+    )
+    async with opened(study, study.reviewer_root) as pilot:
+        await until(pilot, lambda: len(pilot.app.screen_stack) > 1, "the message")
+        assert "Please look␛[2J at it" in dialog_text(pilot)
+        await press(pilot, "enter")
+        await until(pilot, lambda: not services.distribution.messages(study.reviewer.id), "the mark")
+    async with opened(study, study.reviewer_root) as pilot:
+        await until(pilot, lambda: says(pilot, "study / reviewer"), "the instance")
+        await settled(pilot)
+        assert len(pilot.app.screen_stack) == 1

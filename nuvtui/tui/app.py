@@ -346,6 +346,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         if not isinstance(entry, Entry):
             return
         node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
+        if entry.command.enabled is not None and not entry.command.enabled(node):
+            self.notify(f"{entry.command.title}: not possible here now.", severity="warning")
+            return
         await self.run_action(entry.command.call or entry.command.action, node)
 
     def action_as_command(self) -> None:

@@ -98,6 +98,28 @@ async def test_space_marks_and_goes_on_and_ranges_are_marked_at_once(alone: Alon
         assert widget.marked == set()
 
 
+async def test_reading_again_draws_only_what_changed(alone: Alone) -> None:
+    names = [f"s{number}" for number in range(50)]
+    app = alone(lambda: LineList(strings(names)))
+    async with running(app) as pilot:
+        widget = list_of(app)
+        drawn: list[int] = []
+        draw = widget.render_line
+
+        def counted(y: int) -> Any:
+            drawn.append(y)
+            return draw(y)
+
+        widget.render_line = counted  # type: ignore[method-assign]
+        widget.set_source(strings(names))
+        await pilot.pause()
+        assert drawn == []
+        widget.set_source(strings([*names[:7], "another", *names[8:]]))
+        await pilot.pause()
+        assert drawn == [7]
+        assert "another" in shown_text(app)
+
+
 async def test_a_list_that_is_not_for_marking_has_no_mark_key(alone: Alone) -> None:
     app = alone(lambda: LineList(Counting(5)))
     async with running(app) as pilot:

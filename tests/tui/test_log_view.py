@@ -361,3 +361,18 @@ async def test_y_copies_a_small_log_and_names_the_file_of_a_large_one(alone: Alo
         await settle(pilot)
         notices = [notice.message for notice in app._notifications]
         assert any("too large" in notice and str(log) in notice for notice in notices)
+
+
+async def test_a_log_given_before_the_view_is_on_the_screen(alone: Alone, log: Path) -> None:
+    def make() -> LogView:
+        view = LogView()
+        view.show_file(log, growing=True)
+        return view
+
+    app = alone(make)
+    async with running(app) as pilot:
+        await looked(pilot)
+        assert "line 999" in shown_text(app)
+        append(log, "and on\n")
+        await looked(pilot)
+        assert "and on" in shown_text(app)

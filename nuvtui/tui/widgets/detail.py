@@ -41,34 +41,19 @@ class DetailPane(LineWidget):
         new = [line(item) if isinstance(item, str) else item for item in lines]
         if new == self._lines:
             return
-        before = self._seen() if self.size.width else None
         self._lines = new
         self._wrapped = None
         if not keep:
             self._top = 0
-        if before is None or self._auto_height:
-            self.refresh(layout=self._auto_height)
-            return
-        self._top = max(0, min(self._top, len(self._rows) - self.size.height))
-        after = self._seen()
-        if before[1:] != after[1:]:
-            self.refresh()  # the scrollbar
-            return
-        for y, (old, current) in enumerate(zip(before[0], after[0], strict=True)):
-            if old != current:
-                self.refresh_line(y)
+        if self._auto_height:
+            self.refresh(layout=True)
+        else:
+            self._top = max(0, min(self._top, len(self._rows) - self.size.height))
+            self.refresh_changed()
 
     @property
     def _auto_height(self) -> bool:
         return self.styles.height is not None and self.styles.height.is_auto
-
-    def _seen(self) -> tuple[list[Line], int, int]:
-        """The lines in view, and what the scrollbar is made of (only where there is one)."""
-        height = self.size.height
-        rows = self._rows
-        view = rows[self._top : self._top + height]
-        bar = (self._top, len(rows)) if len(rows) > height else (0, 0)
-        return view + [Line()] * (height - len(view)), *bar
 
     def show_text(self, text: str) -> None:
         """Show a text with its own line ends."""

@@ -181,7 +181,7 @@ class LineList(LineWidget):
         if found is not None:
             self._top += self.cursor - old
         self._show_cursor()
-        self.refresh()
+        self.refresh_changed()
         self.refresh_bindings()
         self.post_message(self.Highlighted(self))
 
@@ -217,10 +217,10 @@ class LineList(LineWidget):
         if position == self.cursor or not count:
             return
         old, self.cursor = self.cursor, position
-        if self._anchor is not None:
-            self.refresh()
         if self._show_cursor():
             self.refresh()
+        elif self._anchor is not None:
+            self.refresh_changed()
         else:
             self._refresh_row(old)
             self._refresh_row(position)
@@ -324,7 +324,7 @@ class LineList(LineWidget):
     def set_marked(self, keys: set[Hashable]) -> None:
         """Mark exactly `keys`."""
         self.marked = set(keys)
-        self.refresh()
+        self.refresh_changed()
         self.post_message(self.Marked(self))
 
     def action_mark(self) -> None:
@@ -339,13 +339,13 @@ class LineList(LineWidget):
             self.move_to(self.cursor + 1)
         else:
             self._anchor = None
-            self.refresh()
+            self.refresh_changed()
         self.post_message(self.Marked(self))
 
     def action_range(self) -> None:
         """Begin a range, or give it up."""
         self._anchor = self.cursor if self._anchor is None else None
-        self.refresh()
+        self.refresh_changed()
 
     def action_mark_all(self) -> None:
         """Mark every line shown; where all are, none."""
@@ -356,7 +356,7 @@ class LineList(LineWidget):
         """Esc: give up a range, then the filter; False where there was neither."""
         if self._anchor is not None:
             self._anchor = None
-            self.refresh()
+            self.refresh_changed()
             return True
         if self.filter:
             self.set_filter("")
@@ -481,6 +481,6 @@ class LineList(LineWidget):
         self._filtered()
 
     def _filtered(self) -> None:
-        self.refresh()
+        self.refresh_changed()
         self.refresh_bindings()
         self.post_message(self.Highlighted(self))

@@ -121,6 +121,7 @@ class LineWidget(Widget, Scoped, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None, title: str = "") -> None:
         super().__init__(id=id, classes=classes)
         self._styles_of: dict[str, Style] = {}
+        self._drawn: dict[int, Strip] = {}
         if title:
             self.set_title(title)
 
@@ -192,7 +193,19 @@ class LineWidget(Widget, Scoped, can_focus=True):
         width = self.size.width
         if width <= 0:
             return Strip([])
-        return self.draw(y, width).simplify()
+        strip = self.draw(y, width).simplify()
+        self._drawn[y] = strip
+        return strip
+
+    def refresh_changed(self) -> None:
+        """Repaint the lines that look different from what was drawn last, and only those."""
+        width, height = self.size
+        if not width or len(self._drawn) < height:
+            self.refresh()
+            return
+        for y in range(height):
+            if self.draw(y, width).simplify() != self._drawn.get(y):
+                self.refresh_line(y)
 
     def draw(self, y: int, width: int) -> Strip:
         """Line `y` in exactly `width` cells."""

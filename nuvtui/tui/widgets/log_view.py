@@ -216,13 +216,13 @@ class LogView(LineWidget):
         if self.following:
             self._layout = None
             self._top = self._bottom()
-            self.refresh()
+            self.refresh_changed()
             return
         # Below the view: only the status line changes. Within it: the lines that were not there.
         layout = self._lines()
         if len(layout) < self._height or any(self._number(row) >= before - 1 for row, _ in layout):
             self._layout = None
-            self.refresh()
+            self.refresh_changed()
         else:
             self._refresh_status()
 

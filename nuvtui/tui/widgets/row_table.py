@@ -147,7 +147,7 @@ class RowTable(LineList):
                 width_of(sanitise.line(text_of(row[at])[: 2 * WIDEST])) for row in rows if at < len(row)
             )
             column.width = min(WIDEST, max([column.width, 1, *widths]))
-        self.refresh()
+        self.refresh_changed()
         self.post_message(self.Highlighted(self))
 
     # drawing

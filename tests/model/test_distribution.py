@@ -31,7 +31,9 @@ def apply(target: dict[str, int], source: dict[str, int], outcome) -> dict[str, 
 
 
 @given(states, states)
-def test_overwrite_replaces_creates_and_keeps_the_rest(source: dict[str, int], target: dict[str, int]) -> None:
+def test_overwrite_replaces_creates_and_keeps_the_rest(
+    source: dict[str, int], target: dict[str, int]
+) -> None:
     assert apply(target, source, plan(source, target, Strategy.OVERWRITE)) == target | source
 
 
@@ -61,7 +63,9 @@ def test_every_object_of_the_target_has_exactly_one_outcome(
 
 
 @given(trees, trees, st.sampled_from([Strategy.OVERWRITE, Strategy.EXTRA, Strategy.MIRROR]))
-def test_paths_never_clash_afterwards(source: dict[str, int], target: dict[str, int], strategy: Strategy) -> None:
+def test_paths_never_clash_afterwards(
+    source: dict[str, int], target: dict[str, int], strategy: Strategy
+) -> None:
     outcome = plan_paths(source, target, strategy)
     after = apply(target, source, outcome)
     assert without_clashes(after) == after

@@ -1,3 +1,5 @@
+"""Paths as text and names as slugs."""
+
 import json
 import os
 

@@ -1,3 +1,5 @@
+"""The role table of the domain."""
+
 import pytest
 
 from nuvtui.model.roles import Action, Role, allows, highest, needed

@@ -1,3 +1,5 @@
+"""Nothing of outside text reaches a terminal as control."""
+
 import unicodedata
 
 from hypothesis import given
@@ -14,7 +16,8 @@ def dangerous(text: str, allowed: str = "") -> list[str]:
     return [
         char
         for char in text
-        if char not in allowed and (unicodedata.category(char) in ("Cc", "Cs") or char in "\u202e\u202d\u2066\u2067\u2068")
+        if char not in allowed
+        and (unicodedata.category(char) in ("Cc", "Cs") or char in "\u202e\u202d\u2066\u2067\u2068")
     ]
 
 

@@ -1,3 +1,5 @@
+"""The event contract and its fold."""
+
 from typing import Any
 
 import msgspec
@@ -6,7 +8,9 @@ from nuvtui.model.task import Event, Failure, TaskStatus, fold
 
 
 def events(*specs: tuple[str, dict[str, Any]]) -> list[Event]:
-    return [Event(1, n, f"2026-01-01T00:00:{n:02d}", kind, **fields) for n, (kind, fields) in enumerate(specs)]  # type: ignore[arg-type]
+    return [
+        Event(1, n, f"2026-01-01T00:00:{n:02d}", kind, **fields) for n, (kind, fields) in enumerate(specs)
+    ]  # type: ignore[arg-type]
 
 
 def test_the_contract_of_a_line() -> None:

@@ -42,7 +42,8 @@ def code_revision(workspace: Workspace) -> CodeRevision | None:
 
 
 def _git(workspace: Workspace, *arguments: str) -> str | None:
-    # The repository's own configuration must not make git run programs, take locks or ask questions.
+    # The repository's own configuration must not make git run monitors or hooks, take locks or ask questions.
+    # (Filters that it configures do run, as git-lfs does: without them all files they cover would count as dirty.)
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
     environ = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:

@@ -19,6 +19,8 @@ import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
+from nuvtui.model.distribution import Strategies, TargetPlan
+from nuvtui.model.export import ExportSpec, Finding
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import Failure
@@ -56,6 +58,23 @@ class Aside:
         """Bytes that deleting snapshots would free. For a thread; raises NuvError."""
         return int(self._ask(services, "freed", {"snapshots": snapshots}))
 
+    def dry_run(
+        self, services: Services, space: str, targets: list[str], strategies: Strategies
+    ) -> list[TargetPlan]:
+        """What a distribution of the stage would do. For a thread; raises NuvError."""
+        arguments = {"space": space, "targets": targets, "strategies": msgspec.to_builtins(strategies)}
+        return msgspec.convert(self._ask(services, "dry-run", arguments), list[TargetPlan])
+
+    def preflight(self, services: Services, spec: ExportSpec) -> list[Finding]:
+        """What stands in the way of an export. For a thread; raises NuvError."""
+        return msgspec.convert(
+            self._ask(services, "preflight", {"spec": msgspec.to_builtins(spec)}), list[Finding]
+        )
+
+    def plan(self, services: Services, spec: ExportSpec) -> Any:
+        """The dry run of an export (`services.exports.ExportPlan`) as plain values. For a thread; raises NuvError."""
+        return self._ask(services, "plan", {"spec": msgspec.to_builtins(spec)})
+
     def demo(self, services: Services, folder: Path) -> str:
         """Lay out the demo study in a folder; the id of its Master. For a thread; raises NuvError."""
         return str(self._ask(services, "demo", {"folder": path_to_text(str(folder))}))
@@ -84,7 +103,7 @@ class Aside:
             found = msgspec.json.decode(answer)
         except msgspec.DecodeError:
             raise NuvError(
-                "The comparison ended without an answer",
+                "No answer came",
                 "its process was stopped" if child.returncode < 0 else "it met an unexpected error",
                 "Try again; on the command line: nuvtui status",
             ) from None
@@ -107,6 +126,14 @@ def answer(request: dict[str, Any]) -> Any:
         case "diff":
             old = msgspec.convert(arguments["old"], StateRef | None)
             return services.changes.diff(old, msgspec.convert(arguments["new"], StateRef))
+        case "dry-run":
+            return services.distribution.dry_run(
+                arguments["space"], arguments["targets"], msgspec.convert(arguments["strategies"], Strategies)
+            )
+        case "preflight":
+            return services.exports.preflight(msgspec.convert(arguments["spec"], ExportSpec))
+        case "plan":
+            return services.exports.plan(msgspec.convert(arguments["spec"], ExportSpec))
         case "freed":
             return services.snapshots.freed_by(arguments["snapshots"])
         case "demo":

@@ -18,6 +18,7 @@ from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Action, Role
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.task import TaskView
+from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.dialogs.pick import Option
 from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
@@ -135,6 +136,11 @@ class Wizard(Frame):
         self._planned_for: object = None
         self._planning = ""
         self._only: Outcome | None = None
+        self._aside = Aside()
+
+    def on_unmount(self) -> None:
+        """Nobody waits for a dry run any more."""
+        self._aside.stop()
 
     def body(self) -> list[Widget]:
         """The steps."""
@@ -352,7 +358,7 @@ class Wizard(Frame):
 
         space = self.space.id
         self.load(
-            lambda: self.nuv.services.distribution.dry_run(space, targets, strategies),
+            lambda: self._aside.dry_run(self.nuv.services, space, targets, strategies),
             done,
             group="plan",
             failed=failed,

@@ -18,6 +18,7 @@ from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
+from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.dialogs.pick import Option
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
@@ -68,8 +69,13 @@ class ExportForm(Frame):
         self._checked: ExportSpec | None = None
         self._asked = 0.0
         self._wait: Timer | None = None
+        self._aside = Aside()
         self.form = FormList(id="form-list")
         """The fields."""
+
+    def on_unmount(self) -> None:
+        """Nobody waits for the findings any more."""
+        self._aside.stop()
 
     def body(self) -> list[Widget]:
         """Fields and findings."""
@@ -273,7 +279,9 @@ class ExportForm(Frame):
         def failed(error: NuvError) -> None:
             done([Finding("stop", error.title, error.message, error.hint)])
 
-        self.load(lambda: self.nuv.services.exports.preflight(spec), done, group="preflight", failed=failed)
+        self.load(
+            lambda: self._aside.preflight(self.nuv.services, spec), done, group="preflight", failed=failed
+        )
 
     def _show_findings(self, findings: Sequence[Finding]) -> None:
         lines: list[Line | str] = []

@@ -8,6 +8,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportSpec, Finding
 from nuvtui.model.names import text_to_path
 from nuvtui.services.exports import ExportPlan
+from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
 from nuvtui.tui.widgets.frame import Frame
@@ -38,6 +39,7 @@ class ExportPlanScreen(Frame):
     def __init__(self, spec: ExportSpec) -> None:
         super().__init__()
         self.spec = spec
+        self._aside = Aside()
 
     def body(self) -> list[Widget]:
         """One list."""
@@ -48,9 +50,17 @@ class ExportPlanScreen(Frame):
         shown = self.query_one("#plan-body", LineList)
         shown.focus()
         shown.empty = "Planning the image; nothing is built."
-        self.load(
-            lambda: self.nuv.services.exports.plan(self.spec), self._show, group="plan", failed=self._failed
-        )
+
+        def read() -> ExportPlan:
+            import msgspec
+
+            return msgspec.convert(self._aside.plan(self.nuv.services, self.spec), ExportPlan)
+
+        self.load(read, self._show, group="plan", failed=self._failed)
+
+    def on_unmount(self) -> None:
+        """Nobody waits for the plan any more."""
+        self._aside.stop()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """The whole of a line that is too long."""

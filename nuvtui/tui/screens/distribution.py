@@ -33,7 +33,7 @@ from nuvtui.tui.widgets.lines import Cell, Line, LineWidget, Piece, line, row
 from nuvtui.tui.widgets.moments import took
 
 STEPS = ("targets", "strategies", "plan", "message")
-TITLES = {"targets": "Targets", "strategies": "Strategies", "plan": "Dry run", "message": "Message and go"}
+TITLES = {"targets": "Targets", "strategies": "Strategies", "plan": "Dry run", "message": "Message"}
 
 EXPLAINED: dict[Strategy, tuple[str, str, str, str, str]] = {
     Strategy.OVERWRITE: (

@@ -294,6 +294,14 @@ class ExportForm(Frame):
                 lines.append(line(f"  {finding.text}"))
                 if finding.hint:
                     lines.append(line((f"  {self.nuv.glyphs.arrow} ", "accent"), (finding.hint, "")))
+                if finding.subject == "license" and level == "stop":
+                    lines.append(
+                        line(
+                            ("  Here: ", "muted"),
+                            ("Without licence", "strong"),
+                            ", the line in the form above",
+                        )
+                    )
                 if finding.subject == "tables":
                     lines.append(line(("  t", "accent"), " writes them to files now and exports with files"))
                 lines.append("")

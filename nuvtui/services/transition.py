@@ -6,7 +6,7 @@ caller has recorded its id by then (`announce`).
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -19,9 +19,11 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications, capture
 from nuvtui.services.context import Context
 from nuvtui.services.states import describe, stat_cache
-from nuvtui.store import apply, trees
+from nuvtui.store import apply, scan, trees
 from nuvtui.tables import capture as table_capture
 from nuvtui.tables.database import Tables
+
+Tree = Callable[[bytes], list[Entry]]
 
 
 class Transition(msgspec.Struct):
@@ -44,14 +46,7 @@ class Transition(msgspec.Struct):
 def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
     """The transition that turns the state recorded as `old` into the one recorded as `new`."""
     tree = context.store.tree
-    puts, removals = [], []
-    for path, before, after in trees.diff(
-        tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root)
-    ):
-        if after is None:
-            removals.append(path)
-        elif before is None or after.kind != FOLDER or (before.kind, before.mode) != (FOLDER, after.mode):
-            puts.append((path, after))
+    puts, removals = _files_between(tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
     old_tables = {t.name: t.fingerprint for t in old.tables}
     new_tables = {t.name for t in new.tables}
     old_apps = {a.slug: a.text for a in old.applications}
@@ -64,6 +59,40 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
         [a for a in new.applications if old_apps.get(a.slug) != a.text],
         sorted(old_apps.keys() - new_apps),
     )
+
+
+def _files_between(
+    old_tree: Tree, old_root: bytes, new_tree: Tree, new_root: bytes
+) -> tuple[list[tuple[str, Entry]], list[str]]:
+    """What to put and what to remove to come from one tree of files to another."""
+    puts: dict[str, Entry] = {}
+    removals = []
+    if old_root == new_root:
+        return [], []
+    for path, before, after in trees.diff(old_tree, old_root, new_tree, new_root):
+        if after is None:
+            removals.append(path)
+        elif before is None or after.kind != FOLDER or (before.kind, before.mode) != (FOLDER, after.mode):
+            puts[path] = after
+    # Names of one file belong together: where one is written, all are; and where they are other names, too.
+    old_links, new_links = _links(old_tree, old_root), _links(new_tree, new_root)
+    for path in old_links.keys() | new_links.keys():
+        names = new_links.get(path, {path: None})
+        if old_links.get(path, {path: None}).keys() != names.keys() or names.keys() & puts.keys():
+            for name, entry in names.items():
+                entry = entry or trees.lookup(new_tree, new_root, name)
+                if entry is not None and entry.kind != FOLDER:
+                    puts[name] = entry
+    return sorted(puts.items()), removals
+
+
+def _links(tree: Tree, root: bytes) -> dict[str, dict[str, Entry | None]]:
+    """Of every file with several names: all its names, by each of them."""
+    groups: dict[int, dict[str, Entry | None]] = {}
+    for path, entry in trees.walk(tree, root):
+        if entry.group:
+            groups.setdefault(entry.group, {})[path] = entry
+    return {path: names for names in groups.values() for path in names}
 
 
 def run(
@@ -87,7 +116,7 @@ def run(
     try:
         _apply(context, instance, transition, reporter)
     except BaseException as error:
-        _go_back(context, instance, backup, error)
+        _go_back(context, instance, backup, transition, error)
         raise
     return backup, transition
 
@@ -119,36 +148,28 @@ def _apply(context: Context, instance: Instance, transition: Transition, reporte
         applications.apply(workspace, transition.applications, transition.applications_removed)
 
 
-def _go_back(context: Context, instance: Instance, backup: Snapshot, error: BaseException) -> None:
+def _go_back(
+    context: Context, instance: Instance, backup: Snapshot, transition: Transition, error: BaseException
+) -> None:
     """Return to `backup` after a failure. Raises NuvError that names the automatic snapshot where that fails too."""
     try:
-        # Compare what is there now with the backup and undo the difference; no snapshot of the broken middle is kept.
-        with context.store.writer() as writer:
-            from nuvtui.store import scan
-
-            now = scan.scan(
-                context.workspace(instance).root, writer, stat_cache(context, instance.id), Silent()
-            )
-            writer.commit()
-        tree = context.store.tree
-        puts, removals = [], []
-        for path, before, after in trees.diff(now.tree, now.root, tree, bytes.fromhex(backup.files.root)):
-            if after is None:
-                removals.append(path)
-            elif before is None or after.kind != FOLDER or (before.kind, before.mode) != (FOLDER, after.mode):
-                puts.append((path, after))
-        workspace = context.workspace(instance)
-        tables = Tables(workspace)
-        present = {t.name for t in tables.list()} if tables.exists() else set()
-        wanted = {a.slug for a in backup.applications}
-        slugs = {slug for slug, _text, _application in applications.load_all(workspace)}
+        # Compare what is there now with the backup and undo the difference, as far as it is this transition's. Nothing
+        # is written to the store: it may be full, and no snapshot of the broken middle is kept.
+        now = scan.scan(
+            context.workspace(instance).root,
+            scan.TreeOnlyWriter(context.store),
+            stat_cache(context, instance.id),
+            Silent(),
+        )
+        puts, removals = _files_between(
+            now.tree, now.root, context.store.tree, bytes.fromhex(backup.files.root)
+        )
+        touched = {path for path, _entry in transition.files} | set(transition.files_removed)
         undo = Transition(
-            puts,
-            removals,
-            backup.tables if _tables_differ(context, instance, backup) else [],
-            sorted(present - {t.name for t in backup.tables}),
-            backup.applications,
-            sorted(slugs - wanted),
+            [put for put in puts if _touches(put[0], touched)],
+            [path for path in removals if _touches(path, touched)],
+            *_tables_back(context, instance, backup, transition),
+            *_applications_back(backup, transition),
         )
         _apply(context, instance, undo, Silent())
     except Exception as second:
@@ -159,10 +180,36 @@ def _go_back(context: Context, instance: Instance, backup: Snapshot, error: Base
         ) from error
 
 
-def _tables_differ(context: Context, instance: Instance, backup: Snapshot) -> bool:
-    """True where the live tables are not those of `backup`."""
+def _touches(path: str, touched: set[str]) -> bool:
+    """True where `path`, or a folder it lies in, is one of `touched`."""
+    return path in touched or any(above in touched for above in _above(path))
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _tables_back(
+    context: Context, instance: Instance, backup: Snapshot, transition: Transition
+) -> tuple[list[TablePart], list[str]]:
+    """Tables to put back and to remove, of those that the transition was to change."""
+    names = {part.name for part in transition.tables} | set(transition.tables_removed)
+    if not names:
+        return [], []
     live = table_capture.describe(Tables(context.workspace(instance)), backup.tables)
-    return {t.name: t.fingerprint for t in live} != {t.name: t.fingerprint for t in backup.tables}
+    now = {part.name: part.fingerprint for part in live}
+    held = {part.name for part in backup.tables}
+    return (
+        [p for p in backup.tables if p.name in names and now.get(p.name) != p.fingerprint],
+        sorted(name for name in names if name in now and name not in held),
+    )
+
+
+def _applications_back(backup: Snapshot, transition: Transition) -> tuple[list[ApplicationPart], list[str]]:
+    slugs = {part.slug for part in transition.applications} | set(transition.applications_removed)
+    held = {part.slug for part in backup.applications}
+    return [part for part in backup.applications if part.slug in slugs], sorted(slugs - held)
 
 
 def _refuse_unrecorded(
@@ -172,16 +219,26 @@ def _refuse_unrecorded(
 
     Raises NuvError (5) before anything is touched.
     """
-    root = os.fsencode(context.workspace(instance).root)
+    workspace = context.workspace(instance)
+    root = os.fsencode(workspace.root)
     recorded = bytes.fromhex(backup.files.root)
     for path, entry in transition.files:
         if not os.path.lexists(os.path.join(root, os.fsencode(path))):
             continue
         if trees.lookup(context.store.tree, recorded, path) is not None or entry.kind == FOLDER:
             continue
-        raise NuvError(
-            f"{path_to_text(path)} in {instance.name} would be overwritten",
-            "the automatic snapshot does not hold it (ignored there, unreadable, or new this moment)",
-            "Move it away or take it out of `.nuvtui/ignore`, then try again. Nothing was changed.",
-            Exit.CONFLICT,
-        )
+        raise _unrecorded(path, instance)
+    slugs = {part.slug for part in backup.applications}
+    for part in transition.applications:
+        file = workspace.application(part.slug)
+        if part.slug not in slugs and os.path.lexists(file):
+            raise _unrecorded(str(file.relative_to(workspace.root)), instance)
+
+
+def _unrecorded(path: str, instance: Instance) -> NuvError:
+    return NuvError(
+        f"{path_to_text(path)} in {instance.name} would be overwritten",
+        "the automatic snapshot does not hold it (ignored there, unreadable, or new this moment)",
+        "Move it away or take it out of `.nuvtui/ignore`, then try again. Nothing was changed.",
+        Exit.CONFLICT,
+    )

@@ -216,9 +216,13 @@ def test_the_repositorys_monitor_and_hooks_are_not_run(study: World, tmp_path: P
 
 def test_two_processes_on_one_instance_wait_for_each_other(study: World) -> None:
     context = study.fresh().context
-    with context.exclusive(f"instance-{study.master.id}", "x"), refused(5, "Master"):
-        with study.services.context.exclusive(f"instance-{study.master.id}", "Instance Master", timeout=0.1):
-            raise AssertionError("both hold the lock")
+    lock = f"instance-{study.master.id}"
+    with (
+        context.exclusive(lock, "Instance Master"),
+        refused(5, "Master"),
+        study.services.context.exclusive(lock, "Instance Master", timeout=0.1),
+    ):
+        raise AssertionError("both hold the lock")
 
 
 def test_an_invalid_application_is_kept_word_for_word_and_named(study: World) -> None:

@@ -67,6 +67,10 @@ class Colourless(LineFilter):
         return plain
 
 
+_PLAIN = str.maketrans("→…“”·", '>~"".')
+"""Signs of our own sentences and their ASCII forms, as wide."""
+
+
 class Harmless(LineFilter):
     """The last line of defence: no control character leaves for the terminal, whichever widget let it through.
 
@@ -88,6 +92,7 @@ class Harmless(LineFilter):
         if self._ascii and not text.isascii():
             from rich.cells import cell_len
 
+            text = text.translate(_PLAIN)
             text = "".join(char if char.isascii() else "?" * cell_len(char) for char in text)
         if text.isprintable():
             return text

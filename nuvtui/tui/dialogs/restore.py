@@ -35,9 +35,8 @@ class RestoreDialog(Dialog[str]):
         self._aside = Aside()
         text: list[Line | str] = [
             line(
-                ("Restores ", "muted"),
-                (describe.called(record), "strong"),
-                (f"  {short(record.id)}", "muted"),
+                (f"Restores snapshot {short(record.id)}: ", "muted"),
+                (describe.title(record), "strong"),
             ),
             f"{describe.holds(record)}; taken {describe.ago(record.created)} by {record.author}.",
             "",

@@ -186,7 +186,7 @@ class Timeline(Place):
         if context.space and context.instance:
             back = state_actions.way_back(self.nuv.tasks, context.space.id, context.instance.id)
             if back is not None and describe.age(back.when).split()[-1] in ("now", "min", "h"):
-                note = f"u undoes: {back.what}  {self.nuv.glyphs.dot}  {note}"
+                note = f"{note}  {self.nuv.glyphs.dot}  u undoes: {back.what}"
         self.set_title(self.TITLE, note)
 
     def _look(self, *, quietly: bool = False) -> None:
@@ -239,8 +239,12 @@ class Timeline(Place):
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Show how far the work on this instance is; look again when it ended."""
+        space = self.nuv.context.space
         mine = [
-            task for task in tasks if task.instance == self._instance and task.kind in state_actions.CHANGING
+            task
+            for task in tasks
+            if (task.instance == self._instance and task.kind in state_actions.CHANGING)
+            or (space and task.space == space.id and task.kind in ("distribute", "recall"))
         ]
         running = next((task for task in mine if not task.status.ended), None)
         self.set_class(running is not None, "-working")

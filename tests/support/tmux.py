@@ -105,6 +105,12 @@ class Tmux:
         return [line.rstrip() for line in self.text.split("\n")]
 
     @property
+    def cursor(self) -> tuple[int, int]:
+        """Column and row of the cursor, from 0."""
+        column, row = self.run("display-message", "-p", "-t", "main", "#{cursor_x} #{cursor_y}").split()
+        return int(column), int(row)
+
+    @property
     def ended(self) -> bool:
         """True where the program in the pane has ended."""
         return self.run("display-message", "-p", "-t", "main", "#{pane_dead}").strip() == "1"

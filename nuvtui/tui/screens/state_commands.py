@@ -65,6 +65,7 @@ register(
         short="undo",
         footer=False,
         help="Right after a restore or a distribution: restores the automatic snapshot that was taken first.",
+        as_command="nuvtui snapshots restore {backup}",
         destructive=True,
     ),
     Command(
@@ -118,7 +119,7 @@ register(
         keys="c",
         short="compare",
         help="Compares the two marked states, or the state under the cursor with one that you choose.",
-        as_command=f"nuvtui snapshots diff {{snapshot}} current {WHERE}",
+        as_command=f"nuvtui snapshots diff {{state}} current {WHERE}",
     ),
     Command(
         id="timeline.stage",
@@ -126,7 +127,7 @@ register(
         keys="a",
         short="stage",
         help="Adds all files, tables and applications of the state under the cursor to the stage.",
-        as_command=f"nuvtui stage add --all -p {{snapshot}} {WHERE}",
+        as_command=f"nuvtui stage add --all -p {{state}} {WHERE}",
     ),
     Command(
         id="timeline.rename",

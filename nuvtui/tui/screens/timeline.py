@@ -285,7 +285,8 @@ class Timeline(Place):
     def command_values(self) -> Mapping[str, str]:
         """The snapshot under the cursor, and where it is."""
         record = self.record
-        return state_actions.where_values(self) | {"snapshot": short(record.id) if record else "current"}
+        values = state_actions.where_values(self) | {"state": short(record.id) if record else "current"}
+        return values | ({"snapshot": short(record.id)} if record else {})
 
     def copied(self) -> Copy | None:
         """The id of the snapshot."""

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from nuvtui import sanitise
+from nuvtui import clock, sanitise
 from nuvtui.cli.common import Scope, detachable, formatted, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say
 from nuvtui.errors import Exit, NuvError
@@ -51,27 +51,38 @@ def distribute(
     if dry_run:
         _show_plans(scope, scope.services.distribution.dry_run(scope.space.id, ids, strategies), form)
         return
-    result = run_task(
-        scope.services,
-        "distribute",
-        {
-            "space": scope.space.id,
-            "targets": ids,
-            "strategies": msgspec.to_builtins(strategies),
-            "message": message,
-        },
-        f"Distribute to {len(ids)} instance{'s' if len(ids) != 1 else ''}",
-        space=scope.space.id,
-        instance=scope.instance.id,
-        wait=wait,
-    )
+    identifier = clock.new_id()
+    try:
+        result = run_task(
+            scope.services,
+            "distribute",
+            {
+                "space": scope.space.id,
+                "targets": ids,
+                "strategies": msgspec.to_builtins(strategies),
+                "message": message,
+                "distribution": identifier,
+            },
+            f"Distribute to {len(ids)} instance{'s' if len(ids) != 1 else ''}",
+            space=scope.space.id,
+            instance=scope.instance.id,
+            subject=identifier,
+            wait=wait,
+        )
+    except NuvError:
+        # Some targets may be done: what became of each is data, whatever the exit code.
+        for found in scope.services.distribution.list(scope.space.id):
+            if found.id == identifier:
+                _print(found, form)
+        raise
     if result is not None:
-        done = msgspec.convert(result, Distribution)
-        emit(_value(done), form)
-        if form == "tabulated":
-            _show(done)
-        if done.status != "completed":
-            raise click.exceptions.Exit(Exit.FAILED)
+        _print(msgspec.convert(result, Distribution), form)
+
+
+def _print(done: Distribution, form: str) -> None:
+    emit(_value(done), form)
+    if form == "tabulated":
+        _show(done)
 
 
 def _targets(scope: Scope, targets: str) -> list[str]:
@@ -161,10 +172,7 @@ def recall(scope: Scope, distribution_key: str, wait: bool, form: str) -> None:
         wait=wait,
     )
     if result is not None:
-        done = msgspec.convert(result, Distribution)
-        emit(_value(done), form)
-        if form == "tabulated":
-            _show(done)
+        _print(msgspec.convert(result, Distribution), form)
 
 
 def _value(found: Distribution) -> dict[str, Any]:

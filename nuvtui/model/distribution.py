@@ -83,7 +83,9 @@ def plan_paths(source: Mapping[str, object], target: Mapping[str, object], strat
     if strategy is Strategy.SKIP:
         return base
     folders = {above for path in target for above in _above(path)}
-    blocked = {path for path in base.created if path in folders or any(above in target for above in _above(path))}
+    blocked = {
+        path for path in base.created if path in folders or any(above in target for above in _above(path))
+    }
     if not blocked:
         return base
     if strategy is Strategy.EXTRA:
@@ -128,7 +130,8 @@ class TargetResult(msgspec.Struct, frozen=True):
     name: str
     """`space/instance` at the time."""
     status: str
-    """`applying`, `completed`, `failed` (the target is as it was), `interrupted` (restore `backup`), `recalled`."""
+    """`waiting`, `applying`, `completed`, `failed` and `cancelled` (the target is as it was), `interrupted` (restore
+    `backup`), `recalled`."""
     files: Counts = Counts()
     tables: Counts = Counts()
     applications: Counts = Counts()

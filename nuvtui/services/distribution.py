@@ -24,7 +24,7 @@ from nuvtui.model.distribution import (
     plan,
     plan_paths,
 )
-from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
 from nuvtui.model.space import Instance, Message
@@ -36,7 +36,7 @@ from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
 from nuvtui.services.staging import StagingService
 from nuvtui.services.states import Files, StatesService
-from nuvtui.services.transition import Transition
+from nuvtui.services.transition import HalfDoneError, Transition
 from nuvtui.state.state import View
 from nuvtui.store import trees
 from nuvtui.tables import capture as table_capture
@@ -86,16 +86,18 @@ class DistributionService:
         message: str = "",
         reporter: Reporter | None = None,
         task: str | None = None,
+        identifier: str | None = None,
     ) -> Distribution:
         """Distribute the stage to `targets` (ids of instances, not empty).
 
-        Raises NuvError: nothing staged (6), role (4), unknown target (3); or, after all targets were tried, that
-        some failed and are as they were (1). The result is in the history in any case.
+        A target that fails is as it was, the others are done: the status of the distribution and of each target
+        says so. `identifier` is the id to give it (None: a new one). Raises NuvError before anything is touched:
+        nothing staged (6), role (4), unknown target (3).
         """
         reporter = reporter or Silent()
         stage = self._stage(space)
         self._check(stage, targets)
-        with self._running(stage, targets, strategies, message, task) as distribution:
+        with self._running(stage, targets, strategies, message, task, identifier) as distribution:
             source_ref = self._fix_source(stage, distribution, reporter)
             source = self._staged(stage, source_ref)
             for target in targets:
@@ -111,11 +113,12 @@ class DistributionService:
         strategies: Strategies,
         message: str,
         task: str | None,
+        identifier: str | None,
     ) -> Iterator[Distribution]:
         """Record a distribution as running, under a lock that shows that its process lives."""
         view = self._context.view()
         distribution = Distribution(
-            id=clock.new_id(),
+            id=identifier or clock.new_id(),
             space=stage.space,
             source=stage.source,
             author=self._context.user,
@@ -164,7 +167,7 @@ class DistributionService:
         message: str,
         reporter: Reporter,
     ) -> None:
-        """Distribute to one target; its outcome goes into the record. Only Cancelled is raised."""
+        """Distribute to one target; its outcome goes into the record. Raises Cancelled, and what is a defect."""
         result = TargetResult(target, self._name(self._context.view(), target), "waiting")
         try:
             instance = self._context.instance(self._context.view(), target)
@@ -194,17 +197,23 @@ class DistributionService:
                 _counts(planned[0].applications),
                 backup.id,
             )
-        except Cancelled:
-            self._record(
-                identifier, msgspec.structs.replace(result, status="cancelled", error="cancelled: as it was")
-            )
-            raise
-        except NuvError as error:
-            broken = "neither as it was" in error.title
-            status = "interrupted" if broken else "failed"
-            text = f"{error}" if broken else f"{error}. The target is as it was."
-            self._record(identifier, msgspec.structs.replace(result, status=status, error=text))
+        except HalfDoneError as error:
+            text = f"{error}. {error.hint}"
+            self._record(identifier, msgspec.structs.replace(result, status="interrupted", error=text))
             reporter.warning(f"{result.name}: {text}")
+            return
+        except BaseException as error:
+            known = isinstance(error, NuvError | OSError)
+            reason = str(error) if known else f"stopped by {type(error).__name__}"
+            result = msgspec.structs.replace(
+                result,
+                status="cancelled" if isinstance(error, Cancelled) else "failed",
+                error=f"{reason}. The target is as it was.",
+            )
+            self._record(identifier, result)
+            if isinstance(error, Cancelled) or not known:
+                raise
+            reporter.warning(f"{result.name}: {result.error}")
             return
         self._record(identifier, result, message)
 
@@ -269,25 +278,10 @@ class DistributionService:
                 continue
             if self._context.busy(f"distribution-{distribution.id}"):
                 continue
-            targets = []
-            for target in distribution.targets:
-                if target.status == "applying":
-                    target = msgspec.structs.replace(
-                        target,
-                        status="interrupted",
-                        error=f"stopped half-way; restore the automatic snapshot {(target.backup or '')[:8]}"
-                        " to have it as it was, or distribute again",
-                    )
-                elif target.status == "waiting":
-                    target = msgspec.structs.replace(
-                        target, status="interrupted", error="not begun: as it was"
-                    )
-                targets.append(target)
-            settled = msgspec.structs.replace(distribution, targets=targets, status="interrupted")
             with self._context.state.transaction() as tx:
                 now = tx.distributions.get(distribution.id)
                 if now is not None and now.status == "running":
-                    tx.distributions.put(settled)
+                    tx.distributions.put(_interrupted(now))
 
     # -- recall ------------------------------------------------------------------------------------------------------
 
@@ -327,7 +321,15 @@ class DistributionService:
             if instance is None:
                 reporter.warning(f"{target.name} is gone: nothing to recall there")
                 continue
-            before = self._context.store.read_manifest(target.backup) if target.backup else None
+            if instance.id == distribution.source.instance:
+                reporter.warning(f"{target.name} is where it came from: kept there")
+                continue
+            if target.backup is None or self._context.view().snapshots.get(target.backup) is None:
+                reporter.warning(
+                    f"{target.name}: the automatic snapshot that tells what was there before is gone: kept"
+                )
+                continue
+            before = self._context.store.read_manifest(target.backup)
             with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
                 backup, _done = transition.run(
                     self._context,
@@ -345,18 +347,14 @@ class DistributionService:
         self,
         distribution: Distribution,
         source: Objects,
-        before: Snapshot | None,
+        before: Snapshot,
         now: Snapshot,
         reporter: Reporter,
     ) -> Transition:
         """Removals of what the distribution wrote and nobody changed since."""
         present = self._objects(StateRef(now.instance.id, now.id))
-        brought = _plan(
-            now.instance.id,
-            source,
-            self._objects(StateRef(before.instance.id, before.id)) if before else Objects({}, {}, {}, {}),
-            distribution.strategies,
-        )
+        earlier = self._objects(StateRef(before.instance.id, before.id))
+        brought = _plan(now.instance.id, source, earlier, distribution.strategies)
         out = Transition([], [], [], [], [], [])
         for path in [*brought.files.created, *brought.files.replaced]:
             path = text_to_path(path)
@@ -366,6 +364,10 @@ class DistributionService:
                 out.files_removed.append(path)
             else:
                 reporter.warning(f"{path_to_text(path)} was changed since: kept")
+        emptied = _emptied(out.files_removed, [], source, present)
+        out.files_removed += [
+            path for path in emptied if path not in earlier.folders and path not in earlier.files
+        ]
         for name in [*brought.tables.created, *brought.tables.replaced]:
             if name in present.tables and present.tables[name].fingerprint == source.tables[name].fingerprint:
                 out.tables_removed.append(name)
@@ -493,10 +495,27 @@ class DistributionService:
         )
 
 
+def _interrupted(distribution: Distribution) -> Distribution:
+    """What a distribution amounts to whose process is gone."""
+    targets = []
+    for target in distribution.targets:
+        if target.status == "applying":
+            target = msgspec.structs.replace(
+                target,
+                status="interrupted",
+                error=f"stopped half-way; restore the automatic snapshot {short(target.backup or '')}"
+                " to have it as it was, or distribute again",
+            )
+        elif target.status == "waiting":
+            target = msgspec.structs.replace(target, status="cancelled", error="not begun: as it was")
+        targets.append(target)
+    return msgspec.structs.replace(distribution, targets=targets, status="interrupted")
+
+
 def _gone(what: str) -> NuvError:
     return NuvError(
-        f"{what} is not in the source state any more",
-        "it was staged before",
+        f"{what} is not in the source state",
+        "it is gone since it was staged, ignored, or nothing that a snapshot can hold",
         "Take it out: `nuvtui stage remove`.",
         Exit.NOT_FOUND,
     )
@@ -521,9 +540,21 @@ def _file_token(entry: Entry) -> object:
 
 
 def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) -> TargetPlan:
+    # An empty folder is in nobody's way: what comes goes into it, and what is in a folder that comes empty stays
+    # (but for Mirror, which empties it).
+    filled = {above for path in source.files for above in _above(path)}
+    mirror = strategies.files is Strategy.MIRROR
     files = plan_paths(
-        {path: _file_token(entry) for path, entry in source.files.items()},
-        {path: _file_token(entry) for path, entry in now.files.items()},
+        {
+            path: _file_token(entry)
+            for path, entry in source.files.items()
+            if mirror or not (entry.kind == FOLDER and path in now.folders)
+        },
+        {
+            path: _file_token(entry)
+            for path, entry in now.files.items()
+            if not (entry.kind == FOLDER and path in filled)
+        },
         # Nothing of a type staged: nothing of it is distributed, whatever the strategy. A mirror of nothing would
         # empty the target.
         strategies.files if source.files or source.folders else Strategy.SKIP,
@@ -583,6 +614,12 @@ def _emptied(removed: list[str], written: list[str], source: Objects, now: Objec
         needed.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))
     touched = {"/".join(p.split("/")[:end]) for p in removed for end in range(1, p.count("/") + 1)}
     return sorted(folder for folder in touched if folder not in needed and folder in now.folders)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that `path` lies in."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _counts(part: TypePlan) -> Counts:

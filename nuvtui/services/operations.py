@@ -9,7 +9,7 @@ import msgspec
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Strategies
 from nuvtui.model.export import ExportSpec
-from nuvtui.model.names import text_to_path
+from nuvtui.model.names import short, text_to_path
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -67,18 +67,28 @@ def _distribute(
     targets: list[str],
     strategies: dict[str, str],
     message: str = "",
+    distribution: str | None = None,
 ) -> Any:
-    """Distribute the stage."""
+    """Distribute the stage; a task that did not reach every target has failed."""
     import os
 
-    return services.distribution.distribute(
+    done = services.distribution.distribute(
         space,
         targets,
         msgspec.convert(strategies, Strategies),
         message,
         reporter,
         os.environ.get("NUVTUI_TASK"),
+        distribution,
     )
+    failed = [target for target in done.targets if target.status != "completed"]
+    if failed:
+        raise NuvError(
+            f"{len(failed)} of {len(done.targets)} targets could not be distributed to",
+            "; ".join(f"{target.name}: {target.error}" for target in failed),
+            f"See `nuvtui distribution show {short(done.id)}`.",
+        )
+    return done
 
 
 def _recall(services: "UseCases", reporter: Reporter, distribution: str) -> Any:

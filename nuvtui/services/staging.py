@@ -9,6 +9,7 @@ from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.model.tree import FOLDER
+from nuvtui.paths import DOT
 from nuvtui.services.context import Context
 from nuvtui.services.states import FileView, StateReader, StatesService, safe_parts
 
@@ -179,6 +180,13 @@ def _find(reader: StateReader, path: str) -> FileView | None:
     if not path:
         return None
     folder, _, name = path.rpartition("/")
+    if path == DOT or (path.startswith(f"{DOT}/") and path != f"{DOT}/ignore"):
+        raise NuvError(
+            f"{path_to_text(path)!r} is not a workspace file",
+            f"{DOT} holds what nuvtui keeps itself",
+            "Stage applications and tables by their names.",
+            Exit.NOT_FOUND,
+        )
     for view in reader.folder(folder):
         if view.name == name:
             return view

@@ -6,6 +6,7 @@ caller has recorded its id by then (`announce`).
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -24,6 +25,10 @@ from nuvtui.tables import capture as table_capture
 from nuvtui.tables.database import Tables
 
 Tree = Callable[[bytes], list[Entry]]
+
+
+class HalfDoneError(NuvError):
+    """A Current State could be brought neither to where it should be nor back; the hint says what leads back."""
 
 
 class Transition(msgspec.Struct):
@@ -151,7 +156,7 @@ def _apply(context: Context, instance: Instance, transition: Transition, reporte
 def _go_back(
     context: Context, instance: Instance, backup: Snapshot, transition: Transition, error: BaseException
 ) -> None:
-    """Return to `backup` after a failure. Raises NuvError that names the automatic snapshot where that fails too."""
+    """Return to `backup` after a failure. Raises HalfDoneError that names the automatic snapshot where that fails too."""
     try:
         # Compare what is there now with the backup and undo the difference, as far as it is this transition's. Nothing
         # is written to the store: it may be full, and no snapshot of the broken middle is kept.
@@ -173,7 +178,7 @@ def _go_back(
         )
         _apply(context, instance, undo, Silent())
     except Exception as second:
-        raise NuvError(
+        raise HalfDoneError(
             f"{instance.name} is neither as it was nor as it should be",
             f"{error}; going back failed as well: {second}",
             f"Everything it held is in the automatic {describe(backup)}: `nuvtui snapshots restore {backup.id[:8]}`.",
@@ -220,14 +225,37 @@ def _refuse_unrecorded(
     Raises NuvError (5) before anything is touched.
     """
     workspace = context.workspace(instance)
-    root = os.fsencode(workspace.root)
     recorded = bytes.fromhex(backup.files.root)
+    folders: dict[str, bool] = {}
+
+    def free(path: str, folder: bool) -> bool:
+        """True where something may be put at `path` (`folder`: or a folder is there already)."""
+        above = path.rpartition("/")[0]
+        if above and not is_folder(above):
+            return True  # of another kind, and recorded: it makes way with all that is seen behind it
+        try:
+            found = os.lstat(os.path.join(workspace.root, path))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        if folder and stat.S_ISDIR(found.st_mode):
+            return True
+        return trees.lookup(context.store.tree, recorded, path) is not None
+
+    def is_folder(path: str) -> bool:
+        """True where `path` is a folder or not there. Raises NuvError (5) where it is something unrecorded."""
+        if path not in folders:
+            if not free(path, True):
+                raise _unrecorded(path, instance)
+            above = path.rpartition("/")[0]
+            real = workspace.root / path
+            folders[path] = (not above or is_folder(above)) and (
+                not os.path.lexists(real) or (real.is_dir() and not real.is_symlink())
+            )
+        return folders[path]
+
     for path, entry in transition.files:
-        if not os.path.lexists(os.path.join(root, os.fsencode(path))):
-            continue
-        if trees.lookup(context.store.tree, recorded, path) is not None or entry.kind == FOLDER:
-            continue
-        raise _unrecorded(path, instance)
+        if not free(path, entry.kind == FOLDER):
+            raise _unrecorded(path, instance)
     slugs = {part.slug for part in backup.applications}
     for part in transition.applications:
         file = workspace.application(part.slug)

@@ -31,19 +31,46 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.aside")
 
 
+_NO_ANSWER = NuvError(
+    "No answer came",
+    "the process that looks for it was stopped, or met an unexpected error",
+    "Try again; on the command line: nuvtui status",
+)
+
+
 class Aside:
-    """The children of one asker: a new question ends the one before."""
+    """The questions of one asker: a new one ends the one before. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._latest: Question | None = None
+
+    def ask(self) -> Question:
+        """A new question; what was asked before is not wanted any more."""
+        self.stop()
+        self._latest = Question()
+        return self._latest
+
+    def stop(self) -> None:
+        """End what is running: nobody waits for it any more."""
+        if self._latest is not None:
+            self._latest.stop()
+            self._latest = None
+
+
+class Question:
+    """One question, put in a thread. It can be given up from another one, even before it begins."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
+        self._given_up = False
 
     def stop(self) -> None:
-        """End what is running: nobody waits for it any more."""
+        """Give it up."""
         with self._lock:
+            self._given_up = True
             if self._child is not None:
                 self._child.kill()
-                self._child = None
 
     def status(self, services: Services, instance: str) -> Diff:
         """What changed in the Current State since the newest snapshot. For a thread; raises NuvError."""
@@ -84,29 +111,24 @@ class Aside:
 
         settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
         request = {"settings": settings, "user": services.user, "what": what, "arguments": arguments}
-        self.stop()
-        child = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=worker_environment(),
-        )
         with self._lock:
-            self._child = child
+            if self._given_up:
+                raise _NO_ANSWER
+            child = self._child = subprocess.Popen(
+                COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=worker_environment(),
+            )
         answer, _ = child.communicate(msgspec.json.encode(request))
         with self._lock:
-            if self._child is child:
-                self._child = None
+            self._child = None
         try:
             found = msgspec.json.decode(answer)
         except msgspec.DecodeError:
-            raise NuvError(
-                "No answer came",
-                "its process was stopped" if child.returncode < 0 else "it met an unexpected error",
-                "Try again; on the command line: nuvtui status",
-            ) from None
+            raise _NO_ANSWER from None
         if "error" in found:
             error = msgspec.convert(found["error"], Failure)
             raise NuvError(error.title, error.message, error.hint, Exit(error.exit_code))

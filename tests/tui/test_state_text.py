@@ -55,15 +55,26 @@ def test_a_dump_of_bytes() -> None:
 
 def test_comparisons_in_a_process_beside_are_those_of_the_services(study: Study) -> None:
     aside = Aside()
-    assert aside.status(study.services, study.master.id) == study.services.changes.status(study.master.id)
+    assert aside.ask().status(study.services, study.master.id) == study.services.changes.status(
+        study.master.id
+    )
     newest, oldest = (StateRef(study.master.id, s.id) for s in study.services.snapshots.list(study.master.id))
-    assert aside.diff(study.services, oldest, newest) == study.services.changes.diff(oldest, newest)
+    assert aside.ask().diff(study.services, oldest, newest) == study.services.changes.diff(oldest, newest)
     freed = study.services.snapshots.freed_by([newest.snapshot or ""])
-    assert aside.freed_by(study.services, [newest.snapshot or ""]) == freed
+    assert aside.ask().freed_by(study.services, [newest.snapshot or ""]) == freed
 
 
 def test_errors_come_back_as_they_are(study: Study) -> None:
     with pytest.raises(NuvError) as caught:
-        Aside().diff(study.services, None, StateRef("f" * 16))
+        Aside().ask().diff(study.services, None, StateRef("f" * 16))
     assert caught.value.exit_code == Exit.NOT_FOUND
     assert "No instance" in caught.value.title
+
+
+def test_a_new_question_ends_the_one_before_even_where_that_begins_later(study: Study) -> None:
+    aside = Aside()
+    first = aside.ask()
+    second = aside.ask()
+    with pytest.raises(NuvError, match="No answer came"):
+        first.status(study.services, study.master.id)
+    assert second.status(study.services, study.master.id).files

@@ -60,8 +60,9 @@ class DeleteDialog(Dialog[bool]):
         """Work out what comes free."""
         super().on_mount()
         identifiers = [record.id for record in self._records]
+        question = self._aside.ask()
         self.load(
-            lambda: self._aside.freed_by(self.nuv.services, identifiers),
+            lambda: question.freed_by(self.nuv.services, identifiers),
             self._show,
             group="freed",
             failed=self._failed,

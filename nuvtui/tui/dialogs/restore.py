@@ -80,9 +80,10 @@ class RestoreDialog(Dialog[str]):
     @on(LineList.Highlighted, "#targets")
     def _look(self) -> None:
         target = self.target
+        question = self._aside.ask()
         self._say([line(("Working out what changes there", "muted"))])
         self.load(
-            lambda: self._aside.diff(
+            lambda: question.diff(
                 self.nuv.services, StateRef(target.id), StateRef(self._record.instance, self._record.id)
             ),
             self._show,

@@ -11,7 +11,7 @@ from nuvtui.model.diff import Diff, FileChange, TableChange
 from nuvtui.model.names import text_to_path
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
-from nuvtui.tui.aside import Aside
+from nuvtui.tui.aside import Aside, Question
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import describe, state_actions
 from nuvtui.tui.screens.section import Section
@@ -84,9 +84,14 @@ class Changes(Section):
         if ref is None:
             return
         self.query_one("#between", DetailPane).show([line(("Comparing", "muted"))], keep=True)
-        self.load(lambda: self._compare(ref, self._base), self._arrived, group="compare", failed=self._failed)
+        base, question = self._base, self._aside.ask()
+        self.load(
+            lambda: self._compare(question, ref, base), self._arrived, group="compare", failed=self._failed
+        )
 
-    def _compare(self, ref: StateRef, base: str | None) -> tuple[list[SnapshotRecord], Compared | None]:
+    def _compare(
+        self, question: Question, ref: StateRef, base: str | None
+    ) -> tuple[list[SnapshotRecord], Compared | None]:
         services = self.nuv.services
         records = services.snapshots.list(ref.instance)
         order = ["current", *(record.id for record in records)]
@@ -102,7 +107,7 @@ class Changes(Section):
             return records, None
         new, old = sorted((here, base), key=order.index)
         refs = [StateRef(ref.instance, None if key == "current" else key) for key in (old, new)]
-        return records, Compared(refs[0], refs[1], self._aside.diff(services, refs[0], refs[1]))
+        return records, Compared(refs[0], refs[1], question.diff(services, refs[0], refs[1]))
 
     def _failed(self, error: NuvError) -> None:
         self._show([])

@@ -357,8 +357,9 @@ class Wizard(Frame):
             self.nuv.show_error(error)
 
         space = self.space.id
+        question = self._aside.ask()
         self.load(
-            lambda: self._aside.dry_run(self.nuv.services, space, targets, strategies),
+            lambda: question.dry_run(self.nuv.services, space, targets, strategies),
             done,
             group="plan",
             failed=failed,

@@ -279,9 +279,8 @@ class ExportForm(Frame):
         def failed(error: NuvError) -> None:
             done([Finding("stop", error.title, error.message, error.hint)])
 
-        self.load(
-            lambda: self._aside.preflight(self.nuv.services, spec), done, group="preflight", failed=failed
-        )
+        question = self._aside.ask()
+        self.load(lambda: question.preflight(self.nuv.services, spec), done, group="preflight", failed=failed)
 
     def _show_findings(self, findings: Sequence[Finding]) -> None:
         lines: list[Line | str] = []

@@ -51,10 +51,12 @@ class ExportPlanScreen(Frame):
         shown.focus()
         shown.empty = "Planning the image; nothing is built."
 
+        question = self._aside.ask()
+
         def read() -> ExportPlan:
             import msgspec
 
-            return msgspec.convert(self._aside.plan(self.nuv.services, self.spec), ExportPlan)
+            return msgspec.convert(question.plan(self.nuv.services, self.spec), ExportPlan)
 
         self.load(read, self._show, group="plan", failed=self._failed)
 

@@ -203,8 +203,9 @@ class Timeline(Place):
             self._diff = self._problem = None
             self.states.refresh_key(CURRENT)
             self._show_detail()
+        question = self._aside.ask()
         self.load(
-            lambda: self._aside.status(self.nuv.services, instance),
+            lambda: question.status(self.nuv.services, instance),
             self._show_status,
             group="status",
             failed=self._status_failed,

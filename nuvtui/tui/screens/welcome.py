@@ -127,7 +127,8 @@ class Welcome(Frame):
         def answered(yes: bool | None) -> None:
             if yes:
                 self.nuv.notify("Laying out the demo", timeout=3)
-                self.load(lambda: self._aside.demo(self.nuv.services, folder), self.nuv.switch, group="demo")
+                question = self._aside.ask()
+                self.load(lambda: question.demo(self.nuv.services, folder), self.nuv.switch, group="demo")
 
         self.nuv.push_screen(
             ConfirmDialog(

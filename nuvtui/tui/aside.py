@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.aside")
 
 
-_NO_ANSWER = NuvError(
-    "No answer came",
-    "the process that looks for it was stopped, or met an unexpected error",
-    "Try again; on the command line: nuvtui status",
-)
+def _no_answer() -> NuvError:
+    return NuvError(
+        "No answer came",
+        "the process that looks for it was stopped, or met an unexpected error",
+        "Try again; on the command line: nuvtui status",
+    )
 
 
 class Aside:
@@ -113,7 +114,7 @@ class Question:
         request = {"settings": settings, "user": services.user, "what": what, "arguments": arguments}
         with self._lock:
             if self._given_up:
-                raise _NO_ANSWER
+                raise _no_answer()
             child = self._child = subprocess.Popen(
                 COMMAND,
                 stdin=subprocess.PIPE,
@@ -128,7 +129,7 @@ class Question:
         try:
             found = msgspec.json.decode(answer)
         except msgspec.DecodeError:
-            raise _NO_ANSWER from None
+            raise _no_answer() from None
         if "error" in found:
             error = msgspec.convert(found["error"], Failure)
             raise NuvError(error.title, error.message, error.hint, Exit(error.exit_code))

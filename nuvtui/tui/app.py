@@ -492,5 +492,6 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             told = text
         error = sys.exc_info()[1]
         message = f"nuvtui met an unexpected error: {type(error).__name__}: {error}\n{told}"
-        self._exit_renderables.append(Text(sanitise.block(message)))
+        # The terminal wraps, not rich: a path stays one that can be copied.
+        self._exit_renderables.append(Text(sanitise.block(message), no_wrap=True, overflow="ignore"))
         self._close_messages_no_wait()

@@ -69,6 +69,7 @@ class ExportsService:
 
     def _preflight(self, spec: ExportSpec) -> tuple[builtins.list[Finding], Application, Discovery]:
         from nuvtui.images import engines, registry
+        from nuvtui.images import reference as references
 
         view = self._context.view()
         instance = self._context.instance(view, spec.instance)
@@ -88,7 +89,7 @@ class ExportsService:
         discovery = engines.discover(self._context.settings)
         if discovery.engine is None:
             findings.append(discovery.finding())
-        target = spec.registry or self._context.settings.registry
+        target = self._prefix(spec)
         public = registry.is_public(target, self._context.settings)
         if spec.push and public and not spec.public_ok:
             findings.append(
@@ -99,7 +100,16 @@ class ExportsService:
                     "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
                 )
             )
-        elif spec.push and public:
+        if spec.push and references.parse_prefix(target) == (references.DOCKER_HUB, ""):
+            findings.append(
+                Finding(
+                    "stop",
+                    "registry",
+                    "Docker Hub keeps images under a namespace, and nobody is signed in there",
+                    "Sign in (docker login), or name it: --registry docker.io/NAMESPACE.",
+                )
+            )
+        if spec.push and public and spec.public_ok:
             findings.append(
                 Finding("warning", "registry", f"{target} counts as public: anyone can pull the image")
             )
@@ -230,9 +240,27 @@ class ExportsService:
 
     def _reference(self, spec: ExportSpec, manifest: Snapshot, export: str) -> str:
         """The image's reference: the last part is the user's, the rest is made so that names cannot collide."""
-        prefix = (spec.registry or self._context.settings.registry).strip("/")
         name = f"{slugify(manifest.space.name)}-{manifest.id[:8]}-{slugify(spec.name or spec.application)}"
-        return f"{prefix}/{name}:{export[:8]}"
+        return f"{self._prefix(spec)}/{name}:{export[:8]}"
+
+    def _prefix(self, spec: ExportSpec) -> str:
+        """Registry and path that images are named after; on Docker Hub the namespace of who is signed in.
+
+        Raises NuvError (2) where the registry cannot be one.
+        """
+        from nuvtui.images import reference as references
+        from nuvtui.images import registry
+
+        prefix = (spec.registry or self._context.settings.registry).strip("/")
+        host, path = references.parse_prefix(prefix)
+        if host == references.DOCKER_HUB and not path:
+            with contextlib.suppress(
+                NuvError
+            ):  # a sign-in that cannot be read is said by the push that needs it
+                auth = registry.credentials(host)
+                if auth is not None and auth.username:
+                    return f"{host}/{auth.username.lower()}"
+        return prefix
 
     def _known_values(self, application: Application) -> builtins.list[str]:
         """Values that must not be in the image: secrets and licence variables as this environment has them."""

@@ -79,6 +79,26 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
         fsync_folder(folder.parent)
 
 
+def _open_lock(path: Path, mode: int) -> int:
+    try:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        except FileExistsError:
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fchmod(descriptor, mode)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OSError as error:
+        raise NuvError(
+            f"{path} cannot be locked",
+            error.strerror or str(error),
+            "Is its disk full, or may you not write there? Nothing was changed.",
+        ) from error
+    return descriptor
+
+
 @contextlib.contextmanager
 def locked(
     path: Path, *, shared: bool = False, timeout: float = -1, what: str = "", mode: int = 0o600
@@ -87,16 +107,12 @@ def locked(
 
     A lock of the operating system (flock): it ends with its holder, so it can neither go stale nor be stolen.
     `mode` is that of a new lock file, whatever the umask. `timeout` in seconds, negative: wait for ever.
-    Raises NuvError (exit code 5) naming `what` on time-out.
+    Raises NuvError (exit code 5) naming `what` on time-out, (1) where the lock file cannot be made or opened.
     """
     import fcntl
     import time
 
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        os.fchmod(descriptor, mode)
-    except FileExistsError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = _open_lock(path, mode)
     try:
         flag = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         if timeout < 0:

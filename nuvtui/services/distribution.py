@@ -244,15 +244,10 @@ class DistributionService:
         """Give the distribution the status that its targets amount to."""
 
         def close(distribution: Distribution) -> Distribution:
-            targets = [
-                msgspec.structs.replace(t, status="cancelled", error="not begun")
-                if t.status == "waiting"
-                else t
-                for t in distribution.targets
-            ]
+            targets = _ended(distribution.targets)
             done = sum(t.status == "completed" for t in targets)
             status = "completed" if done == len(targets) else "partial" if done else "failed"
-            if any(t.status in ("interrupted", "applying") for t in targets):
+            if any(t.status == "interrupted" for t in targets):
                 status = "interrupted"
             return msgspec.structs.replace(distribution, targets=targets, status=status)
 
@@ -281,7 +276,8 @@ class DistributionService:
             with self._context.state.transaction() as tx:
                 now = tx.distributions.get(distribution.id)
                 if now is not None and now.status == "running":
-                    tx.distributions.put(_interrupted(now))
+                    targets = _ended(now.targets)
+                    tx.distributions.put(msgspec.structs.replace(now, targets=targets, status="interrupted"))
 
     # -- recall ------------------------------------------------------------------------------------------------------
 
@@ -495,10 +491,10 @@ class DistributionService:
         )
 
 
-def _interrupted(distribution: Distribution) -> Distribution:
-    """What a distribution amounts to whose process is gone."""
+def _ended(results: list[TargetResult]) -> list[TargetResult]:
+    """What the targets amount to when nothing goes on any more."""
     targets = []
-    for target in distribution.targets:
+    for target in results:
         if target.status == "applying":
             target = msgspec.structs.replace(
                 target,
@@ -509,7 +505,7 @@ def _interrupted(distribution: Distribution) -> Distribution:
         elif target.status == "waiting":
             target = msgspec.structs.replace(target, status="cancelled", error="not begun: as it was")
         targets.append(target)
-    return msgspec.structs.replace(distribution, targets=targets, status="interrupted")
+    return targets
 
 
 def _gone(what: str) -> NuvError:

@@ -73,7 +73,9 @@ class TableStates:
             return parquet.Captured(self._context.store, part, self._context.home.cache / "tables").file()
         if self._folder is None:
             atomic.make_folder(self._context.home.tmp)
-            self._folder = tempfile.TemporaryDirectory(dir=self._context.home.tmp, prefix="tables-")
+            self._folder = tempfile.TemporaryDirectory(
+                dir=self._context.home.tmp, prefix="tables-", ignore_cleanup_errors=True
+            )
         target = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.parquet"
         capture.lay_out(self._live(ref), part.name, target)
         return target

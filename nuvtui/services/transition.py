@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.names import path_to_text
+from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
 from nuvtui.model.space import Instance
 from nuvtui.model.tree import FOLDER, Entry
+from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications, capture
 from nuvtui.services.context import Context
@@ -49,7 +50,11 @@ class Transition(msgspec.Struct):
 
 
 def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
-    """The transition that turns the state recorded as `old` into the one recorded as `new`."""
+    """The transition that turns the state recorded as `old` into the one recorded as `new`.
+
+    What `new` names as impossible to hold (unreadable then) is not removed: the snapshot does not know about it.
+    """
+    unheld = {text_to_path(warning.path) for warning in new.warnings}
     tree = context.store.tree
     puts, removals = _files_between(tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
     old_tables = {t.name: t.fingerprint for t in old.tables}
@@ -58,11 +63,11 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
     new_apps = {a.slug for a in new.applications}
     return Transition(
         puts,
-        removals,
+        [path for path in removals if not _touches(path, unheld)],
         [t for t in new.tables if old_tables.get(t.name) != t.fingerprint],
         sorted(old_tables.keys() - new_tables),
         [a for a in new.applications if old_apps.get(a.slug) != a.text],
-        sorted(old_apps.keys() - new_apps),
+        sorted(slug for slug in old_apps.keys() - new_apps if f"{DOT}/apps/{slug}.yaml" not in unheld),
     )
 
 
@@ -114,6 +119,8 @@ def run(
     whether the target is as it was or has to be brought back by restoring the automatic snapshot.
     """
     backup = capture.take(context, instance, "automatic", reporter, cause=cause)
+    for warning in backup.warnings:
+        reporter.warning(f"{warning.path} is not in the automatic snapshot: {warning.reason}")
     transition = make(backup)
     _refuse_unrecorded(context, instance, backup, transition)
     reporter.check()

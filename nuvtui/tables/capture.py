@@ -60,7 +60,8 @@ def capture(
                 _write(connection, table, file, reporter)
                 with store_errors(f"capturing table {table.name!r}"), open(file, "rb") as stream:
                     chunks, size = writer.put_stream(stream.read)
-                file.unlink()
+                with contextlib.suppress(OSError):
+                    file.unlink()
                 content = [chunk.hex() for chunk in chunks]
             else:
                 content, size = same.content, same.bytes
@@ -133,7 +134,8 @@ def replace(
                 for number, (part, file) in enumerate(zip(puts, files, strict=True)):
                     reporter.progress(number, len(puts), "steps", part.name)
                     _restore(connection, part, file, reporter)
-                    file.unlink()
+                    with contextlib.suppress(OSError):
+                        file.unlink()
                 reporter.check()
 
 
@@ -147,7 +149,7 @@ def decoded(part: TablePart) -> tuple[list[Type], list[str]]:
 def _folder(tmp: Path) -> Iterator[Path]:
     with store_errors("making a folder for unfinished files"):
         atomic.make_folder(tmp)
-        made = tempfile.TemporaryDirectory(prefix="tables-", dir=tmp)
+        made = tempfile.TemporaryDirectory(prefix="tables-", dir=tmp, ignore_cleanup_errors=True)
     with made as name:
         yield Path(name)
 

@@ -100,7 +100,7 @@ def opened(path: Path) -> Iterator[Source]:
             "Rename it after the format it has.",
             Exit.USAGE,
         )
-    with tempfile.TemporaryDirectory(prefix="nuvtui-import-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nuvtui-import-", ignore_cleanup_errors=True) as folder:
         link = Path(folder) / "source"
         link.symlink_to(path.absolute())
         yield Source(link, shown, kind, info.st_size, compressed)

@@ -138,15 +138,6 @@ def test_ignored_files_survive(world: World) -> None:
     assert not (world.root() / "extra" / "b.py").exists()
 
 
-def collide_file(world: World) -> None:
-    world.write("out", "precious, ignored")
-
-
-def collide_file_below(world: World) -> None:
-    (world.root() / "out").mkdir()
-    world.write("out/precious", "ignored")
-
-
 @pytest.mark.parametrize(
     ("held", "ignored"),
     [("out", "out"), ("out/deep/file", "out"), ("out", "out/precious"), ("out/precious", "out/precious")],
@@ -283,6 +274,28 @@ def test_a_failing_way_back_names_the_automatic_snapshot(
     backup = study.services.snapshots.list(study.master.id)[0].id
     study.services.restore.restore(backup)
     assert study.whole() == before
+
+
+def test_what_a_snapshot_could_not_hold_is_not_removed_by_restoring_it(
+    study: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there, and unreadable just then: the snapshot says so, and knows nothing better."""
+    study.write("flaky/file.txt", "precious")
+    real = os.open
+
+    def broken(path: object, *arguments: object, **more: object) -> int:
+        if os.fsdecode(path).endswith("flaky"):  # type: ignore[arg-type]
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *arguments, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", broken)
+        one = study.snapshot("one")
+    assert [w.path for w in study.services.snapshots.manifest(one.id).warnings] == ["flaky"]
+    study.write("README.md", "changed")
+    study.services.restore.restore(one.id)
+    assert (study.root() / "README.md").read_text() == "# A study\n"
+    assert (study.root() / "flaky" / "file.txt").read_text() == "precious"
 
 
 def test_restoring_an_unknown_snapshot_or_to_an_unknown_instance(study: World) -> None:

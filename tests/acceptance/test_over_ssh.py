@@ -2,7 +2,7 @@
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,24 +50,38 @@ def gate() -> Iterator[tuple[int, threading.Event]]:
         server.server_close()
 
 
-def processes(program: str) -> list[int]:
-    """Ids of the processes whose command line ends with the one argument `program`: the screens, no command."""
+def screens(home: Path) -> list[int]:
+    """Ids of the processes that show the screens of the store at `home`."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 arguments = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                environment = (entry / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if arguments[-1] == program.encode():
+            if arguments[-1] == str(NUVTUI).encode() and f"NUVTUI_HOME={home}".encode() in environment:
                 found.append(int(entry.name))
     return found
+
+
+def statuses(nuvtui: Nuvtui) -> set[str]:
+    """The statuses of all tasks."""
+    return {task["status"] for task in nuvtui.json("tasks", "list")}
 
 
 def press(tmux: Tmux, key: str, shows: str) -> None:
     """Press `key` and wait until `shows` stands on the screen."""
     tmux.send(key)
     tmux.wait_for(shows)
+
+
+def until(tmux: Tmux, condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    """Wait until `condition` is true; where it does not come, the message shows the screen."""
+    try:
+        wait_until(condition, what, seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the pane is\n{tmux.text}") from None
 
 
 def fill(tmux: Tmux, dialog: str, *answers: str) -> None:
@@ -162,33 +176,34 @@ def test_the_main_job_over_ssh(
         tmux.wait_for("Please look at this")
         press(tmux, "enter", "[ Distribute ]")
         tmux.send("enter")
-        wait_until((reviewer / "setup.py").exists, "the files are with the reviewer")
+        until(tmux, (reviewer / "setup.py").exists, "the files are with the reviewer")
         (done,) = nuvtui.json("distribution", "list")
         assert done["message"] == "Please look at this"
 
         # Restore, and undo it.
         press(tmux, "esc", "3 Stage")
         press(tmux, "1", "1 Timeline")
-        tmux.send("G")
-        tmux.wait_for_match("▌ ◆ release-as-published")
+        tmux.wait_for_match("[▌│] ◆ release-as-published")
         press(tmux, "r", "Replaces the whole Current State")
         press(tmux, "right", "[ Restore ]")
         tmux.send("enter")
-        wait_until(lambda: (root / "README.rst").stat().st_size > 1000, "the published README is back")
-        tmux.wait_for("↺ before restore")
-        press(tmux, "u", "Restore it")
+        until(tmux, lambda: (root / "README.rst").stat().st_size > 1000, "the published README is back")
+        tmux.wait_for("u undoes: Restore")
+        press(tmux, "u", "Undoes Restore release-as-published to Master")
         press(tmux, "right", "[ Restore it ]")
         tmux.send("enter")
-        wait_until(lambda: (root / "README.rst").stat().st_size < 100, "the revised README is back")
+        until(tmux, lambda: (root / "README.rst").stat().st_size < 100, "the revised README is back")
+
+        until(tmux, lambda: statuses(nuvtui) == {"COMPLETED"}, "all tasks are completed")
 
         # Hand over; the connection is cut while the build runs.
         press(tmux, "4", "4 Exports")
         press(tmux, "n", "New export")
-        tmux.wait_for("nothing in the way")
+        tmux.wait_for("Preflight: 1 to know")
         press(tmux, "e", f"line-{FIRST}-")
-        (screens,) = processes(str(NUVTUI))
+        (shown,) = screens(tmp_path / "home")
         ssh_server.cut()
-        wait_until(lambda: not Path(f"/proc/{screens}").exists(), "the screens have ended", 3.0)
+        wait_until(lambda: not Path(f"/proc/{shown}").exists(), "the screens have ended", 3.0)
         tmux.wait_end()
         (running,) = nuvtui.json("exports", "list")
         assert running["status"] == "running"
@@ -208,8 +223,16 @@ def test_the_main_job_over_ssh(
     tmux.wait_for("1 Timeline")
     press(tmux, "4", "4 Exports")
     tmux.wait_for("completed")
-    press(tmux, "enter", f"line-{LAST}-")
-    press(tmux, "q", "Quit")
-    tmux.send("enter")
-    wait_until(lambda: not tmux.alternate_screen, "the shell is back")
-    assert processes(str(NUVTUI)) == []
+    press(tmux, "enter", "Successfully built")
+    count = len(log.splitlines())
+    tmux.wait_for(f"{count} of {count} lines")
+    tmux.wait_for("w wrap")
+    press(tmux, "/", "search:")
+    tmux.send(f"line-{FIRST + 1}-")
+    tmux.wait_for(f"line-{FIRST + 1}-")
+    press(tmux, "enter", "1 of 1 match")
+    tmux.wait_for(f"line-{FIRST}-")
+    tmux.wait_for("w wrap")
+    tmux.send("q")
+    until(tmux, lambda: not tmux.alternate_screen, "the shell is back")
+    assert screens(tmp_path / "home") == []

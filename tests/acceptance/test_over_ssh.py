@@ -235,4 +235,4 @@ def test_the_main_job_over_ssh(
     tmux.wait_for("w wrap")
     tmux.send("q")
     until(tmux, lambda: not tmux.alternate_screen, "the shell is back")
-    assert screens(tmp_path / "home") == []
+    until(tmux, lambda: not screens(tmp_path / "home"), "the screens have ended")

@@ -103,7 +103,6 @@ def apply(workspace: Workspace, puts: Sequence[ApplicationPart], removals: Seque
     try:
         if puts:
             atomic.make_folder(workspace.applications, 0o777)
-            atomic.remove_abandoned(workspace.applications)
         for part in puts:
             atomic.write_file(workspace.application(part.slug), part.text.encode("utf-8"), 0o644)
         for slug in removals:

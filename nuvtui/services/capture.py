@@ -5,7 +5,7 @@ Order of commitment: objects (durable) → manifest (the commit point) → state
 
 from collections.abc import Mapping
 
-from nuvtui import clock
+from nuvtui import atomic, clock
 from nuvtui.model.application import Package
 from nuvtui.model.snapshot import (
     ApplicationPart,
@@ -59,6 +59,7 @@ def take(
             Tables(workspace), parent.tables if parent else [], writer, context.home.tmp, reporter
         )
         reporter.step("applications", "Capturing applications")
+        atomic.remove_abandoned(workspace.applications)
         apps, app_warnings = applications.capture(workspace)
         reporter.check()
         reporter.step("commit", "Writing the snapshot")

@@ -51,7 +51,7 @@ class ExportPlan(msgspec.Struct, frozen=True):
     files: int
     bytes: int
     members: list[tuple[str, int]]
-    """Workspace files that go in, by path, with their sizes."""
+    """Workspace files that go in, by their path in the build context (text form), with their sizes."""
 
 
 class ExportsService:
@@ -346,11 +346,16 @@ class ExportsService:
             self.save(msgspec.structs.replace(record, image_id=""))
 
     def archive(self, export: str, path: Path, reporter: Reporter | None = None) -> ExportRecord:
-        """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4)."""
+        """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4).
+
+        A folder as `path`: a file in it. Raises NuvError (5) where the file is there already.
+        """
         record = self._own(export)
         reporter = reporter or Silent()
         if path.is_dir():
             path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
+        if os.path.lexists(path):
+            raise NuvError(f"{path} exists already", "", "Name another file.", Exit.CONFLICT)
         reporter.step("archive", f"Writing {path.name}")
         self._engine().save(record.image_id, path, reporter)
         record = msgspec.structs.replace(record, archive=path_to_text(str(path.absolute())))

@@ -30,6 +30,7 @@ from nuvtui.services import application_file, capture
 from nuvtui.services.application_service import ApplicationsService
 from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
+from nuvtui.services.states import StatesService
 
 if TYPE_CHECKING:
     from nuvtui.images.engines import Discovery, Engine
@@ -57,8 +58,9 @@ class ExportPlan(msgspec.Struct, frozen=True):
 class ExportsService:
     """Exports of a space."""
 
-    def __init__(self, context: Context, applications: ApplicationsService) -> None:
+    def __init__(self, context: Context, states: StatesService, applications: ApplicationsService) -> None:
         self._context = context
+        self._states = states
         self._applications = applications
 
     # -- before ------------------------------------------------------------------------------------------------------
@@ -113,6 +115,16 @@ class ExportsService:
             findings.append(
                 Finding("warning", "registry", f"{target} counts as public: anyone can pull the image")
             )
+        needed = [] if spec.with_files else self._files_of_command(spec, application)
+        if needed:
+            findings.append(
+                Finding(
+                    "warning",
+                    "command",
+                    f"the command needs {', '.join(needed)}, which an image of the application only does not hold",
+                    "Export with files (--with-files), or mount the workspace at /files when you run the image.",
+                )
+            )
         tables = self._tables(spec)
         if tables:
             findings.append(
@@ -137,6 +149,20 @@ class ExportsService:
             elif os.path.lexists(output):
                 findings.append(Finding("stop", "output", f"{output} exists already", "Name another file."))
         return findings, application, discovery
+
+    def _files_of_command(self, spec: ExportSpec, application: Application) -> builtins.list[str]:
+        """Words of the application's command that name workspace files, in text form."""
+        reader = self._states.reader(StateRef(spec.instance, spec.snapshot))
+        below = application.workdir.removeprefix("/files").strip("/")
+        found = []
+        for word in application.command:
+            path = (
+                word.removeprefix("/files/") if word.startswith("/files/") else f"{below}/{word}".strip("/")
+            )
+            with contextlib.suppress(NuvError):
+                reader.read(path, 1)
+                found.append(path_to_text(path))
+        return found
 
     def _tables(self, spec: ExportSpec) -> builtins.list[str]:
         if spec.snapshot is not None:
@@ -357,7 +383,8 @@ class ExportsService:
         if os.path.lexists(path):
             raise NuvError(f"{path} exists already", "", "Name another file.", Exit.CONFLICT)
         reporter.step("archive", f"Writing {path.name}")
-        self._engine().save(record.image_id, path, reporter)
+        # By its name, not its id: what is loaded back has the name again.
+        self._engine().save(record.image, path, reporter)
         record = msgspec.structs.replace(record, archive=path_to_text(str(path.absolute())))
         self.save(record)
         return record
@@ -442,6 +469,9 @@ def push_image(engine: Engine, reference: str, reporter: Reporter) -> str:
 def run_command(report: Report) -> str:
     """The `docker run` command for an image, ready to paste: ports on loopback, secrets and licences from outside."""
     words = ["docker", "run", "--rm", "-it"]
+    if not report.with_files:
+        # The workspace files are not in the image: whoever runs it brings them along.
+        words += ["-v", '"$PWD"/:/files']
     for port in report.ports:
         words += ["-p", f"127.0.0.1:{port}:{port}"]
     for name in (*report.secrets, *report.license_variables):

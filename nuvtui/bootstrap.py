@@ -104,7 +104,7 @@ class Services:
     def exports(self) -> ExportsService:
         from nuvtui.services.exports import ExportsService
 
-        return ExportsService(self.context, self.applications)
+        return ExportsService(self.context, self.states, self.applications)
 
     @functools.cached_property
     def maintenance(self) -> MaintenanceService:

@@ -59,10 +59,20 @@ class MaintenanceService:
         return maintain.info(self._context.store)
 
     def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
-        """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths."""
+        """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths.
+
+        A snapshot that the state lists and that has no manifest is reported as well.
+        """
         from nuvtui.store import check
 
-        return check.check(self._context.store, read_data, reporter or Silent())
+        store = self._context.store
+        # A snapshot may be deleted while the check runs: only one that is listed before and after counts.
+        listed = {record.id for record in self._context.view().snapshots.all()}
+        report = check.check(store, read_data, reporter or Silent(), listed)
+        listed_still = {record.id for record in self._context.view().snapshots.all()}
+        gone = {f"snapshot {identifier}" for identifier in listed - listed_still}
+        report.problems[:] = [problem for problem in report.problems if problem.what not in gone]
+        return report
 
     def gc(self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None) -> Any:
         """Free what no snapshot refers to. `grace` in seconds."""
@@ -92,15 +102,18 @@ class MaintenanceService:
         spaces: list[str] = []
         instances: list[str] = []
         added: list[str] = []
+        seen: set[str] = set()
         with self._context.state.transaction() as tx:
             dropped = [s.id for s in tx.snapshots.all() if s.id not in manifests]
             for manifest in sorted(manifests.values(), key=lambda m: m.created):
-                if tx.spaces.get(manifest.space.id) is None and manifest.space.name not in spaces:
+                if tx.spaces.get(manifest.space.id) is None and manifest.space.id not in seen:
+                    seen.add(manifest.space.id)
                     spaces.append(manifest.space.name)
                     if not dry_run:
                         tx.spaces.put(Space(manifest.space.id, manifest.space.name, manifest.created))
                         tx.members.put(Member(manifest.space.id, self._context.user, Role.ADMINISTRATOR))
-                if tx.instances.get(manifest.instance.id) is None and manifest.instance.name not in instances:
+                if tx.instances.get(manifest.instance.id) is None and manifest.instance.id not in seen:
+                    seen.add(manifest.instance.id)
                     instances.append(manifest.instance.name)
                     if not dry_run:
                         tx.instances.put(

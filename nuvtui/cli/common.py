@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from nuvtui.bootstrap import Services, open_services
+from nuvtui.cli.output import emit
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
@@ -151,7 +152,8 @@ def run_task(
 ) -> Any:
     """Submit a task and (`wait`) follow it to its end: progress on standard error for people, silence for pipes.
 
-    Returns the task's result, or None where it was only submitted (its id is then printed). Ctrl+C cancels the task;
+    Returns the task's result, or None where it was only submitted (its id is then printed, in the form that the
+    command was asked for). Ctrl+C cancels the task;
     a hang-up leaves it running. Raises NuvError as the task did.
     """
     from nuvtui.tasks.request import Request
@@ -173,7 +175,8 @@ def run_task(
         ),
     )
     if not wait:
-        print(task)
+        form = (click.get_current_context(silent=True) or click.Context(click.Command(""))).params.get("form")
+        emit({"task": task}, form or "tabulated", [(task,)])
         return None
     return follow(scope_services, task, log=log)
 

@@ -30,7 +30,7 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str] = ()) -> None:
     right = [heading.endswith("#") for heading in headings]
     clean = [[sanitise.line(str(cell)) for cell in row] for row in rows]
     if headings:
-        clean.insert(0, [heading.rstrip("#").upper() for heading in headings])
+        clean.insert(0, [sanitise.line(heading.removesuffix("#").upper()) for heading in headings])
     if not clean:
         return
     from rich.cells import cell_len

@@ -13,6 +13,7 @@ Files whose size, times and inode are those of the stat cache are not read. A fi
 """
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable
@@ -52,6 +53,8 @@ _SPECIAL = {
 _DOT = DOT.encode()
 _TEMPORARY = TEMPORARY.encode()
 _pack = PIECE.pack
+_PLAIN = re.compile(r"[\w.-]+/?", re.ASCII)
+"""An ignore rule that is nothing but a name."""
 
 
 Tree = Callable[[bytes], list[Entry]]
@@ -531,12 +534,27 @@ def _ignore_rules(workspace: Path) -> Callable[[bytes], bool] | None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         lines = [line.rstrip("\r") for line in os.fsdecode(file.read()).split("\n")]
-    if not any(line.strip() and not line.startswith("#") for line in lines):
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    if not lines:
         return None
-    from pathspec import GitIgnoreSpec  # here: most workspaces have no ignore file
+    # Plain names match the last part of a path, whatever is above. Most rules are such, and a set is many times
+    # faster than patterns. Where a rule takes another one back (`!`), order counts and all are patterns.
+    plain = [] if any(line.startswith("!") for line in lines) else [*filter(_PLAIN.fullmatch, lines)]
+    folders = frozenset(os.fsencode(line.rstrip("/") + "/") for line in plain)
+    files = frozenset(os.fsencode(line) for line in plain if not line.endswith("/"))
+    left = [line for line in lines if line not in plain]
+
+    def named(path: bytes) -> bool:
+        if path.endswith(b"/"):
+            return path[path.rfind(b"/", 0, -1) + 1 :] in folders
+        return path[path.rfind(b"/") + 1 :] in files
+
+    if not left:
+        return named
+    from pathspec import GitIgnoreSpec  # here: most workspaces need no patterns
 
     try:
-        spec = GitIgnoreSpec.from_lines(lines)
+        spec = GitIgnoreSpec.from_lines(left)
     except ValueError as error:
         raise NuvError(
             f"Ignore file {workspace / DOT / 'ignore'}",
@@ -544,4 +562,4 @@ def _ignore_rules(workspace: Path) -> Callable[[bytes], bool] | None:
             "It takes gitignore patterns, one a line.",
             Exit.REFUSED,
         ) from error
-    return lambda path: bool(spec.match_file(os.fsdecode(path)))
+    return lambda path: named(path) or bool(spec.match_file(os.fsdecode(path)))

@@ -11,6 +11,9 @@ from nuvtui.tasks.events import Tailer, log_size, read_log
 
 _PIECE = 1 << 16
 _SETTLE_SECONDS = 1.0
+_SHORT_SECONDS = 2.0
+_SHORT_POLL = 0.02
+"""Short tasks are looked at more often, so that waiting for one does not take longer than the task."""
 
 
 def attach(
@@ -23,9 +26,10 @@ def attach(
     """Give every event of the task to `on_event`, and `build.log` in pieces to `on_log`, until the task ends.
 
     What the log held when an event was written comes before that event; nothing is left out or given twice.
-    Whatever ends the call early (Ctrl+C) ends only the watching. Looks every `poll` seconds. Raises NuvError
-    (exit code 3) where there is no such task.
+    Whatever ends the call early (Ctrl+C) ends only the watching. Looks every `poll` seconds, at first more often.
+    Raises NuvError (exit code 3) where there is no such task.
     """
+    began = time.monotonic()
     lifecycle.view(home, identifier)
     folder = home.task(identifier)
     tailer = Tailer(folder)
@@ -45,7 +49,7 @@ def attach(
         if time.monotonic() - settled >= _SETTLE_SECONDS:
             settled = time.monotonic()
             lifecycle.settle(folder)
-        time.sleep(poll)
+        time.sleep(min(poll, _SHORT_POLL) if time.monotonic() - began < _SHORT_SECONDS else poll)
 
 
 def _log(folder: Path, start: int, end: int, on_log: Callable[[bytes], None] | None) -> int:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
@@ -394,6 +395,37 @@ def test_ignore_and_nuvtuis_own(store: Store, place: Path, tmp_path: Path) -> No
     kept = names_in(store, bytes.fromhex(snapshot.files.root))
     assert {"a.tmp", "raw/x", "späce "} <= set(kept)
     assert "sub" not in kept
+
+
+RULES = [
+    "cache",
+    "cache/",
+    ".tmp",
+    "a-b",
+    "*.tmp",
+    "/cache",
+    "x/cache",
+    "**/a-b/",
+    "!cache",
+    "#cache",
+    "",
+    "!*.tmp",
+]
+PATHS = ["cache", "x/cache", "x/y/cache", ".tmp", "x/.tmp", "a-b", "x/a-b", "x/b.tmp", "xcache", "cache.x"]
+
+
+@given(rules=st.lists(st.sampled_from(RULES), max_size=5))
+def test_plain_names_are_ignored_as_patterns_are(
+    rules: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("rules")
+    (folder / ".nuvtui").mkdir()
+    (folder / ".nuvtui" / "ignore").write_text("\n".join(rules))
+    spec = GitIgnoreSpec.from_lines(rules)
+    matches = scan_module._ignore_rules(folder) or (lambda path: False)
+    for path in PATHS:
+        for shown in (path, path + "/"):
+            assert matches(shown.encode()) == spec.match_file(shown), (rules, shown)
 
 
 def test_a_bad_ignore_file_is_refused_by_name(store: Store, place: Path, tmp_path: Path) -> None:

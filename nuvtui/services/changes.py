@@ -80,16 +80,18 @@ class ChangesService:
         if before is None and after is None:
             raise NuvError(f"No file {path!r}", "in neither of the two states", "", Exit.NOT_FOUND)
         name = path_to_text(path)
-        return [
-            sanitise.block(line.rstrip("\n"))
-            for line in difflib.unified_diff(
-                before or [],
-                after or [],
-                f"a/{name}" if before is not None else "/dev/null",
-                f"b/{name}" if after is not None else "/dev/null",
-                n=context,
-            )
-        ]
+        lines = []
+        for line in difflib.unified_diff(
+            before or [],
+            after or [],
+            f"a/{name}" if before is not None else "/dev/null",
+            f"b/{name}" if after is not None else "/dev/null",
+            n=context,
+        ):
+            lines.append(sanitise.block(line.removesuffix("\n")))
+            if not line.endswith("\n"):
+                lines.append("\\ No newline at end of file")
+        return lines
 
     def _lines(self, ref: StateRef, path: str) -> list[str] | None:
         reader = self._states.reader(ref)

@@ -193,6 +193,8 @@ class CurrentState:
 
     def folder(self, path: str) -> list[FileView]:
         folder = self._path(path)
+        if folder.is_symlink() and folder != self._workspace.root:
+            raise NuvError(f"{path!r} is a link", "", "Open the link's target itself.", Exit.NOT_FOUND)
         known = self._known(path)
         views = []
         try:

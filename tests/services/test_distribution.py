@@ -536,3 +536,17 @@ def test_an_ignored_file_in_the_way_is_refused_and_the_target_is_as_it_was(study
     assert "README.md" in done.targets[0].error
     assert study.whole(target) == before
     assert isinstance(study.snapshot(), SnapshotRecord)
+
+
+def test_a_mirror_leaves_the_targets_ignore_rules_alone_unless_they_are_staged(study: World) -> None:
+    target = study.add("target")
+    rules = study.root(target) / ".nuvtui" / "ignore"
+    rules.write_text("scratch/\n")
+    mirror = Strategies(files=Strategy.MIRROR)
+    space = target.space
+    study.services.staging.add(study.current(), ["README.md"])
+    study.services.distribution.distribute(space, [target.id], mirror)
+    assert rules.read_text() == "scratch/\n"
+    study.services.staging.add(study.current(), [".nuvtui/ignore"])
+    study.services.distribution.distribute(space, [target.id], mirror)
+    assert rules.read_text() == (study.root() / ".nuvtui" / "ignore").read_text()

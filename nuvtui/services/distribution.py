@@ -30,6 +30,7 @@ from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
 from nuvtui.model.space import Instance, Message
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.model.tree import FOLDER, Entry
+from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications, capture, transition
 from nuvtui.services.context import Context
@@ -41,6 +42,8 @@ from nuvtui.state.state import View
 from nuvtui.store import trees
 from nuvtui.tables import capture as table_capture
 from nuvtui.tables.database import Tables
+
+IGNORE = f"{DOT}/ignore"
 
 
 class Objects(msgspec.Struct):
@@ -549,7 +552,8 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
         {
             path: _file_token(entry)
             for path, entry in now.files.items()
-            if not (entry.kind == FOLDER and path in filled)
+            # The target's own ignore rules are its settings: only a staged one stands in their place.
+            if not (entry.kind == FOLDER and path in filled) and (path != IGNORE or path in source.files)
         },
         # Nothing of a type staged: nothing of it is distributed, whatever the strategy. A mirror of nothing would
         # empty the target.

@@ -1,6 +1,5 @@
 """Objects, packs, indexes, manifests: what goes in comes out, and the formats are as their docstrings say."""
 
-import json
 import os
 import stat
 import struct
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import zstandard
 from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -280,68 +278,6 @@ def test_a_tree_that_lies_is_refused(store: Store) -> None:
     for item in bad:
         with pytest.raises(StoreError, match="damaged"):
             store.tree(item)
-
-
-def test_a_snapshot_can_be_read_without_nuvtui(store: Store, tmp_path: Path) -> None:
-    """Follows the docstrings of `store`, `index`, `packs` and `model.tree` with other code than theirs."""
-    (tmp_path / "w" / "sub").mkdir(parents=True)
-    (tmp_path / "w" / "sub" / "small.txt").write_bytes(b"hello\n")
-    big = os.urandom(3 << 20) + bytes(2 << 20)
-    (tmp_path / "w" / "big.bin").write_bytes(big)
-    take(store, tmp_path / "w", tmp_path / "cache", "a" * 16)
-    envelope = json.loads(store.home.manifest("a" * 16).read_bytes())
-    assert envelope["format"] == "nuvtui snapshot"
-    raw = store.home.manifest("a" * 16).read_bytes()
-    value = raw[raw.index(b'"snapshot":') + 11 : raw.rindex(b"}")]
-    assert blake3(value).hexdigest() == envelope["blake3"]
-
-    objects: dict[bytes, bytes] = {}
-    for path in store.home.packs.iterdir():
-        data = path.read_bytes()
-        assert data[:8] == b"NUVPACK\x01"
-        assert data[8:24].hex() == path.name[:32]
-        at, checks = 24, b""
-        while data[at : at + 4] == b"NVBK":
-            codec = data[at + 4]
-            count, length, stored = struct.unpack_from(">III", data, at + 8)
-            end = at + 20 + 36 * count
-            assert data[end : end + 16] == blake3(data[at:end]).digest()[:16]
-            checks += data[end : end + 16]
-            payload = data[end + 16 : end + 16 + stored]
-            joined = zstandard.ZstdDecompressor().decompress(payload) if codec == 1 else payload
-            assert len(joined) == length
-            start = 0
-            for number in range(count):
-                item, size = struct.unpack_from(">32sI", data, at + 20 + 36 * number)
-                objects[item] = joined[start : start + size]
-                assert blake3(objects[item]).digest() == item
-                start += size
-            at = end + 16 + stored
-        assert data[at : at + 4] == b"NVEN"
-        assert struct.unpack_from(">Q", data, at + 8)[0] == len(data)
-        assert data[at + 16 :] == blake3(checks).digest()[:16]
-
-    listed = set()
-    for path in store.home.index.iterdir():
-        data = path.read_bytes()
-        p, b, n, f = struct.unpack_from(">IIII", data, 8)
-        base = 24 + 24 * p + 24 * b + (4 << f)
-        listed |= {data[base + 32 * i : base + 32 * i + 32] for i in range(n)}
-        assert data[-32:] == blake3(data[:-32]).digest()
-    assert listed == set(objects)
-
-    def files(root: bytes, prefix: str = "") -> dict[str, bytes]:
-        out = {}
-        for name, kind, _mode, _mtime, _size, content, *_ in msgspec.msgpack.decode(objects[root]):
-            path = prefix + name.decode()
-            if kind == "d":
-                out |= files(content[0], path + "/")
-            else:
-                out[path] = b"".join(objects[item] for item in content)
-        return out
-
-    root = bytes.fromhex(envelope["snapshot"]["files"]["root"])
-    assert files(root) == {"big.bin": big, "sub/small.txt": b"hello\n"}
 
 
 WRITER = """

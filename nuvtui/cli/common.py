@@ -14,6 +14,7 @@ from nuvtui.cli.output import emit
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
+from nuvtui.model.task import TaskStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -198,6 +199,8 @@ def follow(scope_services: Services, task: str, *, log: bool = False, cancel: bo
         raise
     finally:
         progress.close()
+    if view.status is TaskStatus.CANCELLED:
+        raise NuvError(f"Task {task[:8]} was cancelled", "", "", Exit.CANCELLED)
     if view.error is not None:
         error = view.error
         raise NuvError(error.title, error.message, error.hint, Exit(error.exit_code))

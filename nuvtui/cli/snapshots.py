@@ -1,5 +1,6 @@
 """`snapshots` and `status`."""
 
+import datetime
 import sys
 
 import click
@@ -110,6 +111,7 @@ def show(scope: Scope, snapshot: str, form: str) -> None:
     if form != "tabulated":
         summary = msgspec.to_builtins(record)
         summary |= {
+            "unique_bytes": scope.services.snapshots.freed_by([record.id]),
             "provenance": msgspec.to_builtins(manifest.provenance),
             "tables": [
                 {"name": t.name, "rows": t.rows, "columns": msgspec.to_builtins(t.columns)}
@@ -133,6 +135,7 @@ def show(scope: Scope, snapshot: str, form: str) -> None:
         ("Applications", ", ".join(a.slug for a in manifest.applications) or "none"),
         ("Changed", "files +{} ~{} -{}".format(*manifest.changes.files)),
         ("Stored", f"{size(manifest.stored_bytes)} new in the store"),
+        ("Unique", f"{size(scope.services.snapshots.freed_by([record.id]))}: what deleting it alone frees"),
         (
             "Code",
             f"{code.commit[:12]} on {code.branch or 'no branch'}{', with changes' if code.dirty else ''}"
@@ -325,20 +328,65 @@ def rename(scope: Scope, snapshot: str, name: str, form: str) -> None:
         say(f"Snapshot {short(record.id)} is called {name.strip()!r}.")
 
 
+_UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def _age(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> datetime.timedelta | None:
+    """The time that an age like 30d means."""
+    if value is None:
+        return None
+    number, unit = value[:-1], value[-1:]
+    if not number.isascii() or not number.isdigit() or len(number) > 5 or unit not in _UNITS:
+        raise click.BadParameter(f"{value!r} is no age; expected a number with h, d or w, like 30d.")
+    return datetime.timedelta(seconds=int(number) * _UNITS[unit])
+
+
 @snapshots.command("delete")
-@click.argument("snapshot", nargs=-1, required=True)
+@click.argument("snapshot", nargs=-1)
+@click.option("--kind", type=click.Choice(["automatic", "quick"]), help="All of this kind.")
+@click.option("--older-than", "age", callback=_age, metavar="AGE", help="Only those: 12h, 30d, 8w.")
+@click.option("--dry-run", is_flag=True, help="Say what would go and what that frees; delete nothing.")
 @click.option("--yes", is_flag=True, help="I understand: deleted snapshots cannot be restored.")
 @formatted
 @scoped
-def delete(scope: Scope, snapshot: tuple[str, ...], yes: bool, form: str) -> None:
-    """Delete snapshots. Storage comes free only where no state refers to the data any more."""
+def delete(
+    scope: Scope,
+    snapshot: tuple[str, ...],
+    kind: str | None,
+    age: datetime.timedelta | None,
+    dry_run: bool,
+    yes: bool,
+    form: str,
+) -> None:
+    """Delete snapshots: those given, or all that --kind and --older-than mean.
+
+    A filter never takes a named snapshot. Storage comes free only where no state refers to the data any more.
+    """
+    filtered = kind is not None or age is not None
+    if bool(snapshot) == filtered:
+        raise click.UsageError("Give snapshots, or --kind and --older-than.")
     if any(key.lower() in CURRENT for key in snapshot):
         raise click.UsageError("The Current State is not a snapshot.")
-    records = [scope.services.snapshots.find(scope.instance.id, key) for key in snapshot]
+    found = scope.services.snapshots
+    if filtered:
+        records = found.disposable(scope.instance.id, kind or "", age)
+    else:
+        records = list({r.id: r for r in (found.find(scope.instance.id, key) for key in snapshot)}.values())
+    ids = [r.id for r in records]
+    freed = found.freed_by(ids) if ids else 0
     names = ", ".join(f"{short(r.id)}{f' ({r.name})' if r.name else ''}" for r in records)
-    freed = scope.services.snapshots.freed_by([r.id for r in records])
-    confirm(yes, f"Deletes for ever: {names}. {size(freed)} come free at the next `nuvtui store gc`.")
-    scope.services.snapshots.delete([r.id for r in records])
-    emit({"deleted": [r.id for r in records], "freed_bytes": freed}, form)
+    coming = f"{size(freed)} come free at the next `nuvtui store gc`."
+    if form == "tabulated" and (dry_run or filtered):
+        for r in records:
+            say(f"{short(r.id)}  {moment(r.created)}  {r.name or r.cause or r.kind}")
+        names = f"{len(records)} snapshots" if filtered else names
+    if dry_run or not records:
+        emit({"deleted": [], "would_delete": ids, "freed_bytes": freed}, form)
+        if form == "tabulated":
+            say(f"Would delete {names}; {coming}" if records else "There is nothing to delete.")
+        return
+    confirm(yes, f"Deletes for ever: {names}. {coming}")
+    found.delete(ids)
+    emit({"deleted": ids, "freed_bytes": freed}, form)
     if form == "tabulated":
-        say(f"Deleted {names}; {size(freed)} come free at the next `nuvtui store gc`.")
+        say(f"Deleted {names}; {coming}")

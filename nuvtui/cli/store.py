@@ -6,6 +6,10 @@ from nuvtui import sanitise
 from nuvtui.cli.common import detachable, formatted, run_task, services
 from nuvtui.cli.output import emit, pairs, say, size
 from nuvtui.errors import Exit
+from nuvtui.model.names import short
+
+SHOWN = 20
+"""So many snapshots `store info` lists, those that need most alone."""
 
 
 @click.group()
@@ -41,9 +45,15 @@ def info(ctx: click.Context, form: str) -> None:
                 ("Snapshots", f"{found.snapshots:,}"),
                 ("Objects", f"{found.objects:,} in {found.packs:,} packs"),
                 ("Stored", size(found.stored_bytes)),
-                ("Logical", size(found.logical_bytes)),
+                ("Logical", f"{size(found.logical_bytes)}: all snapshots as plain copies"),
+                ("Deduplicated", f"{size(found.deduplicated_bytes)} saved by equal content and compression"),
             ]
         )
+        unique = sorted(found.unique_bytes.items(), key=lambda item: -item[1])
+        for snapshot, bytes_ in unique[:SHOWN]:
+            print(f"Snapshot {short(snapshot)} alone needs {size(bytes_)}")
+        if len(unique) > SHOWN:
+            print(f"and {len(unique) - SHOWN:,} snapshots less each: nuvtui store info -f json")
 
 
 @store.command("check")

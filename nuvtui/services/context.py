@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import pwd
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,12 @@ from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home, Workspace
+from nuvtui.reporter import Reporter
 from nuvtui.state.state import State, View
 from nuvtui.store.store import Store
+
+LOOK = 0.2
+"""Seconds between two looks at whether the wait for a lock was cancelled."""
 
 
 def system_user() -> str:
@@ -157,11 +162,29 @@ class Context:
             raise self._role_error(view, action, space, None, held)
 
     @contextlib.contextmanager
-    def exclusive(self, name: str, what: str, timeout: float = 10.0) -> Iterator[None]:
-        """Hold the lock `name`. Raises NuvError (exit code 5) naming `what` where another process keeps it."""
+    def exclusive(
+        self, name: str, what: str, timeout: float = 10.0, reporter: Reporter | None = None
+    ) -> Iterator[None]:
+        """Hold the lock `name`; `timeout` in seconds.
+
+        Raises NuvError (exit code 5) naming `what` where another process keeps it, Cancelled where `reporter` is
+        cancelled while it waits.
+        """
         path = self.home.lock(name)
         self.make_folder(path.parent)
-        with atomic.locked(path, timeout=timeout, what=what, mode=self.store.file_mode):
+        deadline = time.monotonic() + timeout
+        with contextlib.ExitStack() as stack:
+            while True:
+                left = deadline - time.monotonic()
+                lock = atomic.locked(path, timeout=min(left, LOOK), what=what, mode=self.store.file_mode)
+                try:
+                    stack.enter_context(lock)
+                    break
+                except NuvError as error:
+                    if error.exit_code != Exit.CONFLICT or left <= LOOK:
+                        raise
+                if reporter is not None:
+                    reporter.check()
             yield
 
     def make_folder(self, folder: Path) -> None:

@@ -149,7 +149,9 @@ class DistributionService:
         if stage.source.snapshot is not None:
             return stage.source
         instance = self._context.instance(self._context.view(), stage.source.instance)
-        with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
+        with self._context.exclusive(
+            f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
+        ):
             snapshot = capture.take(
                 self._context,
                 instance,
@@ -187,7 +189,9 @@ class DistributionService:
                 result = msgspec.structs.replace(result, status="applying", backup=backup.id)
                 self._record(identifier, result)
 
-            with self._context.exclusive(f"instance-{target}", f"Instance {instance.name}"):
+            with self._context.exclusive(
+                f"instance-{target}", f"Instance {instance.name}", reporter=reporter
+            ):
                 backup, _done = transition.run(
                     self._context, instance, f"before distribution {identifier[:8]}", make, reporter, announce
                 )
@@ -329,7 +333,9 @@ class DistributionService:
                 )
                 continue
             before = self._context.store.read_manifest(target.backup)
-            with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
+            with self._context.exclusive(
+                f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
+            ):
                 backup, _done = transition.run(
                     self._context,
                     instance,

@@ -557,7 +557,9 @@ class _Run:
         if self._spec.snapshot is not None:
             return self._context.manifest(StateRef(self._spec.instance, self._spec.snapshot))
         instance = self._context.instance(self._context.view(), self._spec.instance)
-        with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
+        with self._context.exclusive(
+            f"instance-{instance.id}", f"Instance {instance.name}", reporter=self._reporter
+        ):
             manifest = capture.take(
                 self._context,
                 instance,

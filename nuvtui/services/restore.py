@@ -44,7 +44,7 @@ class RestoreService:
         target = self._context.instance(view, instance_id or manifest.instance.id)
         self._context.require(view, Action.MODIFY, target.space, target.id)
         self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
-        with self._context.exclusive(f"instance-{target.id}", f"Instance {target.name}"):
+        with self._context.exclusive(f"instance-{target.id}", f"Instance {target.name}", reporter=reporter):
             backup, done = transition.run(
                 self._context,
                 target,

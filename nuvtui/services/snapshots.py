@@ -1,10 +1,12 @@
 """Snapshots: take, list, find, rename, delete; and help with names that say something."""
 
 import builtins
+import datetime
 import re
 
 import msgspec
 
+from nuvtui import clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import slugify
 from nuvtui.model.roles import Action
@@ -42,7 +44,9 @@ class SnapshotsService:
         instance = self._context.instance(view, instance_id)
         self._context.require(view, Action.MODIFY, instance.space, instance.id)
         name = check_name(name)
-        with self._context.exclusive(f"instance-{instance.id}", f"Instance {instance.name}"):
+        with self._context.exclusive(
+            f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
+        ):
             snapshot = capture.take(
                 self._context,
                 instance,
@@ -90,6 +94,22 @@ class SnapshotsService:
         with self._context.state.transaction() as tx:
             tx.snapshots.put(summarise(manifest))
         return summarise(manifest)
+
+    def disposable(
+        self, instance_id: str, kind: str = "", older_than: datetime.timedelta | None = None
+    ) -> builtins.list[SnapshotRecord]:
+        """Snapshots of an instance of `kind` (automatic or quick; empty: both) taken longer ago than `older_than`.
+
+        Newest first. A named snapshot is never among them. Needs the viewer role (4).
+        """
+        now = clock.parse(clock.now())
+        return [
+            record
+            for record in self.list(instance_id)
+            if record.kind != "named"
+            and (not kind or record.kind == kind)
+            and (older_than is None or now - clock.parse(record.created) > older_than)
+        ]
 
     def freed_by(self, snapshots: builtins.list[str]) -> int:
         """Bytes of the store that no other snapshot needs: what deleting these would free at the next gc."""

@@ -84,7 +84,11 @@ class StoreInfo:
     """Bytes of the packs and indexes."""
     logical_bytes: int
     """Bytes that all snapshots together would take as plain copies: files and tables."""
+    deduplicated_bytes: int
+    """How much less is stored than that: by equal content, kept once, and by compression."""
     snapshots: int
+    unique_bytes: dict[str, int]
+    """Of every snapshot what it alone needs: what deleting it and nothing else would free, closely."""
 
 
 # -- what manifests reach
@@ -124,13 +128,50 @@ def info(store: Store) -> StoreInfo:
     packs = store.present_packs()
     with failure.store_errors("Listing the indexes"):
         sizes = sum(os.stat(store.home.index / name).st_size for name in index.names(store.home.index))
-    logical = snapshots = 0
+    stored = sum(packs.values()) + sizes
+    owners: dict[bytes, str | None] = {}
+    unique: dict[str, int] = {}
+    logical = 0
     for snapshot in _manifests(store):
-        snapshots += 1
+        unique[snapshot.id] = 0
         logical += snapshot.files.bytes + sum(table.bytes for table in snapshot.tables)
+        _own(store, snapshot, owners)
+    for item, owner in owners.items():
+        if owner is not None:
+            unique[owner] += round(_stored(store, item))
     return StoreInfo(
-        len(packs), sum(file.count for file in indexes.files), sum(packs.values()) + sizes, logical, snapshots
+        len(packs),
+        sum(file.count for file in indexes.files),
+        stored,
+        logical,
+        max(0, logical - stored),
+        len(unique),
+        unique,
     )
+
+
+def _own(store: Store, snapshot: Snapshot, owners: dict[bytes, str | None]) -> None:
+    """Enter what `snapshot` needs: as its own, or as nobody's (None) where an earlier one needs it as well.
+
+    However many snapshots there are, every folder is looked into at most twice.
+    """
+    stack = [(bytes.fromhex(snapshot.files.root), True)]
+    stack += [(bytes.fromhex(text), False) for table in snapshot.tables for text in table.content]
+    while stack:
+        item, is_tree = stack.pop()
+        owner = owners.get(item, "")
+        if owner is None or owner == snapshot.id:
+            continue
+        owners[item] = None if owner else snapshot.id
+        if is_tree:
+            for entry in store.tree(item):
+                stack += [(below, entry.kind == FOLDER) for below in entry.content]
+
+
+def _stored(store: Store, item: bytes) -> float:
+    """An object's share of its block, in bytes of the pack."""
+    found = store.locate(item)
+    return found.length * found.block.stored / max(1, found.block.raw)
 
 
 def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
@@ -141,11 +182,7 @@ def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
     for snapshot_id in store.manifest_ids():
         (asked if snapshot_id in ids else rest).append(store.read_manifest(snapshot_id))
     alone = _content(store, asked) - _content(store, rest)
-    total = 0.0
-    for item in alone:
-        found = store.locate(item)
-        total += found.length * found.block.stored / max(1, found.block.raw)
-    return round(total)
+    return round(sum(_stored(store, item) for item in alone))
 
 
 # -- temporaries

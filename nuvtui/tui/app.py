@@ -307,13 +307,19 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         if identifier in [spec.id for spec in self._specs]:
             await self.workbench.show(identifier)
 
-    def action_next_pane(self) -> None:
+    async def action_next_pane(self) -> None:
         """Focus forward."""
-        self.screen.focus_next()
+        if isinstance(self.screen, Workbench):
+            await self.screen.step(1)
+        else:
+            self.screen.focus_next()
 
-    def action_previous_pane(self) -> None:
+    async def action_previous_pane(self) -> None:
         """Focus backward."""
-        self.screen.focus_previous()
+        if isinstance(self.screen, Workbench):
+            await self.screen.step(-1)
+        else:
+            self.screen.focus_previous()
 
     async def action_back(self) -> None:
         """One level back: within the focused thing, what is around it, the screen, then to the place before."""
@@ -493,5 +499,6 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         error = sys.exc_info()[1]
         message = f"nuvtui met an unexpected error: {type(error).__name__}: {error}\n{told}"
         # The terminal wraps, not rich: a path stays one that can be copied.
-        self._exit_renderables.append(Text(sanitise.block(message), no_wrap=True, overflow="ignore"))
+        self.error_console.soft_wrap = True
+        self._exit_renderables.append(Text(sanitise.block(message)))
         self._close_messages_no_wait()

@@ -8,7 +8,7 @@ from textual import events
 from textual.containers import Container
 from textual.widget import Widget
 
-from nuvtui.tui.commands import bindings
+from nuvtui.tui.commands import REGISTRY, bindings
 from nuvtui.tui.screens import state_commands  # registers the workbench's own commands
 from nuvtui.tui.widgets.frame import WIDE, Frame
 from nuvtui.tui.widgets.place import Place
@@ -92,7 +92,9 @@ class Workbench(Frame):
                     place.tell_tasks(self.nuv.tasks)
                 else:
                     place.catch_up()
-        if focus:
+        if self.too_small:
+            self._kept = None  # the place's own, when there is room again
+        elif focus:
             self._focus(self._places[identifier])
         return self._places[identifier]
 
@@ -108,6 +110,8 @@ class Workbench(Frame):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember where the focus is in each place."""
+        if self.too_small:
+            return
         for node in event.widget.ancestors_with_self:
             if isinstance(node, Place) and node.id:
                 self.current = node.id
@@ -121,6 +125,39 @@ class Workbench(Frame):
         if wide != self._wide:
             self._wide = wide
             self.call_next(self.show, self.current)
+
+    def take_up(self) -> None:
+        """Room again: the place and what had the focus in it."""
+        place = self._places.get(self.current)
+        if not self.too_small and place is not None:
+            kept = self._kept
+            if kept is not None and place in kept.ancestors_with_self:
+                self._last[self.current] = kept
+            self._kept = None
+            self._focus(place)
+
+    def on_key(self, event: events.Key) -> None:
+        """The letters of Contents, while it stands beside what has the focus and that makes nothing of them."""
+        place = self._places.get("contents")
+        if place is None or not place.display or self.current == "contents" or self.too_small:
+            return
+        for command in REGISTRY.of("contents"):
+            if command.call.startswith("section(") and event.key in REGISTRY.keys(command.id):
+                event.stop()
+                self.call_next(self.app.run_action, command.call, place)
+                return
+
+    async def step(self, step: int) -> None:
+        """Tab: the next pane; where one place at a time is shown, after its last pane the next place."""
+        chain = self.focus_chain
+        at = chain.index(self.focused) if self.focused in chain else -1
+        if not self._wide and (not chain or at == (len(chain) - 1 if step > 0 else 0)):
+            order = [spec.id for spec in self._specs]
+            await self.show(order[(order.index(self.current) + step) % len(order)])
+        elif step > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
 
     def go_back(self) -> bool:
         """Esc, where nothing within the place wanted it."""

@@ -39,7 +39,7 @@ async def test_snapshots_newest_first_with_what_changed_since(study: Study) -> N
         await press(pilot, "down")
         await until(pilot, lambda: says(pilot, "What b brought."), "the detail")
         assert says(pilot, "Next: Look at c")
-        await press(pilot, "tab", "G")
+        await press(pilot, *["ctrl+d"] * 8)
         await until(pilot, lambda: says(pilot, "With nuvtui"), "the provenance")
 
 

@@ -151,6 +151,22 @@ register(
         as_command=f"nuvtui snapshots delete {{snapshot}} --yes {WHERE}",
     ),
     Command(
+        id="timeline.detail-down",
+        title="Scroll the details down",
+        keys="ctrl+d,shift+down",
+        footer=False,
+        palette=False,
+        help="Scrolls what is beneath the list by half of it.",
+    ),
+    Command(
+        id="timeline.detail-up",
+        title="Scroll the details up",
+        keys="ctrl+u,shift+up",
+        footer=False,
+        palette=False,
+        help="Scrolls what is beneath the list by half of it.",
+    ),
+    Command(
         id="timeline.look",
         title="Look again what changed",
         keys="f5",

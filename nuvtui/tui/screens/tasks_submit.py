@@ -35,7 +35,7 @@ def submit(
         if before is not None:
             before()
         services = nuv.services
-        settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
+        settings = config.for_task(services.settings) | {"home": str(services.home.root)}
         return start(
             services.home,
             Request(

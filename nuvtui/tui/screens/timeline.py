@@ -130,7 +130,7 @@ class Timeline(Place):
         """List, what is worked on, detail."""
         yield LineList(id="snapshots", empty="", markable=True, heading=_heading)
         yield Meter(id="work")
-        yield DetailPane(id="snapshot-detail")
+        yield DetailPane(id="snapshot-detail", can_focus=False)
 
     @property
     def states(self) -> LineList:
@@ -409,6 +409,18 @@ class Timeline(Place):
     def action_look(self) -> None:
         """Look again what changed."""
         self._look()
+
+    def _scroll_detail(self, pages: float) -> None:
+        pane = self.query_one("#snapshot-detail", DetailPane)
+        pane.scroll_lines(round(pages * pane.size.height) or (1 if pages > 0 else -1))
+
+    def action_detail_down(self) -> None:
+        """Scroll what is beneath the list."""
+        self._scroll_detail(0.5)
+
+    def action_detail_up(self) -> None:
+        """Scroll what is beneath the list."""
+        self._scroll_detail(-0.5)
 
     async def action_compare(self) -> None:
         """Compare the two marked states, or the cursor's with one that is chosen."""

@@ -33,8 +33,13 @@ class TooSmall(LineWidget, can_focus=False):
         return self.strip(line(" ", *content.left), width, self.style_of(""))
 
 
-class Frame(Screen[object], Scoped):
-    """A full screen. Subclasses override `body` (what lies between header and footer) and `go_back`."""
+class Frame(Screen[object], Scoped, inherit_bindings=False):
+    """A full screen: all its keys are in the registry. Subclasses override `body` (what lies between header and footer) and `go_back`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: Widget | None = None
+        """What had the focus when the terminal became too small."""
 
     def compose(self) -> ComposeResult:
         """Header, body, footer."""
@@ -62,5 +67,23 @@ class Frame(Screen[object], Scoped):
     def on_resize(self, event: events.Resize) -> None:
         """Choose the layout for the size."""
         size = event.size
-        self.set_class(size.width < SMALLEST[0] or size.height < SMALLEST[1], "-too-small")
+        small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
+        if small != self.too_small:
+            if small:
+                self._kept = self.focused
+                self.set_focus(None)
+            else:
+                self.call_after_refresh(self.take_up)
+        self.set_class(small, "-too-small")
         self.set_class(size.width >= WIDE, "-wide")
+
+    @property
+    def too_small(self) -> bool:
+        """True while only the needed size is shown."""
+        return self.has_class("-too-small")
+
+    def take_up(self) -> None:
+        """The terminal is large enough again: the focus goes to where it was."""
+        kept, self._kept = self._kept, None
+        if not self.too_small and kept is not None and kept.is_attached and kept.focusable:
+            self.set_focus(kept)

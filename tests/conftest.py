@@ -21,7 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-engine", action="store_true", help="fail where an engine test was skipped")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A test process of its own starts in a scrubbed environment: it is told what the machine's was."""
+    node.workerinput["machine"] = environment.machine
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        environment.machine = config.workerinput["machine"]
     environment.scrub(Path("/nonexistent"))  # each test gets a home of its own
     time.tzset()
     # A polite end: fixtures are torn down. (Servers end in any case: their keeper sees this process go.)

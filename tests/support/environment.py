@@ -28,19 +28,20 @@ PACKAGE_INDEX = {
 }  # fmt: skip
 """Variables by which this machine's package clients find their registry: for the tests that need it."""
 
-_machine = dict(os.environ)
+machine = dict(os.environ)
+"""The environment that the run of the tests was started with."""
 
 
 def package_index() -> dict[str, str]:
     """The variables by which pip finds its registry on this machine, the user's settings file included."""
     found = {
         name: value
-        for name, value in _machine.items()
+        for name, value in machine.items()
         if name in PACKAGE_INDEX or name.startswith(PACKAGE_INDEX_PREFIXES)
     }
     if "PIP_CONFIG_FILE" not in found:
-        home = Path(_machine.get("HOME", "/nonexistent"))
-        settings = Path(_machine.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
+        home = Path(machine.get("HOME", "/nonexistent"))
+        settings = Path(machine.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / "pip.conf"
         for file in (settings, home / ".pip" / "pip.conf"):
             if file.is_file():
                 found["PIP_CONFIG_FILE"] = str(file)

@@ -21,6 +21,20 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}{os.getpid():x}-{secrets.token_hex(8)}")
 
 
+def publish_new(temporary: Path, path: Path) -> None:
+    """Give the finished file `temporary` the name `path`. Raises FileExistsError where something has that name."""
+    try:
+        os.link(temporary, path, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: the gap between look and rename is as small as can be
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        temporary.replace(path)
+    else:
+        temporary.unlink()
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove temporaries that `temporary_name` gave to processes of this machine that are gone."""
     for path in folder.glob(f"{TEMPORARY}*-*"):

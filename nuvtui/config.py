@@ -55,10 +55,19 @@ def load(
     values = _from_file(file)
     for field in msgspec.structs.fields(Settings):
         variable = f"NUVTUI_{field.name.upper()}"
-        if variable in environ and field.name != "home":
+        if variable in environ:
             values[field.name] = _from_text(variable, environ[variable], field.type)
     values |= {key: value for key, value in (flags or {}).items() if value is not None}
     return _convert(values, str(file))
+
+
+def for_task(settings: Settings) -> dict[str, Any]:
+    """What of `settings` is written into a task's request: all but URLs that may carry credentials.
+
+    Those the task reads again from where they are set, with the environment that it inherits.
+    """
+    values: dict[str, Any] = msgspec.to_builtins(settings)
+    return {key: value for key, value in values.items() if key not in ("pip_index", "apt_mirror")}
 
 
 def home(settings: Settings) -> paths.Home:
@@ -92,8 +101,10 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 
 def _from_text(variable: str, text: str, kind: Any) -> Any:
-    if kind in (list[str],):
+    if kind == list[str]:
         return [part for part in text.split(",") if part]
+    if kind == dict[str, str]:
+        return dict(part.partition("=")[::2] for part in text.split(";") if part)
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:

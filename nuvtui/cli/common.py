@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
+from nuvtui import config
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.cli.output import emit
 from nuvtui.errors import Exit, NuvError
@@ -160,7 +160,7 @@ def run_task(
     from nuvtui.tasks.request import Request
     from nuvtui.tasks.submit import submit
 
-    settings = msgspec.to_builtins(scope_services.settings) | {"home": str(scope_services.home.root)}
+    settings = config.for_task(scope_services.settings) | {"home": str(scope_services.home.root)}
     task = submit(
         scope_services.home,
         Request(

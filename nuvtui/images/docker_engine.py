@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images import compare, context, registry
+from nuvtui.images import compare, context, registry, site
 from nuvtui.images import reference as references
 from nuvtui.images.engines import EngineInfo, RunResult, ping
 from nuvtui.images.facts import FileFact, ImageFacts, Step
@@ -131,7 +131,7 @@ class DockerEngine:
         left), NuvError where the build failed.
         """
         before = self._tagged(tag)
-        build = _Build(recipe, reporter)
+        build = _Build(recipe, reporter, _proxies(self.endpoint.url))
         try:
             try:
                 self._run_build(recipe, context, build, reporter)
@@ -187,7 +187,12 @@ class DockerEngine:
                     yield _file_fact(member, parent)
 
     def save(self, image: str, path: Path, reporter: Reporter) -> None:
-        """Write `image` with its tag to archive `path`: wholly, or not at all."""
+        """Write `image` with its tag to the new archive `path`: wholly, or not at all.
+
+        Raises NuvError, exit code 5 where there is a file of that name.
+        """
+        if os.path.lexists(path):
+            raise _exists(path)
         facts = self.inspect(image)
         if facts is None:
             raise NuvError(f"No image {image} in the engine", "it may have been removed", "", Exit.NOT_FOUND)
@@ -208,7 +213,9 @@ class DockerEngine:
             with tarfile.open(temporary) as archive:
                 if "manifest.json" not in archive.getnames():
                     raise NuvError(f"The archive of {image} is incomplete", "it has no manifest.json")
-            temporary.replace(path)
+            atomic.publish_new(temporary, path)
+        except FileExistsError as error:
+            raise _exists(path) from error
         except OSError as error:
             raise NuvError(f"Archive {path} cannot be written", str(error.strerror or error)) from error
         except tarfile.TarError as error:
@@ -362,7 +369,7 @@ class DockerEngine:
         query = {"dockerfile": "Dockerfile", "rm": "1", "forcerm": "1", "q": "0"}
         if self.network:
             query["networkmode"] = self.network
-        arguments = {**_proxies(self.endpoint.url), **recipe.build_arguments}
+        arguments = {**build.proxies, **recipe.build_arguments}
         if arguments:
             query["buildargs"] = json.dumps(arguments)
         total = context.size(recipe)
@@ -538,6 +545,10 @@ class DockerEngine:
                 reporter.progress(min(done, total), total, "bytes", message.status)
 
 
+def _exists(path: Path) -> NuvError:
+    return NuvError(f"{path} exists already", "", "Name another file.", Exit.CONFLICT)
+
+
 class _StatusError(NuvError):
     """The engine answered a request with an error status."""
 
@@ -556,11 +567,14 @@ class _Layers:
 class _Build:
     """What the messages of a build have told so far."""
 
-    def __init__(self, recipe: Recipe, reporter: Reporter) -> None:
+    def __init__(self, recipe: Recipe, reporter: Reporter, proxies: dict[str, str]) -> None:
+        self.proxies = proxies
+        """Predefined arguments for the proxies of the site; may carry credentials."""
         self.containers: list[str] = []
         self.images: list[str] = []
         """Untagged images that this build made, oldest first."""
-        self.redactor = Redactor(reporter.log, recipe.secret_values)
+        secrets = [*recipe.secret_values, *site.url_secrets(proxies.values())]
+        self.redactor = Redactor(reporter.log, secrets)
         self._reporter = reporter
         self._id = ""
         self._error = ""

@@ -8,11 +8,12 @@ process pool. A finding names path and line, never the value.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nuvtui.images.denylist import denied
+from nuvtui.images.facts import ImageFacts
 from nuvtui.images.redact import forms
 from nuvtui.model.application import Application
 from nuvtui.model.export import Finding
@@ -135,9 +136,22 @@ def scan_application(application: Application, known_values: Sequence[str]) -> l
     ]
 
 
-def scan_text(subject: str, data: bytes, known_values: Sequence[str]) -> list[Finding]:
-    """Findings in a text of nuvtui's own: report, log, history."""
-    return Scanner(known_values).text(subject, data)
+def scan_facts(facts: ImageFacts, files: Mapping[str, bytes], known_values: Sequence[str]) -> list[Finding]:
+    """Known secret values in what an image says of itself: variables, labels, command, history, `files` of nuvtui's own.
+
+    Only known values: what a base image brings along (checksums, key fingerprints) looks like a secret and is none.
+    """
+    scanner = Scanner(known_values)
+    texts = {f"variable {name}": value for name, value in facts.env.items()}
+    texts |= {f"label {name}": value for name, value in facts.labels.items()}
+    texts["command"] = " ".join([*facts.entrypoint, *facts.command])
+    texts["history"] = "\n".join(step.created_by for step in facts.history)
+    data = {subject: text.encode("utf-8", "surrogateescape") for subject, text in texts.items()} | dict(files)
+    return [
+        Finding("stop", f"image, {subject}", "holds a known secret value")
+        for subject, content in data.items()
+        if scanner.holds_value(content)
+    ]
 
 
 class Scanner:

@@ -8,8 +8,9 @@ and each step that installs something unpacks them into the memory file system t
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
@@ -95,11 +96,18 @@ def build_arguments(settings: Settings) -> dict[str, str]:
 
 def secret_values(settings: Settings) -> list[str]:
     """Values in the site's settings that must appear nowhere: user and password of the URLs."""
-    found = []
-    for url in (settings.pip_index, settings.apt_mirror):
+    return url_secrets([settings.pip_index, settings.apt_mirror])
+
+
+def url_secrets(urls: Iterable[str]) -> list[str]:
+    """User and password of `urls`, as they are written and decoded."""
+    found: list[str] = []
+    for url in urls:
         parts = urlsplit(url)
-        found += [value for value in (parts.password, parts.username) if value and len(value) > 3]
-    return found
+        for value in (parts.password, parts.username):
+            if value:
+                found += [form for form in (value, unquote(value)) if len(form) > 3]
+    return list(dict.fromkeys(found))
 
 
 def _url(key: str, url: str) -> str:

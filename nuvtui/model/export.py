@@ -82,6 +82,8 @@ class ExportRecord(msgspec.Struct, frozen=True):
     error: str = ""
     failed_stage: str = ""
     run_command: str = ""
+    output: str = ""
+    """Archive that was asked for (absolute path in text form); `archive` is set once it is written."""
 
 
 class Report(msgspec.Struct, frozen=True):

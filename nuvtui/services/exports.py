@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import dataclasses
 import os
 import shlex
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import msgspec
 
 from nuvtui import atomic, clock
 from nuvtui.errors import Cancelled, Exit, NuvError
+from nuvtui.model import roles
 from nuvtui.model.application import HOST_IMAGE, Application
 from nuvtui.model.export import ExportRecord, ExportSpec, Finding, Report
 from nuvtui.model.names import path_to_text, slugify, text_to_path
@@ -234,6 +236,7 @@ class ExportsService:
             engine="",
             image="",
             with_files=spec.with_files,
+            output=spec.output,
             task=os.environ.get("NUVTUI_TASK"),
         )
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
@@ -313,7 +316,12 @@ class ExportsService:
         self._settle(space)
         found = [e for e in self._context.view().exports.all() if e.space == space]
         if not all_states:
-            found = [e for e in found if e.status in ("running", "completed")]
+            # One that is still in a registry is listed, whatever became of it here.
+            found = [
+                e
+                for e in found
+                if e.status in ("running", "completed") or (e.pushed and e.status != "deleted")
+            ]
         return sorted(found, key=lambda e: e.created, reverse=True)
 
     def find(self, space: str, key: str) -> ExportRecord:
@@ -338,56 +346,94 @@ class ExportsService:
         return path.read_text("utf-8") if path.exists() else ""
 
     def _settle(self, space: str) -> None:
-        """An export that says it is running while its process is gone has failed; what it began is taken away."""
-        for record in self._context.view().exports.all():
+        """An export that says it is running while its process is gone has failed; what it began is taken away.
+
+        What could not be taken away is said in its warnings. Left to somebody who may export, where a viewer looks.
+        """
+        view = self._context.view()
+        for record in view.exports.all():
             if (
                 record.space != space
                 or record.status != "running"
                 or self._context.busy(f"export-{record.id}")
             ):
                 continue
+            if not roles.allows(self._context.role(view, space, record.instance), Action.EXPORT):
+                continue
+            warnings = self._remove_left_over(record)
             with self._context.state.transaction() as tx:
                 now = tx.exports.get(record.id)
                 if now is None or now.status != "running":
                     continue
-                now = msgspec.structs.replace(
-                    now, status="failed", finished=clock.now(), error="interrupted: its process is gone"
+                tx.exports.put(
+                    msgspec.structs.replace(
+                        now,
+                        status="failed",
+                        finished=clock.now(),
+                        error="interrupted: its process is gone",
+                        image_id="" if not warnings else now.image_id,
+                        warnings=[*now.warnings, *warnings],
+                    )
                 )
-                tx.exports.put(now)
-            if now.archive:
-                archive = Path(text_to_path(now.archive))
-                archive.unlink(missing_ok=True)
-                atomic.remove_abandoned(archive.parent)
-            if now.image:
-                self._remove_left_over(now)
 
-    def _remove_left_over(self, record: ExportRecord) -> None:
-        """Remove the image that an interrupted export may have tagged; say so in the record where it cannot be."""
+    def _remove_left_over(self, record: ExportRecord) -> builtins.list[str]:
+        """Remove what an interrupted export may have left; returns sentences on what stays."""
+        warnings = []
+        if record.output:
+            with contextlib.suppress(OSError):
+                atomic.remove_abandoned(Path(text_to_path(record.output)).parent)
+        if record.image:
+            try:
+                self._engine().remove(record.image)
+            except NuvError as error:
+                warnings.append(f"an image {record.image} may be left in the engine: {error}")
+        if record.pushed and (problem := self._delete_tag(record.image)):
+            warnings.append(problem)
+        return warnings
+
+    def _delete_tag(self, image: str) -> str:
+        """Delete a tag from its registry; returns a sentence where it stays."""
+        from nuvtui.images import reference as references
+        from nuvtui.images import registry
+
         try:
-            self._engine().remove(record.image)
+            auth = registry.credentials(references.parse(image).registry)
+            insecure: tuple[str, ...] = ()
+            with contextlib.suppress(NuvError):  # without an engine, only the registry's own word counts
+                insecure = self._engine().info().insecure_registries
+            deletion = registry.delete_tag(image, auth, insecure, self._context.settings)
         except NuvError as error:
-            warning = f"an image {record.image} may be left in the engine: {error}"
-            self.save(msgspec.structs.replace(record, warnings=[*record.warnings, warning]))
-        else:
-            self.save(msgspec.structs.replace(record, image_id=""))
+            return f"the tag {image} stays in the registry: {error}"
+        return "" if deletion.deleted else deletion.said
+
+    def _update(self, export: str, **changes: object) -> ExportRecord:
+        """Change fields of a record as it is now, whatever others changed meanwhile."""
+        with self._context.state.transaction() as tx:
+            record = tx.exports.get(export)
+            if record is None:
+                raise NuvError(f"No export {export[:8]}", "it was deleted meanwhile", "", Exit.NOT_FOUND)
+            record = msgspec.structs.replace(record, **changes)
+            tx.exports.put(record)
+        return record
+
+    def _alone(self, export: str) -> contextlib.AbstractContextManager[None]:
+        """One archive, push or delete of an export at a time. Raises NuvError (5)."""
+        return self._context.exclusive(f"export-{export}", f"Export {export[:8]}", timeout=0.5)
 
     def archive(self, export: str, path: Path, reporter: Reporter | None = None) -> ExportRecord:
         """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4).
 
         A folder as `path`: a file in it. Raises NuvError (5) where the file is there already.
         """
-        record = self._own(export)
         reporter = reporter or Silent()
-        if path.is_dir():
-            path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
-        if os.path.lexists(path):
-            raise NuvError(f"{path} exists already", "", "Name another file.", Exit.CONFLICT)
-        reporter.step("archive", f"Writing {path.name}")
-        # By its name, not its id: what is loaded back has the name again.
-        self._engine().save(record.image, path, reporter)
-        record = msgspec.structs.replace(record, archive=path_to_text(str(path.absolute())))
-        self.save(record)
-        return record
+        with self._alone(export):
+            record = self._own(export)
+            if path.is_dir():
+                path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
+            reporter.step("archive", f"Writing {path.name}")
+            # By its name, not its id: what is loaded back has the name again.
+            self._engine().save(record.image, path, reporter)
+            return self._update(export, archive=path_to_text(str(path.absolute())))
 
     def push(self, export: str, public_ok: bool = False, reporter: Reporter | None = None) -> ExportRecord:
         """Push the image to its registry and check the digest there. Needs the editor role (4).
@@ -396,51 +442,42 @@ class ExportsService:
         """
         from nuvtui.images import registry
 
-        record = self._own(export)
         reporter = reporter or Silent()
-        if registry.is_public(record.image.rpartition(":")[0], self._context.settings) and not public_ok:
-            raise NuvError(
-                f"{record.image} would be public",
-                "anyone could pull it without signing in",
-                "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
-                Exit.REFUSED,
-            )
-        reporter.step("push", f"Pushing {record.image}")
-        digest = push_image(self._engine(), record.image, reporter)
-        record = msgspec.structs.replace(record, digest=digest, pushed=True)
-        self.save(record)
-        return record
+        with self._alone(export):
+            record = self._own(export)
+            if registry.is_public(record.image.rpartition(":")[0], self._context.settings) and not public_ok:
+                raise NuvError(
+                    f"{record.image} would be public",
+                    "anyone could pull it without signing in",
+                    "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
+                    Exit.REFUSED,
+                )
+            reporter.step("push", f"Pushing {record.image}")
+            digest = push_image(self._engine(), record.image, reporter)
+            return self._update(export, digest=digest, pushed=True)
 
     def delete(self, export: str) -> tuple[ExportRecord, builtins.list[str]]:
         """Delete the image from the engine and, where allowed, its tag from the registry. Needs the editor role (4).
 
         Returns the record (it stays listed as deleted) and sentences about what could not be deleted.
         """
-        from nuvtui.images import reference as references
-        from nuvtui.images import registry
-
         record = self.get(export)
         self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
         if record.status == "running":
             raise NuvError(f"Export {export[:8]} is running", "", "Cancel it first.", Exit.CONFLICT)
         problems: builtins.list[str] = []
-        if record.image_id:
-            try:
-                self._engine().remove(record.image)
-            except NuvError as error:
-                problems.append(f"the image stays in the engine: {error}")
-        if record.pushed:
-            try:
-                auth = registry.credentials(references.parse(record.image).registry)
-                deletion = registry.delete_tag(record.image, auth, settings=self._context.settings)
-                if not deletion.deleted:
-                    problems.append(deletion.said)
-            except NuvError as error:
-                problems.append(f"the tag stays in the registry: {error}")
-        if record.archive:
-            problems.append(f"the archive stays where it is: {record.archive}")
-        record = msgspec.structs.replace(record, status="deleted", warnings=[*record.warnings, *problems])
-        self.save(record)
+        with self._alone(export):
+            record = self.get(export)
+            if record.image_id:
+                try:
+                    self._engine().remove(record.image)
+                except NuvError as error:
+                    problems.append(f"the image stays in the engine: {error}")
+            if record.pushed and (problem := self._delete_tag(record.image)):
+                problems.append(problem)
+            if record.archive:
+                problems.append(f"the archive stays where it is: {record.archive}")
+            record = self._update(export, status="deleted", warnings=[*record.warnings, *problems])
         return record, problems
 
     def _own(self, export: str) -> ExportRecord:
@@ -601,6 +638,8 @@ class _Run:
         findings += guard.scan_members(recipe.members, self._context.store, known, self._reporter)
         self._refuse(findings)
         self._save(warnings=[*self._record.warnings, *_sentences(findings)])
+        # What may not be in the image may not be in its log either.
+        recipe = dataclasses.replace(recipe, secret_values=[*recipe.secret_values, *known])
         self._begin("build", f"Building {image}")
         image_id = engine.build(recipe, context.stream(recipe, self._context.store), image, self._reporter)
         self._save(image_id=image_id)
@@ -608,13 +647,14 @@ class _Run:
         facts = engine.inspect(image)
         if facts is None or facts.id != image_id:
             raise NuvError("The image is gone", f"the engine does not have {image} any more", "Export again.")
+        self._refuse(guard.scan_facts(facts, recipe.own_files, known))
         if recipe.members:
             self._refuse(compare.file_findings(recipe, engine.list_files(image, "/files")))
         self._save(size=facts.size)
         if self._spec.output:
             path = Path(text_to_path(self._spec.output))
-            self._save(archive=path_to_text(str(path)))
             engine.save(image, path, self._reporter)
+            self._save(archive=path_to_text(str(path)))
         return msgspec.structs.replace(
             recipe.report, export=self._record.id, engine=engine.name, image_id=image_id, size=facts.size
         )
@@ -644,14 +684,23 @@ class _Run:
         self._save(status="completed", finished=clock.now(), run_command=command)
 
     def _take_away(self) -> None:
-        """Remove the image that a failed or cancelled export may have left in the engine, and the archive."""
+        """Remove what a failed or cancelled export has made: image, archive, pushed tag. Says what stays."""
+        warnings = list(self._record.warnings)
         if self._engine is not None and self._record.image:
             with contextlib.suppress(NuvError):
                 self._engine.remove(self._record.image)
-        if self._record.archive:
+        if self._record.archive:  # set once this run has written it: never a file of somebody else
             with contextlib.suppress(OSError):
                 Path(text_to_path(self._record.archive)).unlink()
-        self._record = msgspec.structs.replace(self._record, image_id="", archive=None)
+        pushed = self._record.pushed
+        if pushed:
+            if problem := self._service._delete_tag(self._record.image):
+                warnings.append(problem)
+            else:
+                pushed = False
+        self._record = msgspec.structs.replace(
+            self._record, image_id="", archive=None, pushed=pushed, warnings=warnings
+        )
 
 
 class _SameStep:

@@ -23,7 +23,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     """Id of what it works on, where it has one from the start (export, distribution)."""
     settings: dict[str, Any] = {}
-    """The settings in force, flags included."""
+    """The settings in force, flags included, as `config.for_task` gives them."""
     cwd: str = ""
     """Folder that the worker works in, absolute, in text form; empty: the root folder."""
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from nuvtui import config
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.model.names import path_to_text, text_to_path
@@ -74,7 +75,7 @@ def _work(folder: Path, reporter: TaskReporter, open_services: Callable[[Setting
         task = request.read(folder)
         with contextlib.suppress(OSError):
             os.chdir(text_to_path(task.cwd) or "/")
-        settings = msgspec.convert(task.settings | {"home": os.fspath(folder.parents[1])}, Settings)
+        settings = config.load(task.settings | {"home": os.fspath(folder.parents[1])})
         reporter.check()
         result = open_services(settings).operations.run(task.kind, task.arguments, reporter)
         reporter.end_step()

@@ -110,7 +110,7 @@ class Question:
     def _ask(self, services: Services, what: str, arguments: dict[str, Any]) -> Any:
         from nuvtui.tasks.submit import worker_environment
 
-        settings = config.for_task(services.settings) | {"home": str(services.home.root)}
+        settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
         request = {"settings": settings, "user": services.user, "what": what, "arguments": arguments}
         with self._lock:
             if self._given_up:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from nuvtui import config
 from nuvtui.errors import NuvError
 from nuvtui.tui.widgets.scoped import Scoped
 
@@ -25,8 +26,6 @@ def submit(
 
     def work() -> str:
         from pathlib import Path
-
-        import msgspec
 
         from nuvtui.model.names import path_to_text
         from nuvtui.tasks.request import Request

@@ -3,11 +3,13 @@
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 from textual.filter import LineFilter
@@ -26,6 +28,7 @@ from nuvtui.tui.context import Context, read_context
 from nuvtui.tui.jobs import Jobs
 from nuvtui.tui.signals import Signals
 from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
+from nuvtui.tui.widgets.footer import Footer
 from nuvtui.tui.widgets.header import Header, Where
 from nuvtui.tui.widgets.lines import Line
 from nuvtui.tui.widgets.scoped import Scoped
@@ -42,6 +45,10 @@ PLACES: tuple[PlaceSpec, ...] = (
     PlaceSpec("tasks", "nuvtui.tui.screens.tasks", "Tasks"),
 )
 """The five places. Their commands are in `nuvtui.tui.screens.commands`."""
+COPIED = 40
+"""Characters of what was copied that the notice shows."""
+READ = 1.5
+"""Seconds that a notice stays whatever is typed."""
 WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
@@ -277,6 +284,21 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
     def notify(self, message: str, *, markup: bool = False, title: str = "", **options: Any) -> None:
         """A notice in the corner. Outside text is welcome: sanitised, never taken for markup."""
         super().notify(sanitise.block(message), title=sanitise.line(title), markup=False, **options)
+        if self.screen.is_modal:  # where the notice itself is not shown: it would cover the choices
+            for footer in self.screen.query(Footer):
+                footer.say(message)
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key takes away the notices that could be read."""
+        if isinstance(event, events.Key):
+            for footer in self.screen.query(Footer):
+                footer.say("")
+            read = [each for each in self._notifications if time.time() - each.raised_at > READ]
+            for notice in read:
+                self._unnotify(notice, refresh=False)
+            if read:
+                self._refresh_notifications()
+        await super().on_event(event)
 
     def show_error(self, error: NuvError) -> None:
         """An error that the user has to know: what happened and what to do."""
@@ -414,7 +436,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def _copied(self, copy: clipboard.Copy, terminal: bool, tool: bool) -> None:
         if terminal or tool:
-            self.notify(f"Copied {copy.what}.", timeout=3)
+            text = sanitise.line(" ".join(copy.text[:200].split()))
+            start = text if len(text) <= COPIED else f"{text[:COPIED]}{self.glyphs.ellipsis}"
+            self.notify(f"Copied {copy.what}: {start}", timeout=3)
             return
         size = len(copy.text.encode("utf-8", "replace")) if copy.size is None else copy.size
         if copy.file is not None:

@@ -665,6 +665,14 @@ register(
         help="Leaves all as it is.",
     ),
     Command(
+        id="dialog.help",
+        title="Help",
+        keys="f1,?",
+        short="help",
+        palette=False,
+        help="What this is and its keys; in a field `?` is a character.",
+    ),
+    Command(
         id="dialog.scroll-down",
         title="Down",
         keys="down",

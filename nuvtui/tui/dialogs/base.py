@@ -21,6 +21,7 @@ from textual.widget import Widget
 from nuvtui import sanitise
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.footer import Footer
 from nuvtui.tui.widgets.lines import Line, LineWidget, width_of
 from nuvtui.tui.widgets.scoped import Scoped
 
@@ -86,8 +87,16 @@ class Choices(LineWidget):
         """Move and choose."""
         if event.key in ("left", "right", "h", "l"):
             step = -1 if event.key in ("left", "h") else 1
-            self.at = (self.at + step) % len(self.choices)
-            self.refresh()
+            self._go((self.at + step) % len(self.choices))
+        elif event.key in ("tab", "shift+tab"):
+            at = self.at + (1 if event.key == "tab" else -1)
+            if 0 <= at < len(self.choices):
+                self._go(at)
+            elif len(self.screen.focus_chain) > 1:
+                self._go(0)  # where the next Tab that leads here begins
+                return
+            else:
+                self._go(at % len(self.choices))
         elif event.key == "enter":
             self._choose(self.at)
         else:
@@ -102,6 +111,11 @@ class Choices(LineWidget):
             self._choose(found[0])
         event.stop()
         event.prevent_default()
+
+    def _go(self, at: int) -> None:
+        self.at = at
+        self.refresh()
+        self.refresh_bindings()
 
     def _choose(self, at: int) -> None:
         if at not in self.locked:
@@ -127,6 +141,9 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
     SCOPES = ("dialog",)
     BINDINGS = bindings("dialog")
     DESTRUCTIVE = False
+    HELP = "Tab goes through fields and choices, Left and Right through the choices; Enter chooses, Esc leaves all as it is."
+    SCROLLED = "#dialog-text"
+    """The pane that Up, Down, PgUp and PgDn scroll."""
 
     def __init__(
         self,
@@ -161,10 +178,28 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
             yield from fields
             if self._choices:
                 yield Choices(self._choices, self._focus)
+        yield Footer()
+
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """What the keys do that the fields and choices take themselves."""
+        focused = self.focused
+        found: list[tuple[str, str]] = []
+        if isinstance(focused, Choices):
+            found.append(("Enter", focused.choices[focused.at].label))
+        if len(self.focus_chain) > 1 or len(self._choices) > 1:
+            found.append(("Tab", "next"))
+        return found
+
+    def action_help(self) -> None:
+        """What this is and its keys."""
+        from nuvtui.tui.dialogs.help import HelpDialog
+
+        if not isinstance(self, HelpDialog):
+            self.app.push_screen(HelpDialog(self.nuv.chain()))
 
     def on_resize(self, event: events.Resize) -> None:
         """The text takes what the rest of the box leaves."""
-        for pane in self.query("#dialog-text").results(DetailPane):
+        for pane in self.query(self.SCROLLED).results(DetailPane):
             others = [child for child in self.query_one("#dialog").children if child is not pane]
             used = sum(max(1, child.outer_size.height) + child.styles.margin.height for child in others)
             pane.styles.max_height = max(3, event.size.height - used - 6)
@@ -204,7 +239,7 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
         self.dismiss(None)
 
     def _scroll(self, lines: int) -> None:
-        for pane in self.query("#dialog-text").results(DetailPane):
+        for pane in self.query(self.SCROLLED).results(DetailPane):
             pane.scroll_lines(lines * max(1, pane.size.height - 1) if abs(lines) > 1 else lines)
 
     def action_scroll_down(self) -> None:

@@ -27,7 +27,7 @@ class TextDialog(Dialog[Mapping[str, str]]):
     """Fields under each other; the callback gets the texts by field id, or None.
 
     `advise(texts)` is a sentence shown below while one types (a name that says nothing); `refuse(texts)` is one that
-    keeps the dialog open. Up and Down move between fields, Enter goes on and at the last one is done.
+    keeps the dialog open. Up and Down move between fields, Enter goes on and at the last one is done, as is Ctrl+S at any.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class TextDialog(Dialog[Mapping[str, str]]):
         advise: Callable[[Mapping[str, str]], str | None] | None = None,
         refuse: Callable[[Mapping[str, str]], str | None] | None = None,
     ) -> None:
-        super().__init__(title, text, [Choice(True, yes), Choice(None, "Cancel")])
+        note = "Enter next field, Ctrl+S done" if len(fields) > 1 else ""
+        super().__init__(title, text, [Choice(True, yes), Choice(None, "Cancel")], note=note)
         self._fields = list(fields)
         self._advise = advise
         self._refuse = refuse
@@ -59,6 +60,15 @@ class TextDialog(Dialog[Mapping[str, str]]):
             entry.cursor_blink = False
             yield entry
         yield DetailPane([""], id="advice", can_focus=False)
+
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """Enter, and the key that takes all."""
+        focused = self.focused
+        if not isinstance(focused, Input):
+            return super().hints()
+        last = focused is self.query(Input).last()
+        yes = self._choices[0].label
+        return [("Enter", yes if last else "next field"), *([] if last else [("^S", yes)])]
 
     def first_focus(self) -> Widget | None:
         """The first field."""
@@ -89,7 +99,10 @@ class TextDialog(Dialog[Mapping[str, str]]):
 
     def on_key(self, event: events.Key) -> None:
         """Up and Down move between the fields."""
-        if event.key in ("up", "down") and isinstance(self.focused, Input):
+        if event.key == "ctrl+s":
+            event.stop()
+            self.chosen(True)
+        elif event.key in ("up", "down") and isinstance(self.focused, Input):
             event.stop()
             event.prevent_default()
             if event.key == "down":

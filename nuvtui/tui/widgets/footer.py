@@ -5,6 +5,7 @@ from textual.strip import Strip
 
 from nuvtui.tui.commands import REGISTRY, key_label
 from nuvtui.tui.widgets.lines import LineWidget, Piece, line, width_of
+from nuvtui.tui.widgets.scoped import Scoped
 
 ALWAYS = ("app.palette", "app.help", "app.leave")
 
@@ -15,6 +16,7 @@ class Footer(LineWidget, can_focus=False):
     def __init__(self) -> None:
         super().__init__(id="footer")
         self._keys: list[tuple[str, str, bool]] = []
+        self._said = ""
 
     def on_mount(self) -> None:
         """Follow the keys that are active."""
@@ -23,6 +25,8 @@ class Footer(LineWidget, can_focus=False):
 
     def _updated(self, screen: Screen[object]) -> None:
         keys: list[tuple[str, str, bool]] = []
+        if isinstance(screen, Scoped):
+            keys += [(key, what, True) for key, what in screen.hints()]
         late: list[tuple[str, str, bool]] = []
         seen: set[str] = set()
         for active in screen.active_bindings.values():
@@ -31,15 +35,24 @@ class Footer(LineWidget, can_focus=False):
             if binding.show and identifier not in seen:
                 seen.add(identifier)
                 command = REGISTRY.commands.get(identifier)
-                entry = (key_label(binding.key), binding.description, active.enabled)
+                word = active.node.word(identifier) if isinstance(active.node, Scoped) else ""
+                entry = (key_label(binding.key), word or binding.description, active.enabled)
                 (late if command is not None and command.late else keys).append(entry)
         keys += late
         if keys != self._keys:
             self._keys = keys
             self.refresh()
 
+    def say(self, text: str) -> None:
+        """Show a notice instead of the keys, until the next key; empty: the keys again."""
+        if text != self._said:
+            self._said = text
+            self.refresh()
+
     def draw(self, y: int, width: int) -> Strip:
         """The line: what does not fit is left out, the last ones stay."""
+        if self._said:
+            return self.strip(line((f" {self._said}", "strong")), width, self.style_of(""))
         always: list[Piece] = []
         for identifier in ALWAYS if not self.screen.is_modal else ():
             keys = REGISTRY.keys(identifier)

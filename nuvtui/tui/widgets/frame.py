@@ -34,7 +34,10 @@ class TooSmall(LineWidget, can_focus=False):
 
 
 class Frame(Screen[object], Scoped, inherit_bindings=False):
-    """A full screen: all its keys are in the registry. Subclasses override `body` (what lies between header and footer) and `go_back`."""
+    """A full screen: all its keys are in the registry.
+
+    Subclasses override `body` (what lies between header and footer) and `go_back`.
+    """
 
     def __init__(self) -> None:
         super().__init__()

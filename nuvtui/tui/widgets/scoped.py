@@ -44,6 +44,14 @@ class Scoped(DOMNode):
         """Words for the `as_command` templates of this scope: raw text, quoted by the registry."""
         return {}
 
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """Keys for the footer that are in no registry, with what they do: those of fields and choices."""
+        return ()
+
+    def word(self, command: str) -> str:
+        """What a command (its id) does here, for the footer; empty: as the registry has it."""
+        return ""
+
     def copied(self) -> Copy | None:
         """What `y` copies while this has the focus; None: ask the widget around it."""
         return None

@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check bench screenshots packages-run packages-test
+.PHONY: help demo test check bench screenshots packages-run packages-test packages-bench
 
 help: ## Say what can be made
 	@echo "nuvtui: preserve, share and hand over a research project, from a terminal"
@@ -27,7 +27,7 @@ check: packages-run .venv/stamp ## Check format, lint, types and import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: packages-test .venv/stamp ## Measure, and print the figures
+bench: packages-test packages-bench .venv/stamp ## Measure, and print the figures
 	@$(BIN)/python -m pytest -m bench -s tests/benchmarks $(PYTEST_ARGS)
 
 screenshots: packages-test .venv/stamp ## Make the pictures in screenshots/ from the running app
@@ -38,6 +38,9 @@ packages-run:
 
 packages-test:
 	@scripts/system-packages test
+
+packages-bench:
+	@scripts/system-packages bench
 
 .venv/stamp: pyproject.toml scripts/environment | packages-run
 	@scripts/environment

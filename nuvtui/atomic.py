@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import Exit, NuvError, StoreError
 
 TEMPORARY = ".nuvtui-tmp-"
 """Prefix of temporary names: whatever begins with it and is stale may be removed."""
@@ -105,7 +105,7 @@ def _open_lock(path: Path, mode: int) -> int:
             os.close(descriptor)
             raise
     except OSError as error:
-        raise NuvError(
+        raise StoreError(
             f"{path} cannot be locked",
             error.strerror or str(error),
             "Is its disk full, or may you not write there? Nothing was changed.",
@@ -121,7 +121,7 @@ def locked(
 
     A lock of the operating system (flock): it ends with its holder, so it can neither go stale nor be stolen.
     `mode` is that of a new lock file, whatever the umask. `timeout` in seconds, negative: wait for ever.
-    Raises NuvError (exit code 5) naming `what` on time-out, (1) where the lock file cannot be made or opened.
+    Raises NuvError (exit code 5) naming `what` on time-out, StoreError where the lock file cannot be opened.
     """
     import fcntl
     import time

@@ -135,6 +135,7 @@ def test_a_newer_generation_is_not_passed_over_for_an_older_one(home: Home, hist
 def test_who_may_only_read_still_reads(open_folder: Path, home: Home, history: list[str]) -> None:
     home.state.write_bytes(b"")
     home = Home(shutil.copytree(home.root, open_folder / "home"))
+    State(Home(shutil.copytree(home.root, open_folder / "other"))).read()  # loads what nobody may not read
     for path in home.root.iterdir():
         path.chmod(0o444)
     home.root.chmod(0o555)

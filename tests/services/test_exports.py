@@ -10,6 +10,7 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
+from nuvtui.images import registry as registry_client
 from nuvtui.model.export import ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
 from tests.images.project import Recorder
@@ -297,7 +298,7 @@ def test_the_dry_run_needs_no_engine_and_writes_nothing(lonely: Exporting, monke
     plan = world.services.exports.plan(lonely.spec(with_files=True))
     assert plan.engine == "none"
     assert "files/README.md" in [name for name, _size in plan.members]
-    assert ".env" in [what for what, _reason in plan.excluded]
+    assert ".env" in [excluded.what for excluded in plan.excluded]
     assert plan.dockerfile.startswith(("FROM", "#", "ARG"))
     assert any(f.subject == "engine" and f.level == "stop" for f in plan.findings)
     assert world.services.context.state.stamp() == stamp
@@ -329,3 +330,64 @@ def test_deleting_a_snapshot_that_a_running_export_needs_is_refused(lonely: Expo
     with refused(5, "running"), world.services.context.exclusive(f"export-{record.id}", "x"):
         world.fresh().exports.delete(record.id)
     assert os.path.exists(world.home.manifest(snapshot.id))
+
+
+def test_a_failure_after_the_push_takes_the_tag_back(exporting: Exporting, engine: Engine) -> None:
+    exports = exporting.world.home.exports
+    exports.parent.mkdir(parents=True, exist_ok=True)
+    exports.write_text("no folder: the report cannot be written")
+    with pytest.raises(OSError):
+        exporting.create(push=True)
+    (record,) = exporting.records()
+    assert (record.status, record.failed_stage, record.pushed) == ("failed", "report", False)
+    assert registry_client.head_digest(record.image, None) is None
+    assert engine.images() == [image for image in engine.images() if "-demo:" not in image]
+
+
+def test_a_failed_export_leaves_a_file_that_is_not_its_own(exporting: Exporting, tmp_path: Path) -> None:
+    output = tmp_path / "image.tar"
+
+    class Rival(Listener):
+        """Somebody writes the file while the image is built."""
+
+        def step(self, name: str, title: str) -> None:
+            if name == "build":
+                output.write_text("years of work")
+
+    with refused(5, "exists already"):
+        exporting.create(Rival(), output=path_to_text(str(output)))
+    assert output.read_text() == "years of work"
+    (record,) = exporting.records()
+    assert (record.status, record.archive) == ("failed", None)
+
+
+def test_archive_and_push_at_once_lose_nothing_of_each_other(exporting: Exporting, tmp_path: Path) -> None:
+    record = exporting.create()
+    exports = exporting.world.services.exports
+    other = exporting.world.fresh().exports
+
+    class Between(Listener):
+        """While the archive is being written, somebody else begins to push."""
+
+        def step(self, name: str, title: str) -> None:
+            with refused(5, "locked"):
+                other.push(record.id)
+
+    archived = exports.archive(record.id, tmp_path / "image.tar", Between())
+    pushed = other.push(record.id)
+    assert (pushed.archive, pushed.pushed) == (archived.archive, True)
+    _record, problems = exports.delete(record.id)
+    assert [problem for problem in problems if "tag" in problem] == []
+    assert registry_client.head_digest(record.image, None) is None
+
+
+def test_values_of_secrets_are_kept_out_of_the_build_log(exporting: Exporting, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    exporting.write_application(
+        secrets=["HF_TOKEN"], setup=["printf '%s%s\\n' sk-not-for-anybody- 0815-0815-0815; false"]
+    )
+    recorder = Recorder()
+    with refused(1):
+        exporting.create(recorder)
+    assert SECRET.encode() not in recorder.output
+    assert b"***" in recorder.output

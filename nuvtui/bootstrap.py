@@ -34,6 +34,11 @@ class Services:
         self.home = config.home(settings)
         self.context = Context(self.home, settings, user)
 
+    @property
+    def recovered(self) -> str:
+        """A sentence where the state file was found damaged and an earlier generation was taken; else empty."""
+        return (self.context.state.recovered or "") if "state" in self.context.__dict__ else ""
+
     @functools.cached_property
     def spaces(self) -> SpacesService:
         from nuvtui.services.spaces import SpacesService

@@ -15,6 +15,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus
+from nuvtui.paths import find_workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,14 +105,25 @@ class Scope:
         if self._space_key:
             return self.services.spaces.find(self._space_key)
         if self._here is None:
-            raise NuvError(
-                "No space here",
-                f"{Path.cwd()} is in no workspace",
-                "Begin with `nuvtui init`, or name a space with -s.",
-                Exit.NOT_FOUND,
-            )
+            raise self._no_space()
         space: Space = self._here.space
         return space
+
+    def _no_space(self) -> NuvError:
+        known = find_workspace(Path.cwd())
+        if known is not None and self.services.context.state.exists() and self.services.spaces.list():
+            return NuvError(
+                "No space here",
+                f"{known.root} has a folder .nuvtui, but is the workspace of no instance in this store",
+                "Was the project moved here? nuvtui instances move -s SPACE INSTANCE --path . Else: nuvtui init.",
+                Exit.NOT_FOUND,
+            )
+        return NuvError(
+            "No space here",
+            f"{Path.cwd()} is in no workspace",
+            "Begin with `nuvtui init`, or name a space with -s.",
+            Exit.NOT_FOUND,
+        )
 
     @functools.cached_property
     def instance(self) -> Instance:

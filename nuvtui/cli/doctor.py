@@ -10,6 +10,7 @@ from nuvtui import sanitise
 from nuvtui.bootstrap import Services
 from nuvtui.cli.common import formatted, services
 from nuvtui.cli.output import emit, size
+from nuvtui.errors import NuvError
 from nuvtui.model.export import Finding
 
 
@@ -69,10 +70,24 @@ def _store(opened: Services) -> list[Finding]:
                 "warning", "store", f"only {size(free)} free", "Free some, or move the store: NUVTUI_HOME."
             )
         )
-    if root.exists():
-        recovered = opened.context.state.recovered
-        if recovered:
-            found.append(Finding("warning", "state", recovered, "nuvtui store repair adds what is missing."))
+    if opened.home.state.exists():
+        found += _state(opened)
+    return found
+
+
+def _state(opened: Services) -> list[Finding]:
+    state = opened.context.state
+    repair = "nuvtui store repair adds what is missing."
+    listed = {record.id for record in state.read().snapshots.all()}
+    found = [
+        Finding("warning", "state", f"a damaged state was kept as {path.name}", repair)
+        for path in state.damaged()
+    ]
+    unlisted = [snapshot for snapshot in opened.context.store.manifest_ids() if snapshot not in listed]
+    if unlisted:
+        found.append(
+            Finding("warning", "state", f"{len(unlisted)} snapshots are in the store, but not listed", repair)
+        )
     return found
 
 
@@ -81,7 +96,10 @@ def _engine(opened: Services) -> list[Finding]:
 
     found = [engines.discover(opened.settings).finding()]
     target = opened.settings.registry
-    signed = registry.credentials(target.split("/")[0]) is not None
+    try:
+        signed = registry.credentials(target.split("/")[0]) is not None
+    except NuvError as error:
+        return [*found, Finding("warning", "registry", str(error), error.hint)]
     public = registry.is_public(target, opened.settings)
     text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if public else 'private'}"
     hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"

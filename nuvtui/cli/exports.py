@@ -100,8 +100,8 @@ def _show_plan(scope: Scope, spec: ExportSpec, form: str) -> None:
             print(sanitise.line(f"{finding.level}: {finding.subject}: {finding.text}"))
             if finding.hint:
                 print(sanitise.line(f"  {finding.hint}"))
-        for what, reason in plan.excluded:
-            print(sanitise.line(f"left out: {text_to_path(what)}: {reason}"))
+        for excluded in plan.excluded:
+            print(sanitise.line(f"left out: {text_to_path(excluded.what)}: {excluded.reason}"))
         print("\n" + sanitise.block(plan.dockerfile))
     if any(f.level == "stop" for f in plan.findings):
         raise click.exceptions.Exit(Exit.REFUSED)
@@ -203,8 +203,10 @@ def logs(scope: Scope, export: str, following: bool) -> None:
         while data := read_log(folder, offset, 1 << 16):
             offset += len(data)
             if terminal:
-                rest += data
-                whole, cut, rest = rest.rpartition(b"\n")
+                # A line without end is shown in pieces: what is held back stays small.
+                whole, cut, rest = (
+                    (rest + data).rpartition(b"\n") if len(rest) < 1 << 20 else (rest, b"\n", data)
+                )
                 for line in (whole + cut).decode("utf-8", "replace").splitlines():
                     print(sanitise.log_line(line))
             else:

@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -79,8 +79,9 @@ def root(ctx: click.Context, home: str | None, ascii: bool | None, theme: str | 
 
 def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int:
     """Run the command line and return its exit code. `screens` opens the screens on the space of a folder."""
+    obj: dict[str, Any] = {"screens": screens}
     try:
-        code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False, obj={"screens": screens})
+        code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False, obj=obj)
         sys.stdout.flush()
         return code if isinstance(code, int) else Exit.DONE
     except click.exceptions.Exit as leaving:
@@ -107,6 +108,16 @@ def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int
 
         show(unexpected(error))
         return Exit.FAILED
+    finally:
+        opened = obj.get("services")
+        if opened is not None and (recovered := opened.recovered):
+            show(
+                NuvError(
+                    "The state file was damaged",
+                    recovered,
+                    "See `nuvtui doctor`; `nuvtui store repair` adds what is missing.",
+                )
+            )
 
 
 def show(error: NuvError) -> None:

@@ -107,6 +107,19 @@ def instances_create(scope: Scope, name: str, path: Path, form: str) -> None:
         say(f"Instance {scope.space.name}/{instance.name} begins in {text_to_path(instance.workspace)}.")
 
 
+@instances.command("move")
+@click.argument("instance")
+@click.option("--path", type=click.Path(path_type=Path), required=True, help="Where its workspace is now.")
+@formatted
+@scoped
+def instances_move(scope: Scope, instance: str, path: Path, form: str) -> None:
+    """Say where the workspace of INSTANCE is, after its folder was moved."""
+    moved = scope.services.instances.move(scope.target(instance).id, path)
+    emit(moved, form, [(moved.id,)])
+    if form == "tabulated":
+        say(f"{moved.name} works in {text_to_path(moved.workspace)}.")
+
+
 @instances.command("delete")
 @click.argument("instance")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -355,6 +355,7 @@ def _labels(
         "org.opencontainers.image.version": manifest.name or manifest.id,
         "org.opencontainers.image.created": manifest.created,
         "org.opencontainers.image.revision": code.commit if code else "",
+        "org.opencontainers.image.source": code.remote if code else "",
         "org.opencontainers.image.authors": manifest.author,
         "org.opencontainers.image.base.name": base,
         "org.opencontainers.image.base.digest": base_digest,

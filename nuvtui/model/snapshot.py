@@ -23,6 +23,8 @@ class CodeRevision(msgspec.Struct, frozen=True):
     commit: str
     branch: str | None
     dirty: bool
+    remote: str = ""
+    """URL of the remote `origin`, without credentials."""
 
 
 class Provenance(msgspec.Struct, frozen=True):

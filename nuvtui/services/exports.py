@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import os
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from nuvtui import atomic, clock
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model import roles
 from nuvtui.model.application import HOST_IMAGE, Application
-from nuvtui.model.export import ExportRecord, ExportSpec, Finding, Report
+from nuvtui.model.export import Excluded, ExportRecord, ExportSpec, Finding, Report
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.recipe import Recipe
 
-FREE_SPACE = 1 << 30
-"""Bytes that have to be free for an archive or a report, beyond what is estimated."""
+FREE_SPACE = 256 << 20
+"""Bytes that have to be free in the store: for the snapshot, the log and the report of an export."""
 
 
 class ExportPlan(msgspec.Struct, frozen=True):
@@ -50,7 +51,7 @@ class ExportPlan(msgspec.Struct, frozen=True):
     engine: str
     findings: list[Finding]
     dockerfile: str
-    excluded: list[tuple[str, str]]
+    excluded: list[Excluded]
     files: int
     bytes: int
     members: list[tuple[str, int]]
@@ -93,6 +94,22 @@ class ExportsService:
         discovery = engines.discover(self._context.settings)
         if discovery.engine is None:
             findings.append(discovery.finding())
+        elif application.image != HOST_IMAGE and discovery.engine.inspect(application.image) is None:
+            findings.append(
+                Finding(
+                    "note", "base image", f"{application.image} is not in the engine yet: it will be pulled"
+                )
+            )
+        free = shutil.disk_usage(self._context.home.root).free
+        if free < FREE_SPACE:
+            findings.append(
+                Finding(
+                    "stop",
+                    "disk space",
+                    f"only {free >> 20} MiB are free where the store is, an export wants {FREE_SPACE >> 20} MiB",
+                    "Free some: `nuvtui store gc`, or delete old archives.",
+                )
+            )
         target = self._prefix(spec)
         public = registry.is_public(target, self._context.settings)
         if spec.push and public and not spec.public_ok:
@@ -206,7 +223,7 @@ class ExportsService:
             engine="docker" if discovery is not None and discovery.engine is not None else "none",
             findings=findings,
             dockerfile=recipe.dockerfile,
-            excluded=[(e.what, e.reason) for e in recipe.excluded],
+            excluded=recipe.excluded,
             files=recipe.report.files,
             bytes=recipe.bytes,
             members=[

@@ -94,7 +94,8 @@ class MaintenanceService:
 
     def _repair_state(self, dry_run: bool, reporter: Reporter) -> StateRepair:
         manifests: dict[str, Snapshot] = {}
-        for identifier in self._context.store.manifest_ids():
+        present = set(self._context.store.manifest_ids())
+        for identifier in present:
             try:
                 manifests[identifier] = self._context.store.read_manifest(identifier)
             except NuvError as error:
@@ -104,8 +105,9 @@ class MaintenanceService:
         added: list[str] = []
         seen: set[str] = set()
         with self._context.state.transaction() as tx:
-            dropped = [s.id for s in tx.snapshots.all() if s.id not in manifests]
-            for manifest in sorted(manifests.values(), key=lambda m: m.created):
+            dropped = [s.id for s in tx.snapshots.all() if s.id not in present]
+            # Newest first: an instance is where it was last.
+            for manifest in sorted(manifests.values(), key=lambda m: m.created, reverse=True):
                 if tx.spaces.get(manifest.space.id) is None and manifest.space.id not in seen:
                     seen.add(manifest.space.id)
                     spaces.append(manifest.space.name)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 
 from nuvtui import __version__
@@ -38,7 +39,13 @@ def code_revision(workspace: Workspace) -> CodeRevision | None:
     changes = _git(workspace, "status", "--porcelain", "--untracked-files=normal", "--", ".")
     if changes is None:
         return None
-    return CodeRevision(commit.strip(), (branch or "").strip() or None, bool(changes.strip()))
+    remote = (_git(workspace, "config", "--get", "remote.origin.url") or "").strip()
+    return CodeRevision(
+        commit.strip(),
+        (branch or "").strip() or None,
+        bool(changes.strip()),
+        re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", remote),
+    )
 
 
 def _git(workspace: Workspace, *arguments: str) -> str | None:

@@ -185,8 +185,10 @@ class SpacesService:
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 
-    def _refuse_nested(self, view: View | Transaction, root: Path) -> None:
-        """A workspace inside another, or around the store home, would be captured twice: refuse."""
+    def _refuse_nested(self, view: View | Transaction, root: Path, but: str = "") -> None:
+        """A workspace inside another (`but` that of instance `but`), or around the store home, would be captured
+        twice: refuse.
+        """
         home = self._context.home.root.resolve()
         if root == home or root in home.parents or home in root.parents:
             raise NuvError(
@@ -196,6 +198,8 @@ class SpacesService:
                 Exit.CONFLICT,
             )
         for instance in view.instances.all():
+            if instance.id == but:
+                continue
             other = Path(text_to_path(instance.workspace))
             if root == other or other in root.parents or root in other.parents:
                 space = self._context.space(view, instance.space)
@@ -243,6 +247,25 @@ class InstancesService:
             prepare_workspace(Workspace(root))
             tx.instances.put(instance)
         return instance
+
+    def move(self, instance: str, folder: Path) -> Instance:
+        """Say that the workspace of an instance is at `folder` now (it was moved there already).
+
+        Raises NuvError: role (4), no such folder (2), a workspace of another instance (5).
+        """
+        view = self._context.view()
+        found = self._context.instance(view, instance)
+        self._context.require(view, Action.MANAGE, found.space)
+        root = folder.resolve()
+        if not root.is_dir():
+            raise NuvError(f"{folder} is not a folder", "", "Move the project there first.", Exit.USAGE)
+        with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
+            with self._context.state.transaction() as tx:
+                self._spaces._refuse_nested(tx, root, instance)
+                found = msgspec.structs.replace(found, workspace=path_to_text(str(root)))
+                tx.instances.put(found)
+            prepare_workspace(Workspace(root))
+        return found
 
     def delete(self, instance: str) -> None:
         """Forget an instance and its snapshots. Its workspace on disk stays as it is.

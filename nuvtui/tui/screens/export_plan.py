@@ -114,7 +114,7 @@ def rows_of(plan: ExportPlan) -> list[Row]:
     rows = [Row("head", "Findings")] if plan.findings else []
     rows += finding_rows(plan.findings)
     rows.append(Row("head", f"Left out: {len(plan.excluded):,}"))
-    rows += [Row("out", text_to_path_safe(what), reason) for what, reason in plan.excluded]
+    rows += [Row("out", text_to_path_safe(out.what), out.reason) for out in plan.excluded]
     rows.append(Row("head", f"In the image: {plan.files:,} workspace files, {size(plan.bytes)}"))
     rows += [Row("in", f"/{text_to_path_safe(path)}", size(count)) for path, count in plan.members]
     rows.append(Row("head", "Dockerfile"))

@@ -1,0 +1,75 @@
+"""What happened to the store is said: a damaged state, unlisted snapshots, a project that moved."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Nuvtui
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Nuvtui:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a\n")
+    nuvtui = Nuvtui(
+        folder, {"NUVTUI_HOME": str(tmp_path / "home"), "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    )
+    nuvtui.run("init", "--space", "study")
+    nuvtui.run("snapshots", "create", "-n", "first-data")
+    nuvtui.run("snapshots", "create", "-n", "second-data")
+    return nuvtui
+
+
+def test_a_damaged_state_is_said_and_repaired(project: Nuvtui, tmp_path: Path) -> None:
+    state = tmp_path / "home" / "state.json"
+    state.write_bytes(b"\0" * 64)
+    said = project.run("snapshots", "list")
+    assert "state file was damaged" in said.stderr
+    assert "nuvtui store repair" in said.stderr
+    doctor = project.json("doctor")
+    assert any("damaged state was kept" in finding["text"] for finding in doctor)
+    project.run("store", "repair")
+    listed = project.run("snapshots", "list")
+    assert "second-data" in listed.stdout
+    assert "damaged" not in listed.stderr
+
+
+def test_repair_sets_a_manifest_that_cannot_be_read_aside_and_says_so(
+    project: Nuvtui, tmp_path: Path
+) -> None:
+    (newest, oldest) = project.json("snapshots", "list")
+    manifest = tmp_path / "home" / "snapshots" / f"{newest['id']}.json"
+    damaged = manifest.read_bytes()[:-20]
+    manifest.write_bytes(damaged)
+    result = project.json("store", "repair")
+    assert result["state"]["snapshots_dropped"] == [newest["id"]]
+    kept = [
+        path
+        for path in (tmp_path / "home" / "objects" / "quarantine").rglob("*")
+        if newest["id"] in path.name
+    ]
+    assert [path.read_bytes() for path in kept] == [damaged]
+    assert [s["id"] for s in project.json("snapshots", "list")] == [oldest["id"]]
+
+
+def test_doctor_names_a_broken_sign_in(project: Nuvtui, tmp_path: Path) -> None:
+    config = tmp_path / "docker"
+    config.mkdir()
+    (config / "config.json").write_text('{"credsStore": "nonesuch"}')
+    broken = Nuvtui(project.folder, {**project.environment, "DOCKER_CONFIG": str(config)})
+    findings = broken.json("doctor")
+    assert [f["level"] for f in findings if f["subject"] == "registry"] == ["warning"]
+    assert {"store", "engine"} <= {f["subject"] for f in findings}
+
+
+def test_a_moved_project_finds_its_snapshots_again(project: Nuvtui, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    shutil.move(project.folder, moved)
+    there = project.at(moved)
+    refused = there.run("status", code=3)
+    assert "nuvtui instances move" in refused.stderr
+    there.run("instances", "move", "-s", "study", "Master", "--path", ".")
+    assert there.json("status")["files"] == []
+    assert [s["name"] for s in there.json("snapshots", "list")] == ["second-data", "first-data"]

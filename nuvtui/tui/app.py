@@ -384,7 +384,10 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         from nuvtui.tui.dialogs.palette import CommandsDialog, Entry
 
         entries = [
-            Entry(command, node) for node in self.chain() for command in node.commands() if command.as_command
+            Entry(command, node)
+            for node in self.chain()
+            for command in node.commands()
+            if command.as_command and (command.enabled is None or command.enabled(node) is not False)
         ]
         self.push_screen(CommandsDialog(entries))
 

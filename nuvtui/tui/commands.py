@@ -135,7 +135,7 @@ class Registry:
                     "the settings give a key to a command that does not exist",
                     f"Did you mean {close[0]!r}?"
                     if close
-                    else "The help (`?`) lists the ids of all commands.",
+                    else "The help (`?`) lists the ids of all commands, from 120 columns on.",
                     Exit.USAGE,
                 )
             wanted = normalise(text)

@@ -164,7 +164,7 @@ def test_the_main_job_over_ssh(
         tmux.wait_for("release-as-published")
         press(tmux, "d", "[1 Targets]")
         tmux.wait_for_match("reviewer ")
-        tmux.send("G")
+        tmux.send("g")
         tmux.wait_for("▌ reviewer")
         press(tmux, "space", "●reviewer")
         press(tmux, "n", "[2 Strategies]")

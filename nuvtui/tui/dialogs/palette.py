@@ -11,8 +11,9 @@ from nuvtui import sanitise
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import REGISTRY, Command, as_command, key_label
 from nuvtui.tui.dialogs.base import Dialog
+from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Cell, Line, line, row
+from nuvtui.tui.widgets.lines import Cell, Line, fit, line, row
 from nuvtui.tui.widgets.scoped import Scoped
 
 
@@ -105,6 +106,10 @@ def _text(entry: Entry) -> str:
     return f"{entry.command.title} {scope} {entry.command.help} {entry.command.id}".lower()
 
 
+LABEL = 22
+"""Cells of what a command does, beside its command line."""
+
+
 class CommandsDialog(Dialog[bool]):
     """What can be done here, as command lines; `y` or Enter copies the one under the cursor."""
 
@@ -123,12 +128,21 @@ class CommandsDialog(Dialog[bool]):
         yield LineList(
             Items(
                 self._lines,
-                lambda item, width: line((f"{item[0]:<24} ", "muted"), item[1]),
+                lambda item, width: line(
+                    (fit(item[0], LABEL, ellipsis=self.nuv.glyphs.ellipsis), "muted"), " ", item[1]
+                ),
                 text=lambda item: item[1],
             ),
             id="palette",
             empty="Nothing here has a command line.",
         )
+        yield DetailPane([""], id="in-full", can_focus=False)
+
+    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+        """The command under the cursor in full."""
+        message.stop()
+        at = message.list.current
+        self.query_one("#in-full", DetailPane).show([self._lines[at][1]] if at is not None else [""])
 
     def first_focus(self) -> Widget | None:
         """The list."""

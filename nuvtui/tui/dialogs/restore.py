@@ -18,7 +18,7 @@ from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Line, line
 
-LISTED = 6
+LISTED = 5_000
 """Changes that are named one by one."""
 
 
@@ -26,6 +26,7 @@ class RestoreDialog(Dialog[str]):
     """The callback gets the id of the target instance, or None. What changes there is worked out meanwhile."""
 
     DESTRUCTIVE = True
+    SCROLLED = "#advice"
 
     def __init__(self, record: SnapshotRecord, space: str, instances: Sequence[Instance], here: str) -> None:
         first = [each for each in instances if each.id == here]
@@ -58,6 +59,22 @@ class RestoreDialog(Dialog[str]):
         chooser.styles.height = min(4, len(self._instances))
         yield chooser
         yield DetailPane([""], id="advice", can_focus=False)
+        cause = f"before restore of snapshot {short(self._record.id)}"
+        yield DetailPane(
+            [
+                line(
+                    ("An automatic snapshot is taken first", "strong"),
+                    f" (“{cause}”); u on the Timeline brings it back.",
+                )
+            ],
+            id="backup",
+            can_focus=False,
+        )
+
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """The list of changes scrolls."""
+        scrolls = [("Up/Down", "scroll")] if isinstance(self.focused, Choices) else []
+        return [*super().hints(), *scrolls]
 
     def first_focus(self) -> Widget | None:
         """Cancel."""
@@ -112,12 +129,7 @@ class RestoreDialog(Dialog[str]):
         self._say([line((f"What changes is not known: {error.title}", "warn")), error.message])
 
     def _say(self, lines: Iterable[Line | str]) -> None:
-        cause = f"before restore of snapshot {short(self._record.id)}"
-        backup = line(
-            ("An automatic snapshot is taken first", "strong"),
-            f" (“{cause}”); u on the Timeline brings it back.",
-        )
-        self.query_one("#advice", DetailPane).show([*lines, backup])
+        self.query_one("#advice", DetailPane).show(lines)
 
     def chosen(self, value: object) -> None:
         """Leave with the instance."""

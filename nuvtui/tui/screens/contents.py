@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.strip import Strip
@@ -93,6 +94,7 @@ class Contents(Place):
         self._sections: dict[str, Section] = {}
         self._opening = asyncio.Lock()
         self._ended: frozenset[str] | None = None
+        self._within = False
 
     def compose(self) -> ComposeResult:
         """Bar and section."""
@@ -126,6 +128,32 @@ class Contents(Place):
         if context.state.snapshot is not None:
             self._look_whether_it_is_there(context.state)
         self.call_next(self._open_section)
+
+    def on_mount(self) -> None:
+        """Look again when the terminal gets the focus, where it tells."""
+        self.watch(self.app, "app_focus", lambda focus: self._look_again() if focus else None, init=False)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """One comes back from the pane beside it."""
+        if not self._within:
+            self._look_again()
+        self._within = True
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        """One leaves, or goes on within."""
+        self.call_after_refresh(self._left)
+
+    def _left(self) -> None:
+        self._within = self.has_focus_within
+
+    def catch_up(self) -> None:
+        """Shown again."""
+        super().catch_up()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self.on_screen and self.current is not None:
+            self.current.look_again()
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Work on the instance ended: what the Current State holds may be something else."""
@@ -253,4 +281,18 @@ class Contents(Place):
         """Where this is, and which state."""
         state = self.nuv.context.state
         snapshot = state.snapshot[:8] if state and state.snapshot else "current"
-        return state_actions.where_values(self) | {"snapshot": snapshot}
+        values = state_actions.where_values(self) | {"snapshot": snapshot}
+        base = self._before(state)
+        return values | ({"base": base} if base else {})
+
+    def _before(self, state: StateRef | None) -> str:
+        """The state that Changes compares this one with at first, as far as the Timeline knows."""
+        from nuvtui.tui.screens.timeline import Timeline
+
+        timeline = self.nuv.workbench.place("timeline")
+        if not isinstance(timeline, Timeline) or state is None or not timeline.records:
+            return ""
+        order = ["current", *(record.id for record in timeline.records)]
+        here = state.snapshot or "current"
+        at = order.index(here) + 1 if here in order else len(order)
+        return order[at][:8] if at < len(order) else "current"

@@ -1,5 +1,7 @@
 """Changes: what differs between the state that is looked at and any other one."""
 
+import datetime
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,6 +20,9 @@ from nuvtui.tui.screens.section import Section
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Line, line
+
+FRESH = 3.0
+"""Seconds for which a comparison counts as new when one comes back to it."""
 
 
 class Compared(NamedTuple):
@@ -46,6 +51,9 @@ class Changes(Section):
         """The state compared with: `current`, a snapshot's id, or None for the usual one."""
         self._records: list[SnapshotRecord] = []
         self._compared: Compared | None = None
+        self._looked_at = 0.0
+        self.path: str | None = None
+        """The file whose lines are shown (text form)."""
 
     def compose(self) -> ComposeResult:
         """Which states, the list, the detail."""
@@ -78,12 +86,22 @@ class Changes(Section):
         self.show_inner(False)
         self.reread()
 
+    def look_again(self) -> None:
+        """Files of the Current State may have changed meanwhile."""
+        compared = self._compared
+        if compared is None or time.monotonic() - self._looked_at < FRESH:
+            return
+        if compared.new.snapshot is None or (compared.old is not None and compared.old.snapshot is None):
+            self.reread()
+
     def reread(self) -> None:
         """Compare, in a process of its own."""
         ref = self.ref
         if ref is None:
             return
-        self.query_one("#between", DetailPane).show([line(("Comparing", "muted"))], keep=True)
+        self._looked_at = time.monotonic()
+        if self._compared is None:
+            self.query_one("#between", DetailPane).show([line(("Comparing", "muted"))], keep=True)
         base, question = self._base, self._aside.ask()
         self.load(
             lambda: self._compare(question, ref, base), self._arrived, group="compare", failed=self._failed
@@ -126,6 +144,7 @@ class Changes(Section):
             [
                 line(("From ", "muted"), (diff.old, "strong"), (" to ", "muted"), (diff.new, "strong")),
                 describe.changes_line(describe.counted(diff), ""),
+                line((f"compared at {datetime.datetime.now():%H:%M:%S}, F5 again", "muted")),
             ]
         )
         self._show(describe.changes_of(diff))
@@ -147,7 +166,15 @@ class Changes(Section):
         base = self._compared.old.snapshot if self._compared and self._compared.old else None
         new = self._compared.new.snapshot if self._compared else None
         names = {"base": base[:8] if base else "current", "snapshot": new[:8] if new else "current"}
-        return {**super().command_values(), **names}
+        if self._compared is None:
+            del names["base"]
+        return {**super().command_values(), **names, **({"path": self.path} if self.path is not None else {})}
+
+    def show_inner(self, inner: bool, note: str = "") -> None:
+        """Back at the list no file is open."""
+        if not inner:
+            self.path = None
+        super().show_inner(inner, note)
 
     def action_base(self) -> None:
         """Choose the state to compare with."""
@@ -171,6 +198,7 @@ class Changes(Section):
         diff = compared.diff
         change = describe.changes_of(diff)[at]
         if isinstance(change, FileChange):
+            self.path = text_to_path(change.path)
             self._show_file(compared, change)
         elif isinstance(change, TableChange):
             self._show_detail(describe.table_change_lines(change))

@@ -16,7 +16,7 @@ from nuvtui.model import roles
 from nuvtui.model.distribution import ObjectType, Strategies, Strategy, TargetPlan
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Action, Role
-from nuvtui.model.space import Instance, Space
+from nuvtui.model.space import DISTRIBUTED, Instance, Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
@@ -196,14 +196,16 @@ class Wizard(Frame):
                 continue
             problem = ""
             if source is not None and source.instance == instance.id and source.snapshot is None:
-                problem = "the source"
+                problem = "its Current State is the source"
             elif not roles.allows(role, Action.MODIFY):
                 problem = f"needs {roles.needed(Action.MODIFY)}"
             where = spaces.get(instance.space)
             name = instance.name if own or where is None else f"{where.name}/{instance.name}"
             same = source is not None and source.instance == instance.id
-            found.append((not own, name, Target(instance, name, role, problem, same)))
-        return [target for _own, _name, target in sorted(found, key=lambda each: each[:2])]
+            rank = (not own, instance.name == DISTRIBUTED, same)
+            found.append((rank, name, Target(instance, name, role, problem, same)))
+        # Other instances, the source, what collects all distributions; then those of other spaces.
+        return [target for _rank, _name, target in sorted(found, key=lambda each: each[:2])]
 
     def _targets_read(self, targets: list[Target]) -> None:
         self.targets = targets
@@ -230,10 +232,8 @@ class Wizard(Frame):
         tone: Any = "muted" if target.problem else ""
         return row(
             width,
-            Cell(target.name, 24, tone),
-            Cell(
-                f"not possible: {target.problem}" if target.problem else str(target.role or ""), 28, "muted"
-            ),
+            Cell(f"{target.name} (the source)" if target.source else target.name, 24, tone),
+            Cell(_remark(target), 34, "muted"),
             Cell(text_to_path(target.instance.workspace), 0, "muted"),
         )
 
@@ -305,6 +305,12 @@ class Wizard(Frame):
                         "muted",
                     )
                 ),
+            ]
+        elif field is not None:
+            lines += [
+                line(("Enter computes what would happen; nothing is changed by it.", "strong")),
+                "",
+                line(("Up leads to the strategies, Left and Right change one.", "muted")),
             ]
         self.query_one("#wizard-explain", DetailPane).show(lines)
         chosen = self.chosen
@@ -407,6 +413,8 @@ class Wizard(Frame):
             "message": "#wizard-message",
         }[self.step]
         self.query_one(focus).focus()
+        if self.step == "strategies":  # the usual ones are set: Enter goes on
+            self.query_one("#wizard-form", FormList).move_to_key("go")
         self._explain()
         self.refresh_bindings()
 
@@ -426,6 +434,12 @@ class Wizard(Frame):
             self._plan()
         elif self.step == "message":
             self._show_last()
+
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """The keys of the message's field."""
+        if isinstance(self.focused, Input):
+            return [("Enter", "distribute (asks first)"), ("Esc", "back to the dry run")]
+        return ()
 
     def go_back(self) -> bool:
         """A step back; False at the first."""
@@ -568,19 +582,29 @@ class _Body(Vertical):
         yield StepBar()
         with ContentSwitcher(initial="step-targets"):
             with Vertical(id="step-targets", classes="step"):
-                yield TargetList(id="wizard-targets", markable=True, empty="Reading the instances")
+                targets = TargetList(id="wizard-targets", markable=True, empty="Reading the instances")
+                targets.opens = "go on to strategies"
+                yield targets
                 yield DetailPane(id="wizard-say", can_focus=False)
             with Vertical(id="step-strategies", classes="step"):
                 yield FormList(id="wizard-form")
                 yield DetailPane(id="wizard-explain", can_focus=False)
             with Vertical(id="step-plan", classes="step"):
                 yield DetailPane(id="wizard-summary", can_focus=False)
-                yield LineList(id="wizard-plan")
+                plan = LineList(id="wizard-plan")
+                plan.opens = "go on to the message"
+                yield plan
             with Vertical(id="step-message", classes="step"):
+                yield DetailPane(
+                    [
+                        line(("Message to the users of the targets", "strong")),
+                        line(("What you type now is its text; it may stay empty.", "muted")),
+                    ],
+                    id="wizard-label",
+                    can_focus=False,
+                )
                 message = Input(
-                    placeholder=sanitise.line(
-                        "What shall the users of the targets be told? Empty: nothing. Enter goes on."
-                    ),
+                    placeholder=sanitise.line("type a message, or leave it empty"),
                     compact=True,
                     id="wizard-message",
                 )
@@ -592,6 +616,8 @@ class _Body(Vertical):
 def _remark(target: Target) -> str:
     if target.problem:
         return f"not possible: {target.problem}"
+    if target.instance.name == DISTRIBUTED:
+        return "collects what went to everyone"
     return "partial restore" if target.source else str(target.role or "")
 
 

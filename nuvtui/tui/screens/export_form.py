@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from nuvtui import clock
 from nuvtui.errors import NuvError
+from nuvtui.model.application import ApplicationKind
 from nuvtui.model.export import ExportSpec, Finding
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
@@ -44,6 +45,32 @@ CURRENT = "current"
 class _Choices(NamedTuple):
     snapshots: list[SnapshotRecord]
     applications: list[ApplicationPart]
+    usual: str
+    """Slug of the application to begin with."""
+
+
+def usual(applications: Sequence[ApplicationPart], exported: Sequence[str]) -> str:
+    """The application that the form begins with: exported last, else one that runs by itself; eligible where any is.
+
+    `exported`: slugs, newest first. Empty where there is no application.
+    """
+    eligible = [part for part in applications if not _licensed(part)] or list(applications)
+    slugs = [part.slug for part in eligible]
+    for slug in exported:
+        if slug in slugs:
+            return slug
+    plain = [part.slug for part in eligible if part.kind in (ApplicationKind.SCRIPT, ApplicationKind.PYTHON)]
+    return next(iter([*plain, *slugs]), "")
+
+
+def _licensed(part: ApplicationPart) -> bool:
+    """True where it cannot be exported as it is. For a thread: parses the file."""
+    from nuvtui.services import application_file
+
+    try:
+        return application_file.parse(part.text, part.slug).needs_license
+    except NuvError:
+        return True
 
 
 class ExportForm(Frame):
@@ -64,6 +91,7 @@ class ExportForm(Frame):
         self._source = state.snapshot if state is not None and state.instance == instance.id else None
         self._snapshots: list[SnapshotRecord] = []
         self._applications: list[ApplicationPart] = []
+        self._usual = ""
         self.findings: list[Finding] | None = None
         """Of the last check; None while none is done."""
         self._checked: ExportSpec | None = None
@@ -94,12 +122,21 @@ class ExportForm(Frame):
 
         def read() -> _Choices:
             services = self.nuv.services
-            return _Choices(services.snapshots.list(ref.instance), services.applications.list(ref))
+            records = services.exports.list(self.space.id)
+            exported = [
+                record.application
+                for record in sorted(records, key=lambda record: record.created, reverse=True)
+                if record.instance == self.instance.id
+            ]
+            applications = services.applications.list(ref)
+            return _Choices(
+                services.snapshots.list(ref.instance), applications, usual(applications, exported)
+            )
 
         self.load(read, self._choices_read, group="choices", failed=self._no_choices)
 
     def _choices_read(self, choices: _Choices) -> None:
-        self._snapshots, self._applications = choices
+        self._snapshots, self._applications, self._usual = choices
         self._set_form()
         self._check_soon()
 
@@ -125,7 +162,7 @@ class ExportForm(Frame):
         slugs = tuple(Option(part.slug, part.slug, str(part.kind)) for part in self._applications)
         application = old.get("application", "")
         if application not in [option.value for option in slugs]:
-            application = slugs[0].value if slugs else ""
+            application = self._usual
         yes_no = (Option("no", "no"), Option("yes", "yes"))
         self.form.set_form(
             [
@@ -285,9 +322,9 @@ class ExportForm(Frame):
     def _show_findings(self, findings: Sequence[Finding]) -> None:
         lines: list[Line | str] = []
         for level in ("stop", "warning", "note"):
-            for finding in findings:
-                if finding.level != level:
-                    continue
+            found = [finding for finding in findings if finding.level == level]
+            # First what makes an image that cannot run.
+            for finding in sorted(found, key=lambda finding: finding.subject != "command"):
                 title, tone = LEVELS[level]
                 lines.append(line((f"{title}: ", tone), (finding.subject, "strong")))
                 lines.append(line(f"  {finding.text}"))

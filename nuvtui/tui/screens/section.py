@@ -46,6 +46,9 @@ class Section(Vertical, Scoped):
     def reread(self) -> None:
         """Read the state, in a thread."""
 
+    def look_again(self) -> None:
+        """One comes back to it, from another place or window: what it shows may have changed meanwhile."""
+
     def first_focus(self) -> Widget | None:
         """What gets the focus when the section is shown."""
         return next((widget for widget in self.walk_children(Widget) if widget.focusable), None)

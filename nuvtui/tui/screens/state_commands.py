@@ -381,6 +381,14 @@ register(
         id="applications.reread", title="Read again", keys="f5", footer=False, help="Reads the files again."
     ),
     Command(
+        id="changes.text",
+        title="Lines that differ",
+        palette=False,
+        help="What differs within the file that is open.",
+        as_command=f"nuvtui snapshots diff {{base}} {{snapshot}} --text {{path}} {WHERE}",
+        enabled=lambda node: node.path is not None,
+    ),
+    Command(
         id="changes.base",
         title="Compare with another state",
         keys="c",
@@ -388,7 +396,7 @@ register(
         help="Chooses the state that this one is compared with.",
         as_command=f"nuvtui snapshots diff {{base}} {{snapshot}} {WHERE}",
     ),
-    Command(id="changes.reread", title="Compare again", keys="f5", footer=False, help="Compares again."),
+    Command(id="changes.reread", title="Compare again", keys="f5", short="again", help="Compares again."),
 )
 
 register(

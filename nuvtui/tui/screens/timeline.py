@@ -1,5 +1,6 @@
 """The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -32,6 +33,7 @@ REST = 0.12
 """Seconds that the cursor rests on a snapshot before its manifest is read."""
 SHOWN = 200
 """Changes of the Current State that the detail lists."""
+_RESTORED = re.compile(r"before restore of snapshot ([0-9a-f]{8})")
 FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
@@ -119,6 +121,8 @@ class Timeline(Place):
         self._aside = Aside()
         self._diff: Diff | None = None
         self._problem: NuvError | None = None
+        self._same: SnapshotRecord | None = None
+        """The restored snapshot that the Current State is still equal to."""
         self._looked: tuple[str, str] | None = None
         """Instance and newest snapshot that the status is about."""
         self._looked_at = 0.0
@@ -131,6 +135,11 @@ class Timeline(Place):
         yield LineList(id="snapshots", empty="", markable=True, heading=_heading)
         yield Meter(id="work")
         yield DetailPane(id="snapshot-detail", can_focus=False)
+
+    @property
+    def records(self) -> Sequence[SnapshotRecord]:
+        """The snapshots, newest first."""
+        return self._records
 
     @property
     def states(self) -> LineList:
@@ -200,13 +209,23 @@ class Timeline(Place):
         self._looked = (instance, self._records[0].id if self._records else "")
         self._looked_at = time.monotonic()
         if not quietly:
-            self._diff = self._problem = None
+            self._diff = self._problem = self._same = None
             self.states.refresh_key(CURRENT)
             self._show_detail()
         question = self._aside.ask()
+
+        def look(restored: SnapshotRecord | None) -> tuple[Diff, SnapshotRecord | None]:
+            services = self.nuv.services
+            diff = question.status(services, instance)
+            if restored is not None and not diff.empty:
+                since = question.diff(services, StateRef(instance, restored.id), StateRef(instance))
+                return diff, restored if since.empty else None
+            return diff, None
+
+        restored = self._restored()
         self.load(
-            lambda: question.status(self.nuv.services, instance),
-            self._show_status,
+            lambda: look(restored),
+            lambda found: self._show_status(*found),
             group="status",
             failed=self._status_failed,
         )
@@ -227,9 +246,17 @@ class Timeline(Place):
         super().catch_up()
         self._look_after_absence()
 
-    def _show_status(self, diff: Diff) -> None:
-        if diff != self._diff or self._problem is not None:
-            self._diff, self._problem = diff, None
+    def _restored(self) -> SnapshotRecord | None:
+        """The snapshot that was restored last, where nothing was preserved since but what was there before."""
+        newest = self._records[0] if self._records else None
+        found = _RESTORED.match(newest.cause) if newest is not None and newest.kind == "automatic" else None
+        if found is None:
+            return None
+        return next((record for record in self._records if short(record.id) == found[1]), None)
+
+    def _show_status(self, diff: Diff, same: SnapshotRecord | None) -> None:
+        if diff != self._diff or same != self._same or self._problem is not None:
+            self._diff, self._problem, self._same = diff, None, same
             self.states.refresh_key(CURRENT)
             self._show_detail()
 
@@ -331,6 +358,8 @@ class Timeline(Place):
             )
         if not self._records:
             return line((name.text, "strong"), right=[("no snapshot yet", "warn")])
+        if self._same is not None:
+            return line((name.text, "strong"), right=[(f"as in {describe.called(self._same)}", "good")])
         changed = "".join(text for text, _ in describe.signed(describe.total(describe.counted(self._diff))))
         return Columns(name, changed or "no change", "", "", "", "now").line(width)
 
@@ -358,7 +387,17 @@ class Timeline(Place):
         newest = describe.called(self._records[0])
         if diff.empty:
             return [line(("Nothing changed ", "strong"), f"since {newest}.")]
-        lines: list[Line | str] = [
+        lines: list[Line | str] = []
+        if self._same is not None:
+            same = describe.called(self._same)
+            lines += [
+                line(
+                    ("Same as ", "strong"),
+                    f"{same}, which was restored; the list is against what was there before.",
+                ),
+                "",
+            ]
+        lines += [
             line(("Changed ", "strong"), f"since {newest}"),
             describe.changes_line(describe.counted(diff), ""),
             "",

@@ -127,6 +127,17 @@ class FormList(LineList):
             pieces.append((f"   {field.note}", "warn" if field.problem else "muted"))
         return line(*pieces)
 
+    def word(self, command: str) -> str:
+        """What Enter does to the field under the cursor."""
+        field = self.field
+        if command != "list.open" or field is None:
+            return ""
+        if field.kind == "go":
+            return field.label.lower()
+        if field.kind == "text":
+            return "type a text"
+        return "choose" if len(field.options) >= self.MANY else "change"
+
     # keys
 
     def _step(self, step: int) -> None:

@@ -127,6 +127,8 @@ class LineList(LineWidget):
         self.openable = openable
         self.filterable = filterable
         self.heading = heading
+        self.opens = ""
+        """What Enter does, for the footer; empty: it opens."""
         self.driven = False
         """Moved by keys of another widget (a field above it): its cursor looks as if it had the focus."""
         self.cursor = 0
@@ -401,6 +403,10 @@ class LineList(LineWidget):
             self.move_to(position)
             if event.chain > 1 and self.openable:
                 self.action_open()
+
+    def word(self, command: str) -> str:
+        """What Enter does here."""
+        return self.opens if command == "list.open" else ""
 
     def copied(self) -> Copy | None:
         """The marked lines, else the cursor's."""

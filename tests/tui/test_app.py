@@ -147,7 +147,7 @@ async def test_the_palette_runs_what_is_found_with_its_keys_shown(app: NuvApp) -
 
 
 async def test_help_lists_every_command_around_the_focus(app: NuvApp) -> None:
-    async with running(app, (100, 300)) as pilot:
+    async with running(app, (120, 300)) as pilot:
         await pilot.press("f1")
         await pilot.pause()
         text = shown_text(app)

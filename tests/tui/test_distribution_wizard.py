@@ -36,7 +36,8 @@ async def test_from_the_stage_to_the_target(tmp_path: Path) -> None:
         _mark(pilot, "reviewer")
         await press(pilot, "space", "n")
         assert "Overwrite: The usual choice" in words(pilot)
-        await press(pilot, "n")
+        await press(pilot, "enter")  # the usual strategies: the cursor is on what goes on
+        assert "Enter go on to the message" in words(pilot)
         text = words(pilot)
         assert "+ created file data/a.csv" in text
         assert "~ replaced file notes.md" in text
@@ -72,7 +73,7 @@ async def test_back_keeps_the_answers_also_after_leaving(tmp_path: Path) -> None
     async with running(study) as pilot:
         await press(pilot, "d")
         _mark(pilot, "reviewer")
-        await press(pilot, "space", "n", "right", "n", "n")
+        await press(pilot, "space", "n", "g", "right", "n", "n")
         await type_text(pilot, "hello")
         await press(pilot, "escape", "escape")
         assert "Distribute Extra: Only adds" in words(pilot)
@@ -110,7 +111,7 @@ async def test_a_mirror_that_removes_asks_for_a_word(tmp_path: Path) -> None:
     async with running(study) as pilot:
         await press(pilot, "d")
         _mark(pilot, "reviewer")
-        await press(pilot, "space", "n", "right", "right")
+        await press(pilot, "space", "n", "g", "right", "right")
         assert "Mirror" in screen(pilot)
         await press(pilot, "n")
         assert "- removed file extra.txt" in words(pilot)

@@ -196,7 +196,7 @@ class Wizard(Frame):
                 continue
             problem = ""
             if source is not None and source.instance == instance.id and source.snapshot is None:
-                problem = "its Current State is the source"
+                problem = "the source"
             elif not roles.allows(role, Action.MODIFY):
                 problem = f"needs {roles.needed(Action.MODIFY)}"
             where = spaces.get(instance.space)
@@ -308,6 +308,13 @@ class Wizard(Frame):
             ]
         elif field is not None:
             lines += [
+                *(
+                    line((f"{LABELS[kind]}  ", "muted"), f"{EXPLAINED[chosen][0]}: {EXPLAINED[chosen][4]}")
+                    for kind in ObjectType
+                    if kind in self._staged_types()
+                    for chosen in (self.strategies.of(kind),)
+                ),
+                "",
                 line(("Enter computes what would happen; nothing is changed by it.", "strong")),
                 "",
                 line(("Up leads to the strategies, Left and Right change one.", "muted")),
@@ -413,8 +420,6 @@ class Wizard(Frame):
             "message": "#wizard-message",
         }[self.step]
         self.query_one(focus).focus()
-        if self.step == "strategies":  # the usual ones are set: Enter goes on
-            self.query_one("#wizard-form", FormList).move_to_key("go")
         self._explain()
         self.refresh_bindings()
 
@@ -429,6 +434,8 @@ class Wizard(Frame):
         if self.step == "message":
             return
         self.step = STEPS[STEPS.index(self.step) + 1]
+        if self.step == "strategies":  # the usual ones are set: Enter goes on
+            self.query_one("#wizard-form", FormList).move_to_key("go")
         self._show()
         if self.step == "plan":
             self._plan()

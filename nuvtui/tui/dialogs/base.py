@@ -240,7 +240,7 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
 
     def _scroll(self, lines: int) -> None:
         for pane in self.query(self.SCROLLED).results(DetailPane):
-            pane.scroll_lines(lines * max(1, pane.size.height - 1) if abs(lines) > 1 else lines)
+            pane.scroll_lines(lines // abs(lines) * max(1, pane.size.height - 1) if abs(lines) > 1 else lines)
 
     def action_scroll_down(self) -> None:
         """Scroll the text."""

@@ -136,7 +136,7 @@ class CommandsDialog(Dialog[bool]):
             id="palette",
             empty="Nothing here has a command line.",
         )
-        yield DetailPane([""], id="in-full", can_focus=False)
+        yield DetailPane([self._lines[0][1] if self._lines else ""], id="in-full", can_focus=False)
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The command under the cursor in full."""

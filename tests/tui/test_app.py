@@ -495,33 +495,37 @@ async def test_leaving_with_work_running_names_it_and_leaves_it_running_by_defau
 ) -> None:
     populated(home, workspace)
     from nuvtui.services.context import system_user
+    from nuvtui.tasks import lifecycle
     from nuvtui.tasks.submit import submit
 
     request = msgspec.structs.replace(tasks.request("wait", folder=str(tmp_path)), user=system_user())
     identifier = submit(home, request, worker=tasks.WORKER)
     (pid,) = tasks.ready(tmp_path)
-    app = NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
-    async with running(app) as pilot:
-        await pilot.press("q")
-        await settle(pilot)
-        assert isinstance(app.screen, QuitDialog)
-        assert "Do wait" in shown_text(app)
-        assert "[ Leave it running ]" in shown_text(app)
-        await pilot.press("s")
-        await settle(pilot)
-        assert len(app.screen_stack) == 1, "s stays"
-        await pilot.press("ctrl+c")
-        await settle(pilot)
-        await pilot.press("enter")
-        await pilot.pause()
-    assert app.return_code == 0
-    assert tasks.alive(pid)
-    other = NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
-    async with running(other) as pilot:
-        await pilot.press("q")
-        await settle(pilot)
-        other.screen.query_one(Choices).post_message(Choices.Chosen("cancel"))
-        await until(pilot, lambda: other._exit, "the end")
+    try:
+        app = NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
+        async with running(app) as pilot:
+            await pilot.press("q")
+            await settle(pilot)
+            assert isinstance(app.screen, QuitDialog)
+            assert "Do wait" in shown_text(app)
+            assert "[ Leave it running ]" in shown_text(app)
+            await pilot.press("s")
+            await settle(pilot)
+            assert len(app.screen_stack) == 1, "s stays"
+            await pilot.press("ctrl+c")
+            await settle(pilot)
+            await pilot.press("enter")
+            await pilot.pause()
+        assert app.return_code == 0
+        assert tasks.alive(pid)
+        other = NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
+        async with running(other) as pilot:
+            await pilot.press("q")
+            await settle(pilot)
+            other.screen.query_one(Choices).post_message(Choices.Chosen("cancel"))
+            await until(pilot, lambda: other._exit, "the end")
+    finally:
+        lifecycle.cancel(home, identifier)  # whatever failed, nothing goes on after the test
     assert not tasks.alive(pid)
     assert tasks.ended(home, identifier).status == "CANCELLED"
 

@@ -63,7 +63,7 @@ async def test_leaving_lets_it_go_on(tmp_path: Path, tiny_base: str) -> None:
     study = lay_out(tmp_path, tiny_base, table=False, build_network="host")
     async with running(study) as pilot:
         await press(pilot, "4", "n")
-        await until(pilot, lambda: "Nothing stands in the way" in words(pilot), "the check")
+        await until(pilot, lambda: "the command needs notes.md" in words(pilot), "the check")
         await press(pilot, "e")
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
     async with running(study) as pilot:

@@ -243,7 +243,7 @@ def test_copying_sends_osc_52(sample_terminal: Start) -> None:
     terminal.wait_for("snapshot-3")
     terminal.send("y")
     wait_until(lambda: (terminal.pump(0.01), b"]52;c;" in terminal.raw)[1], "the sequence")
-    terminal.wait_for("Copied the line.")
+    terminal.wait_for("Copied the line: snapshot-0")
     found = re.search(rb"\x1b\]52;c;([A-Za-z0-9+/=]*)\x07", terminal.raw)
     assert found
     assert base64.b64decode(found.group(1)).startswith(b"snapshot-0")

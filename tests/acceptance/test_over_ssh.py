@@ -18,8 +18,6 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 
-NAME, VERSION = "statsmodels", "0.14.5"
-SHA256 = "de260e58cccfd2ceddf835b55a357233d6ca853a1aa4f90f7553a52cc71c6ddf"
 FIRST, LAST = 100, 400
 """The build prints this many lines, waits for the test, and goes on to so many."""
 
@@ -103,7 +101,7 @@ def fill(tmux: Tmux, dialog: str, *answers: str) -> None:
 def test_the_main_job_over_ssh(
     tmp_path: Path, engine: Engine, tiny_base: str, ssh_server: SshServer, tmux: Tmux
 ) -> None:
-    root = sdist.unpack(sdist.fetch(NAME, VERSION, SHA256, REPOSITORY / ".cache"), tmp_path / NAME)
+    root = sdist.unpack(sdist.fetch(*sdist.STATSMODELS, REPOSITORY / ".cache"), tmp_path / "statsmodels")
     environment = {
         "NUVTUI_HOME": str(tmp_path / "home"),
         "NUVTUI_BUILD_NETWORK": "host",

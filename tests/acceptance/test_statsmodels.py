@@ -25,8 +25,7 @@ from tests.support.registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("services")]
 
-NAME, VERSION = "statsmodels", "0.14.5"
-SHA256 = "de260e58cccfd2ceddf835b55a357233d6ca853a1aa4f90f7553a52cc71c6ddf"
+NAME = sdist.STATSMODELS[0]
 BASELINE, REVISED = "release-as-published", "nile-without-the-dam"
 PACKAGE = "tabulate==0.9.0"
 
@@ -133,7 +132,7 @@ class Study:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     """statsmodels as a space, its data sets as tables, with a baseline snapshot, an edit and a second one."""
     folder = tmp_path_factory.mktemp("study")
-    archive = sdist.fetch(NAME, VERSION, SHA256, REPOSITORY / ".cache")
+    archive = sdist.fetch(*sdist.STATSMODELS, REPOSITORY / ".cache")
     root = sdist.unpack(archive, folder / NAME)
     found = Study(root, Nuvtui(root, {"NUVTUI_HOME": str(folder / "home")}))
     found.nuvtui.run("init", "--space", NAME)

@@ -14,6 +14,13 @@ from pathlib import Path
 from nuvtui.atomic import locked, temporary_name
 from tests.support.environment import package_index
 
+STATSMODELS = (
+    "statsmodels",
+    "0.14.5",
+    "de260e58cccfd2ceddf835b55a357233d6ca853a1aa4f90f7553a52cc71c6ddf",
+)
+"""Name, version and sha256 of the project that nobody here wrote."""
+
 
 def fetch(name: str, version: str, sha256: str, cache: Path) -> Path:
     """The archive of `name` `version`, downloaded where it is not yet in `cache`; its content is `sha256`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from nuvtui.atomic import TEMPORARY
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
@@ -132,7 +133,11 @@ class World:
 
     def applications(self, instance: Instance | None = None) -> dict[str, str]:
         folder = Workspace(self.root(instance)).applications
-        return {file.name: file.read_text() for file in sorted(folder.iterdir())} if folder.exists() else {}
+        if not folder.exists():
+            return {}
+        # What a killed process left unfinished under a temporary name is no application.
+        files = [file for file in sorted(folder.iterdir()) if not file.name.startswith(TEMPORARY)]
+        return {file.name: file.read_text() for file in files}
 
     def assert_store_sound(self) -> None:
         """Every listed snapshot is there and verifies by full hash."""

@@ -276,9 +276,9 @@ class _Apply:
                     return False
                 from blake3 import blake3  # here: few files are looked at so closely
 
-                def read(size: int) -> bytes:
+                def read(buffer: memoryview) -> int:
                     self.reporter.check()
-                    return os.read(descriptor, size)
+                    return os.readv(descriptor, [buffer])
 
                 content, _ = cut_stream(read, lambda data: blake3(data).digest())
                 return content == entry.content

@@ -179,6 +179,11 @@ class IndexSet:
         self.files: list[IndexFile] = []
         self._names: set[str] | None = None
 
+    @property
+    def seen(self) -> bool:
+        """True where `refresh` has looked at least once."""
+        return self._names is not None
+
     def refresh(self) -> bool:
         """Look again which indexes are there; True where that changed. Raises StoreError."""
         with failure.store_errors("Reading the index"):

@@ -29,6 +29,7 @@ import secrets
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,9 @@ TAIL_MAGIC = b"NVEN"
 TAIL = struct.Struct(">4sIQ16s")
 CHECK = 16
 RAW, ZSTD = 0, 1
-LEVEL = 1
+LEVEL, WINDOW, HASH = 1, 22, 15
+"""Zstandard's fastest level, its window as large as a block and its table of matches twice as large: on installed
+Python packages 4 % smaller for 3 % more time. Any frame can be read, however it was made."""
 GROUP = 4 << 20
 """Bytes before compression at which a block of data is closed."""
 TREE_GROUP = 1 << 20
@@ -90,13 +93,16 @@ def pack_path(folder: Path, pack: bytes) -> str:
     return f"{folder}/{pack.hex()}{SUFFIX}"
 
 
-def compress(raw: bytes) -> tuple[int, bytes]:
+def compress(raw: bytes | memoryview) -> tuple[int, bytes | memoryview]:
     """Codec and payload for `raw`: compressed where that saves at least one part in thirty."""
     import zstandard  # here: only writers need it
 
     compressor = getattr(_local, "compressor", None)
     if compressor is None:
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=LEVEL)
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            LEVEL, window_log=WINDOW, hash_log=HASH, write_content_size=True
+        )
+        compressor = _local.compressor = zstandard.ZstdCompressor(compression_params=parameters)
     packed: bytes = compressor.compress(raw)
     if len(packed) > len(raw) - len(raw) // 30:
         return RAW, raw
@@ -203,11 +209,16 @@ class _Open:
         self.blocks = 0
         self.checks = blake3()
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         atomic.write_all(self.descriptor, data)
         self.size += len(data)
 
-    def finish(self, mode: int) -> None:
+    def close(self, mode: int) -> None:
+        """Write the tail and make the pack durable. Raises StoreError."""
+        with failure.store_errors("Writing a pack"):
+            self._close(mode)
+
+    def _close(self, mode: int) -> None:
         tail_size = self.size + TAIL.size
         self.append(TAIL.pack(TAIL_MAGIC, self.blocks, tail_size, self.checks.digest(CHECK)))
         os.fchmod(self.descriptor, mode)
@@ -242,6 +253,8 @@ class PackWriter:
         self.entries: list[bytes] = []
         """Of every object 44 bytes: id, number of its block, offset in it, length."""
         self._renamed = 0
+        self._closer: ThreadPoolExecutor | None = None
+        self._closing: list[Future[None]] = []
 
     def add(self, objects: Sequence[tuple[bytes, bytes]]) -> None:
         """Write one block that holds `objects` (id and bytes of each)."""
@@ -249,17 +262,19 @@ class PackWriter:
         codec, payload = compress(raw)
         self.add_payload(codec, len(raw), payload, [(item, len(data)) for item, data in objects])
 
-    def add_payload(self, codec: int, raw: int, payload: bytes, objects: Sequence[tuple[bytes, int]]) -> None:
+    def add_payload(
+        self, codec: int, raw: int, payload: bytes | memoryview, objects: Sequence[tuple[bytes, int]]
+    ) -> None:
         """Write one block whose payload is compressed already."""
         header = block_header(codec, raw, len(payload), objects)
-        full = None
         with failure.store_errors("Writing a pack"), self._lock:
             pack = self._open
             if pack is None:
                 pack = self._open = _Open(self._folder, 0o600)
                 self._packs.append(pack)
                 pack.append(MAGIC + pack.id)
-            pack.append(header + payload)
+            pack.append(header)
+            pack.append(payload)
             pack.blocks += 1
             pack.checks.update(header[-CHECK:])
             number = len(self.blocks)
@@ -270,17 +285,28 @@ class PackWriter:
                 self.entries.append(item + entry(number, offset, length))
                 offset += length
             if pack.size >= PACK:
-                full, self._open = pack, None
-        if full is not None:  # outside the lock: other threads go on while this one waits for the disk
-            with failure.store_errors("Writing a pack"):
-                full.finish(self._mode)
+                self._close_open()
+
+    def _close_open(self) -> None:
+        """Let a thread of its own wait for the disk: those that compress go on."""
+        if self._open is not None:
+            if self._closer is None:
+                self._closer = ThreadPoolExecutor(1, thread_name_prefix="nuvtui-sync")
+            self._closing.append(self._closer.submit(self._open.close, self._mode))
+            self._open = None
 
     def finish(self) -> None:
-        """Close the last pack; every pack is durable afterwards, under its temporary name."""
-        if self._open is not None:
-            with failure.store_errors("Writing a pack"):
-                self._open.finish(self._mode)
-            self._open = None
+        """Close the last pack; every pack is durable afterwards, under its temporary name. Raises StoreError."""
+        self._close_open()
+        self._wait()
+        for closed in self._closing:
+            closed.result()
+        self._closing.clear()
+
+    def _wait(self) -> None:
+        if self._closer is not None:
+            self._closer.shutdown(wait=True)
+            self._closer = None
 
     @property
     def packs(self) -> list[tuple[bytes, int]]:
@@ -318,6 +344,7 @@ class PackWriter:
 
     def discard(self) -> None:
         """Remove what was written and not yet published."""
+        self._wait()
         for pack in self._packs[self._renamed :]:
             pack.discard()
         self._open = None

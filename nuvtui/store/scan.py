@@ -12,6 +12,7 @@ Files whose size, times and inode are those of the stat cache are not read. A fi
 `MARGIN` before the scan began, or later, is never trusted: it may be written again within the clock's tick.
 """
 
+import io
 import os
 import re
 import stat
@@ -39,6 +40,8 @@ MARGIN = 2_000_000_000
 """Nanoseconds: the coarsest tick of a file system's clock that is reckoned with."""
 DEPTH = 300
 """Folders deeper than this are named in the warnings instead of kept."""
+READ = 4 << 20
+"""Bytes that are read of a large file before it is looked whether to stop."""
 TRIES = 3
 """A file that changes while it is read is read so many times."""
 
@@ -401,11 +404,10 @@ class _Scanner:
                         self.warn(path, "became something else while the snapshot was taken")
                         return None
                     content, size = self.writer.put_stream(self._reader(descriptor, status.st_size + 1))
-                    data = None
+                    small = False
                 else:
-                    data = os.read(descriptor, WHOLE + 1)
-                    size = len(data)
-                    content = []
+                    size = os.readv(descriptor, [self.writer.space()])
+                    content, small = [], True
                 after = os.fstat(descriptor)
             finally:
                 os.close(descriptor)
@@ -416,12 +418,10 @@ class _Scanner:
             status = after
             if steady:
                 break
-        if data is not None:
-            if size > WHOLE:
-                parts = iter([data])
-                content, size = self.writer.put_stream(lambda _: next(parts, b""))
-            elif data:
-                content = [self.writer.put(data)]
+        if small and size > WHOLE:  # it grows
+            content, size = self.writer.put_stream(io.BytesIO(self.writer.space()).readinto)
+        elif small and size:
+            content = [self.writer.put_space(size)]
         if not steady:
             self.warn(path, "changed while it was read")
         if status.st_mode & 0o6000:
@@ -430,16 +430,16 @@ class _Scanner:
         mode = stat.S_IMODE(status.st_mode) & 0o777
         return Entry(name, FILE, mode, status.st_mtime_ns, size, content, group=group), steady
 
-    def _reader(self, descriptor: int, limit: int) -> Callable[[int], bytes]:
+    def _reader(self, descriptor: int, limit: int) -> Callable[[memoryview], int]:
         """Reads `limit` bytes and no more: a file may grow as fast as it is read."""
         left = limit
 
-        def read(size: int) -> bytes:
+        def read(buffer: memoryview) -> int:
             nonlocal left
             self.reporter.check()
-            data = os.read(descriptor, min(size, left))
-            left -= len(data)
-            return data
+            got = os.readv(descriptor, [buffer[: min(READ, left)]])
+            left -= got
+            return got
 
         return read
 

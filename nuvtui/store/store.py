@@ -192,7 +192,7 @@ class Store:
     @property
     def index(self) -> IndexSet:
         """The indexes as they were last seen."""
-        if not self._index.files:
+        if not self._index.seen:
             self._index.refresh()
         return self._index
 

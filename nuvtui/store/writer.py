@@ -1,7 +1,8 @@
 """A session that adds objects to the store.
 
 Objects gather in groups, groups become blocks (compressed by a few threads while the caller goes on reading),
-blocks become packs under temporary names. `commit` puts packs and then an index in place. Sessions run side
+blocks become packs under temporary names. A group is a buffer that is used again and again, and small files are
+read straight into it (`space`, `put_space`): no byte of them is copied before it is compressed. `commit` puts packs and then an index in place. Sessions run side
 by side; whoever commits second finds the objects that the first one has put in place meanwhile and leaves
 its own copies of them out, so that the store keeps one copy of every object.
 
@@ -11,8 +12,8 @@ that a change in place or an insertion costs a chunk or two; smaller ones are on
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable
+import queue
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,21 @@ if TYPE_CHECKING:
 
 WHOLE = 512 << 10
 MINIMUM, AVERAGE, MAXIMUM = 256 << 10, 1 << 20, 4 << 20
-_BUFFER = 16 << 20
+STREAM = 16 << 20
+"""Bytes of the buffer in which a stream is cut."""
+
+Read = Callable[[memoryview], int]
+"""Fills a buffer from its beginning, with as many bytes as it says; 0: there are no more."""
+
+
+class _Group:
+    """Objects one after the other in a buffer, on the way to becoming a block."""
+
+    def __init__(self, buffer: bytearray | None) -> None:
+        self.buffer = bytearray(packs.GROUP + MAXIMUM) if buffer is None else buffer
+        self.view = memoryview(self.buffer)
+        self.used = 0
+        self.objects: list[tuple[bytes, int]] = []
 
 
 class Writer:
@@ -46,13 +61,16 @@ class Writer:
             pack for file in store.index.files for pack, size in file.packs if self._present.get(pack) != size
         }
         self._seen: set[bytes] = set()
-        self._data: list[tuple[bytes, bytes]] = []
-        self._data_bytes = 0
+        self._group: _Group | None = None
         self._trees: list[tuple[bytes, bytes]] = []
         self._tree_bytes = 0
         threads = min(8, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nuvtui-pack")
-        self._room = threading.Semaphore(threads + 2)
+        self._free: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
+        """Buffers to use again, None for one that is yet to be made. Their number bounds the memory."""
+        for _ in range(threads + 2):
+            self._free.put(None)
+        self._buffer: bytearray | None = None
         self._pending: list[Future[None]] = []
         self._out = packs.PackWriter(store.home.packs, store.object_mode)
         self._after: list[Callable[[], None]] = []
@@ -89,23 +107,53 @@ class Writer:
         places = self._store.index.places(object_id)
         return any(file.pack_of(position) not in self._gone for file, position in places)
 
-    def put(self, data: bytes) -> bytes:
+    def put(self, data: bytes | memoryview) -> bytes:
         """Add an object; its id. Raises StoreError."""
         object_id = blake3(data).digest()
         if not self.has(object_id):
             self._seen.add(object_id)
-            self._data.append((object_id, data))
-            self._data_bytes += len(data)
-            if self._data_bytes >= packs.GROUP:
-                self._flush_data()
+            length = len(data)
+            if length > MAXIMUM:  # larger than any chunk
+                self._submit([(object_id, bytes(data))])
+            else:
+                group = self._open_group()
+                group.view[group.used : group.used + length] = data
+                self._added(group, object_id, length)
         return object_id
 
-    def put_stream(self, read: Callable[[int], bytes]) -> tuple[list[bytes], int]:
-        """Add what `read(n)` gives until it gives nothing: ids of its chunks in order, and its length.
+    def space(self) -> memoryview:
+        """Where to read the next object to, `WHOLE` bytes and one more; for `put_space`."""
+        group = self._open_group()
+        return group.view[group.used : group.used + WHOLE + 1]
 
-        `read` may give less than asked for. Its errors come through as they are.
+    def put_space(self, length: int) -> bytes:
+        """Add the first `length` bytes of `space` as an object; its id. Raises StoreError."""
+        group = self._open_group()
+        object_id = blake3(group.view[group.used : group.used + length]).digest()
+        if not self.has(object_id):
+            self._seen.add(object_id)
+            self._added(group, object_id, length)
+        return object_id
+
+    def _open_group(self) -> _Group:
+        if self._group is None:
+            self._group = _Group(self._free.get())  # waits for the compression where all buffers are full
+        return self._group
+
+    def _added(self, group: _Group, object_id: bytes, length: int) -> None:
+        group.objects.append((object_id, length))
+        group.used += length
+        if group.used >= packs.GROUP:
+            self._flush_data()
+
+    def put_stream(self, read: Read) -> tuple[list[bytes], int]:
+        """Add what `read` gives until it gives nothing: ids of its chunks in order, and its length.
+
+        Its errors come through as they are.
         """
-        return cut_stream(read, self.put)
+        if self._buffer is None:
+            self._buffer = bytearray(STREAM)
+        return cut_stream(read, self.put, self._buffer)
 
     def put_tree(self, entries: list[Entry]) -> bytes:
         """Add a folder's tree object (entries sorted by name); its id."""
@@ -123,17 +171,21 @@ class Writer:
         return object_id
 
     def _flush_data(self) -> None:
-        if self._data:
-            group, self._data, self._data_bytes = self._data, [], 0
-            self._submit(group)
+        group, self._group = self._group, None
+        if group is not None and group.objects:
+            self._start(self._add_group, group)
+        elif group is not None:
+            self._free.put(group.buffer)
 
     def _flush_trees(self) -> None:
         if self._trees:
-            group, self._trees, self._tree_bytes = self._trees, [], 0
-            self._submit(group)
+            trees, self._trees, self._tree_bytes = self._trees, [], 0
+            self._submit(trees)
 
-    def _submit(self, group: list[tuple[bytes, bytes]]) -> None:
-        self._room.acquire()  # bounds the memory: the reader waits for the compression
+    def _submit(self, objects: list[tuple[bytes, bytes]]) -> None:
+        self._start(self._add_objects, objects, self._free.get())
+
+    def _start(self, action: Callable[..., None], *arguments: object) -> None:
         waiting = []
         for future in self._pending:
             if future.done():
@@ -141,13 +193,20 @@ class Writer:
             else:
                 waiting.append(future)
         self._pending = waiting
-        self._pending.append(self._pool.submit(self._add, group))
+        self._pending.append(self._pool.submit(action, *arguments))
 
-    def _add(self, group: list[tuple[bytes, bytes]]) -> None:
+    def _add_group(self, group: _Group) -> None:
         try:
-            self._out.add(group)
+            codec, payload = packs.compress(group.view[: group.used])
+            self._out.add_payload(codec, group.used, payload, group.objects)
         finally:
-            self._room.release()
+            self._free.put(group.buffer)
+
+    def _add_objects(self, objects: Sequence[tuple[bytes, bytes]], buffer: bytearray | None) -> None:
+        try:
+            self._out.add(objects)
+        finally:
+            self._free.put(buffer)
 
     # -- committing
 
@@ -247,18 +306,30 @@ class TreeOnlyWriter:
         self.generation = store.generation()
         store.index.refresh()
         self.trees: dict[bytes, bytes] = {}
+        self._space = memoryview(bytearray(WHOLE + 1))
+        self._buffer: bytearray | None = None
 
     def has(self, object_id: bytes) -> bool:
         """True where the store holds the object."""
         return self.store.index.find(object_id) is not None
 
-    def put(self, data: bytes) -> bytes:
+    def put(self, data: bytes | memoryview) -> bytes:
         """The id of an object."""
         return blake3(data).digest()
 
-    def put_stream(self, read: Callable[[int], bytes]) -> tuple[list[bytes], int]:
+    def space(self) -> memoryview:
+        """As `Writer.space`."""
+        return self._space
+
+    def put_space(self, length: int) -> bytes:
+        """As `Writer.put_space`."""
+        return blake3(self._space[:length]).digest()
+
+    def put_stream(self, read: Read) -> tuple[list[bytes], int]:
         """As `Writer.put_stream`."""
-        return cut_stream(read, self.put)
+        if self._buffer is None:
+            self._buffer = bytearray(STREAM)
+        return cut_stream(read, self.put, self._buffer)
 
     def put_tree(self, entries: list[Entry]) -> bytes:
         """The id of a folder's tree object, which is kept in memory where the store does not hold it."""
@@ -277,44 +348,45 @@ class TreeOnlyWriter:
         return self.store.tree(object_id) if data is None else tree_format.decode(data)
 
 
-def cut_stream(read: Callable[[int], bytes], put: Callable[[bytes], bytes]) -> tuple[list[bytes], int]:
+def cut_stream(
+    read: Read, put: Callable[[memoryview], bytes], room: bytearray | None = None
+) -> tuple[list[bytes], int]:
     """Cut what `read` gives into chunks and hand each to `put`: their ids in order, and the whole length.
 
-    The cut depends on the bytes alone, not on how they arrive.
+    The cut depends on the bytes alone, not on how they arrive. A chunk is to be copied by whoever keeps it.
+    `room`: `STREAM` bytes to work in, where one has them already.
     """
-    buffer = bytearray(_fill(read, WHOLE + 1))
-    if len(buffer) <= WHOLE:
-        return ([put(bytes(buffer))] if buffer else []), len(buffer)
+    buffer = memoryview(room or bytearray(STREAM))
+    used = _fill(read, buffer[: WHOLE + 1])
+    if used <= WHOLE:
+        return ([put(buffer[:used])] if used else []), used
     from pyfastcdc import FastCDC  # here: small files do not need it
 
     cutter = FastCDC(AVERAGE, min_size=MINIMUM, max_size=MAXIMUM)
     ids: list[bytes] = []
     total, ended = 0, False
-    while buffer or not ended:
-        if not ended:
-            more = _fill(read, _BUFFER - len(buffer))
-            ended = len(buffer) + len(more) < _BUFFER
-            buffer += more
-        data = bytes(buffer)
-        used = 0
-        for chunk in cutter.cut_buf(data):
+    while used or not ended:
+        used += _fill(read, buffer[used:])
+        ended = used < STREAM
+        done = 0
+        for chunk in cutter.cut_buf(buffer[:used]):
             # A cut is certain only where it could not have come later, had more bytes been there.
-            if not ended and used + MAXIMUM > len(data):
+            if not ended and done + MAXIMUM > used:
                 break
-            ids.append(put(data[used : used + chunk.length]))
-            used += chunk.length
-        total += used
-        del buffer[:used]
+            ids.append(put(buffer[done : done + chunk.length]))
+            done += chunk.length
+        total += done
+        buffer[: used - done] = bytes(buffer[done:used])
+        used -= done
     return ids, total
 
 
-def _fill(read: Callable[[int], bytes], size: int) -> bytes:
-    """Up to `size` bytes; fewer only at the end."""
-    parts = []
-    while size > 0:
-        data = read(size)
-        if not data:
+def _fill(read: Read, buffer: memoryview) -> int:
+    """Fill `buffer`; how much of it: less than all only at the end."""
+    used = 0
+    while used < len(buffer):
+        got = read(buffer[used:])
+        if not got:
             break
-        parts.append(data)
-        size -= len(data)
-    return b"".join(parts)
+        used += got
+    return used

@@ -58,8 +58,8 @@ def capture(
             if same is None:
                 file = folder / "table.parquet"
                 _write(connection, table, file, reporter)
-                with store_errors(f"capturing table {table.name!r}"), open(file, "rb") as stream:
-                    chunks, size = writer.put_stream(stream.read)
+                with store_errors(f"capturing table {table.name!r}"), open(file, "rb", buffering=0) as stream:
+                    chunks, size = writer.put_stream(stream.readinto)
                 with contextlib.suppress(OSError):
                     file.unlink()
                 content = [chunk.hex() for chunk in chunks]

@@ -28,6 +28,16 @@ PACKAGES = (
     "matplotlib==3.9.2",
     "scikit-learn==1.5.2",
     "sympy==1.13.3",
+    "statsmodels==0.14.4",
+    "pyarrow==18.1.0",
+    "numba==0.61.0",
+    "scikit-image==0.24.0",
+    "bokeh==3.6.2",
+    "networkx==3.4.2",
+    "xarray==2024.11.0",
+    "dask==2024.12.1",
+    "astropy==7.0.0",
+    "polars==1.17.1",
 )
 RUNS = 3
 CACHE = REPOSITORY / ".cache" / "bench"

@@ -1,5 +1,6 @@
 """Objects, packs, indexes, manifests: what goes in comes out, and the formats are as their docstrings say."""
 
+import io
 import os
 import stat
 import struct
@@ -128,15 +129,16 @@ def test_cuts_depend_on_the_bytes_alone(seed: int, size: int, pieces: list[int])
     def cut(sizes: list[int]) -> tuple[list[bytes], list[bytes], int]:
         at, turn, chunks = 0, 0, []
 
-        def read(wanted: int) -> bytes:
+        def read(buffer: memoryview) -> int:
             nonlocal at, turn
-            n = min(wanted, sizes[turn % len(sizes)])
+            piece = data[at : at + min(len(buffer), sizes[turn % len(sizes)])]
+            buffer[: len(piece)] = piece
             turn += 1
-            at += n
-            return data[at - n : at]
+            at += len(piece)
+            return len(piece)
 
-        def put(chunk: bytes) -> bytes:
-            chunks.append(chunk)
+        def put(chunk: memoryview) -> bytes:
+            chunks.append(bytes(chunk))
             return blake3(chunk).digest()
 
         ids, length = cut_stream(read, put)
@@ -153,15 +155,9 @@ def test_a_small_change_in_a_big_file_costs_little(store: Store) -> None:
     data = bytearray(os.urandom(40 << 20))
 
     def put() -> int:
-        view, at = bytes(data), 0
-
-        def read(size: int) -> bytes:
-            nonlocal at
-            at += size
-            return view[at - size : at]
-
+        view = bytes(data)
         with store.writer() as writer:
-            ids, length = writer.put_stream(read)
+            ids, length = writer.put_stream(io.BytesIO(view).readinto)
             assert length == len(view)
         assert b"".join(Store(store.home).stream(ids)) == view
         return writer.stored_bytes

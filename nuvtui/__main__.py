@@ -1,7 +1,9 @@
 """Entry point: `nuvtui` and `python -m nuvtui`."""
 
+import contextlib
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,19 @@ def main() -> None:
     sys.exit(run(sys.argv[1:], _screens))
 
 
+def program() -> NoReturn:
+    """The program `nuvtui`: as `main`, and gone at once. What is to be durable is so by then."""
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 1)
+
+
 def _screens(services: "Services", folder: "Path") -> int:
     """Open the screens: handed to the command line, which may not import them."""
     from nuvtui.tui import run
@@ -29,4 +44,4 @@ def _screens(services: "Services", folder: "Path") -> int:
 
 
 if __name__ == "__main__":
-    main()
+    program()

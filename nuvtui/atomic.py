@@ -6,7 +6,6 @@ and the folder is flushed: a reader, or a crash at any point, sees the old file 
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ TEMPORARY = ".nuvtui-tmp-"
 
 def temporary_name(path: Path) -> Path:
     """A unique temporary path beside `path`, at most 255 bytes long whatever `path` is called."""
-    return path.with_name(f"{TEMPORARY}{os.getpid():x}-{secrets.token_hex(8)}")
+    return path.with_name(f"{TEMPORARY}{os.getpid():x}-{os.urandom(8).hex()}")
 
 
 def publish_new(temporary: Path, path: Path) -> None:
@@ -63,8 +62,8 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put `data` at `path`, wholly or not at all, durably. Raises OSError; then nothing has changed."""
+def write_file(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+    """Put `data` at `path`, wholly or not at all, durably unless said. Raises OSError; then nothing has changed."""
     temporary = temporary_name(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -72,7 +71,8 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
             if mode & 0o077:  # a shared store: the umask takes nothing away
                 os.fchmod(descriptor, mode)
             write_all(descriptor, data)
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, path)
@@ -80,7 +80,8 @@ def write_file(path: Path, data: bytes, mode: int = 0o600) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    fsync_folder(path.parent)
+    if durable:
+        fsync_folder(path.parent)
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:

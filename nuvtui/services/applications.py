@@ -15,9 +15,9 @@ from nuvtui.model.application import Application, ApplicationKind
 from nuvtui.model.names import is_slug, path_to_text
 from nuvtui.model.snapshot import ApplicationPart, Warning
 from nuvtui.paths import DOT, Workspace
-from nuvtui.services import application_file, locks, templates
 
 SUFFIX = ".yaml"
+MAX_BYTES = 256 << 10
 INVALID = "invalid"
 """Kind of an application whose file does not parse."""
 
@@ -35,6 +35,8 @@ def load_all(workspace: Workspace) -> list[tuple[str, str, Application | NuvErro
 
 
 def _load(workspace: Workspace, name: str) -> tuple[str, str, Application | NuvError]:
+    from nuvtui.services import application_file  # here: a workspace without applications does not need it
+
     slug = path_to_text(name.removesuffix(SUFFIX))
     shown = f"{slug}{SUFFIX}"
     try:
@@ -61,9 +63,9 @@ def _read(workspace: Workspace, name: str, shown: str) -> str:
         os.close(descriptor)
         raise refuse("a plain file", "something else")
     with os.fdopen(descriptor, "rb") as file:
-        data = file.read(application_file.MAX_BYTES + 1)
-    if len(data) > application_file.MAX_BYTES:
-        raise refuse(f"at most {application_file.MAX_BYTES} bytes", "more")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise refuse(f"at most {MAX_BYTES} bytes", "more")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -80,6 +82,8 @@ def capture(workspace: Workspace) -> tuple[list[ApplicationPart], list[Warning]]
     for slug, text, application in load_all(workspace):
         path = f"{DOT}/apps/{slug}{SUFFIX}"
         if isinstance(application, Application):
+            from nuvtui.services import locks  # here: see _load
+
             lock, note = locks.capture(workspace, application.environment)
             parts.append(ApplicationPart(slug, application.name, application.kind.value, text, lock, note))
             if note:
@@ -127,6 +131,8 @@ def new(workspace: Workspace, slug: str, kind: ApplicationKind) -> None:
             "Choose another slug, or delete that one first.",
             Exit.CONFLICT,
         )
+    from nuvtui.services import templates
+
     text = templates.template(kind, slug)
     apply(workspace, [ApplicationPart(slug, slug, kind.value, text)], [])
 

@@ -3,6 +3,7 @@
 Order of commitment: objects (durable) → manifest (the commit point) → state. The caller holds the instance's lock.
 """
 
+import os
 from collections.abc import Mapping
 
 from nuvtui import atomic, clock
@@ -20,13 +21,13 @@ from nuvtui.model.snapshot import (
 )
 from nuvtui.model.space import Instance
 from nuvtui.model.tree import FOLDER
+from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services import applications, provenance
 from nuvtui.services.context import Context
-from nuvtui.services.states import stat_cache
+from nuvtui.services.states import stat_cache, table_memory
 from nuvtui.store import scan, trees
-from nuvtui.tables import capture as table_capture
-from nuvtui.tables.database import Tables
+from nuvtui.store.writer import Writer
 
 
 def take(
@@ -55,9 +56,7 @@ def take(
         reporter.step("files", "Reading workspace files")
         files = scan.scan(workspace.root, writer, stat_cache(context, instance.id), reporter)
         reporter.step("tables", "Capturing tables")
-        captured, table_warnings = table_capture.capture(
-            Tables(workspace), parent.tables if parent else [], writer, context.home.tmp, reporter
-        )
+        captured, table_warnings = _tables(context, instance, workspace, parent, writer, reporter)
         reporter.step("applications", "Capturing applications")
         atomic.remove_abandoned(workspace.applications)
         apps, app_warnings = applications.capture(workspace)
@@ -92,6 +91,29 @@ def take(
     with context.state.transaction() as tx:
         tx.snapshots.put(summarise(snapshot))
     return snapshot
+
+
+def _tables(
+    context: Context,
+    instance: Instance,
+    workspace: Workspace,
+    parent: Snapshot | None,
+    writer: Writer,
+    reporter: Reporter,
+) -> tuple[list[TablePart], list[Warning]]:
+    if not os.path.lexists(workspace.tables):
+        return [], []
+    from nuvtui.tables import capture  # here: many workspaces have no tables
+    from nuvtui.tables.database import Tables
+
+    return capture.capture(
+        Tables(workspace),
+        parent.tables if parent else [],
+        writer,
+        context.home.tmp,
+        reporter,
+        table_memory(context, instance.id),
+    )
 
 
 def count_changes(

@@ -36,7 +36,7 @@ from nuvtui.services import applications, capture, transition
 from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
 from nuvtui.services.staging import StagingService
-from nuvtui.services.states import Files, StatesService
+from nuvtui.services.states import Files, StatesService, table_memory
 from nuvtui.services.transition import HalfDoneError, Transition
 from nuvtui.state.state import View
 from nuvtui.store import trees
@@ -464,7 +464,9 @@ class DistributionService:
             workspace = self._context.workspace(instance)
             newest = self._context.newest(self._context.view(), ref.instance)
             known = self._context.store.read_manifest(newest.id).tables if newest else []
-            tables = table_capture.describe(Tables(workspace), known)
+            tables = table_capture.describe(
+                Tables(workspace), known, table_memory(self._context, ref.instance)
+            )
             parts = applications.capture(workspace)[0]
         plain, folders = _entries(files, None)
         return Objects(plain, folders, {t.name: t for t in tables}, {a.slug: a for a in parts})

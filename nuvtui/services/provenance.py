@@ -1,9 +1,8 @@
 """Provenance of a snapshot: who, where, when, with which code revision, Python and nuvtui."""
 
 import os
-import platform
 import re
-import subprocess
+import sys
 
 from nuvtui import __version__
 from nuvtui.model.names import path_to_text
@@ -16,13 +15,14 @@ GIT_SECONDS = 20.0
 
 def collect(workspace: Workspace, user: str) -> Provenance:
     """The provenance of what is in `workspace` now."""
+    machine = os.uname()
     return Provenance(
         user=user,
-        host=platform.node(),
-        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        host=machine.nodename,
+        platform=f"{machine.sysname} {machine.release} {machine.machine}",
         workspace=path_to_text(str(workspace.root)),
         nuvtui=__version__,
-        python=platform.python_version(),
+        python=sys.version.split()[0],
         code=code_revision(workspace),
     )
 
@@ -49,6 +49,8 @@ def code_revision(workspace: Workspace) -> CodeRevision | None:
 
 
 def _git(workspace: Workspace, *arguments: str) -> str | None:
+    import subprocess  # here: many workspaces are no git repository
+
     # The repository's own configuration must not make git run monitors or hooks, take locks or ask questions.
     # (Filters that it configures do run, as git-lfs does: without them all files they cover would count as dirty.)
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -25,8 +25,10 @@ from nuvtui.services import applications
 from nuvtui.services.context import Context
 from nuvtui.store import scan, trees
 from nuvtui.store.store import Store
-from nuvtui.tables.database import ColumnInfo, Rows, Tables
-from nuvtui.tables.parquet import Captured
+
+if TYPE_CHECKING:
+    from nuvtui.tables.database import ColumnInfo, Rows, Tables
+    from nuvtui.tables.parquet import Captured
 
 READMES = ("README.md", "README.rst", "README.txt", "README")
 
@@ -85,10 +87,10 @@ class StateReader(Protocol):
     def tables(self) -> list[TableView]:
         """Tables by name."""
 
-    def columns(self, table: str) -> list[ColumnInfo]:
+    def columns(self, table: str) -> "list[ColumnInfo]":
         """Columns of a table with their facts."""
 
-    def rows(self, table: str, offset: int = 0, limit: int = 100) -> Rows:
+    def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         """A page of a table's rows."""
 
     def applications(self) -> list[ApplicationPart]:
@@ -145,6 +147,11 @@ class StatesService:
 def stat_cache(context: Context, instance: str) -> Path:
     """Where the stat cache of an instance lies."""
     return context.home.cache / f"{instance}.stat"
+
+
+def table_memory(context: Context, instance: str) -> Path:
+    """Where it is remembered what an instance's database held (`tables.memory`)."""
+    return context.home.cache / f"{instance}.tables"
 
 
 def readme_of(reader: StateReader) -> str | None:
@@ -282,7 +289,9 @@ class CurrentState:
             while piece := file.read(1 << 20):
                 yield piece
 
-    def _tables(self) -> Tables:
+    def _tables(self) -> "Tables":
+        from nuvtui.tables.database import Tables  # here: many workspaces have no tables
+
         return Tables(self._workspace)
 
     def tables(self) -> list[TableView]:
@@ -291,10 +300,10 @@ class CurrentState:
             return []
         return [TableView(t.name, t.rows, t.columns) for t in tables.list()]
 
-    def columns(self, table: str) -> list[ColumnInfo]:
+    def columns(self, table: str) -> "list[ColumnInfo]":
         return self._tables().columns(table)
 
-    def rows(self, table: str, offset: int = 0, limit: int = 100) -> Rows:
+    def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._tables().preview(table, offset, limit)
 
     def applications(self) -> list[ApplicationPart]:
@@ -377,7 +386,9 @@ class SnapshotState:
             raise NuvError(f"{path!r} is not a file", f"in {self.label}", "", Exit.NOT_FOUND)
         return self._store.stream(entry.content)
 
-    def _captured(self, table: str) -> Captured:
+    def _captured(self, table: str) -> "Captured":
+        from nuvtui.tables.parquet import Captured  # here: see `_tables`
+
         for part in self.manifest.tables:
             if part.name == table:
                 return Captured(self._store, part, self._cache)
@@ -386,10 +397,10 @@ class SnapshotState:
     def tables(self) -> list[TableView]:
         return [TableView(t.name, t.rows, t.columns) for t in self.manifest.tables]
 
-    def columns(self, table: str) -> list[ColumnInfo]:
+    def columns(self, table: str) -> "list[ColumnInfo]":
         return self._captured(table).columns()
 
-    def rows(self, table: str, offset: int = 0, limit: int = 100) -> Rows:
+    def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._captured(table).preview(offset, limit)
 
     def applications(self) -> list[ApplicationPart]:

@@ -13,6 +13,7 @@ from nuvtui.model.diff import TableChange
 from nuvtui.model.snapshot import TablePart
 from nuvtui.model.stage import StateRef
 from nuvtui.services.context import Context
+from nuvtui.services.states import table_memory
 from nuvtui.tables import capture, parquet
 from nuvtui.tables.database import Tables
 
@@ -62,7 +63,8 @@ class TableStates:
         view = self._context.view()
         tables = self._live(ref)
         newest = self._context.newest(view, ref.instance)
-        return capture.describe(tables, self._context.store.read_manifest(newest.id).tables if newest else [])
+        known = self._context.store.read_manifest(newest.id).tables if newest else []
+        return capture.describe(tables, known, table_memory(self._context, ref.instance))
 
     def _live(self, ref: StateRef) -> Tables:
         view = self._context.view()

@@ -10,7 +10,6 @@ state.lock             locked (flock) over each whole read-modify-write
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -92,7 +91,7 @@ class StateFile:
     def keep(self, what: str) -> Path | None:
         """Keep the file as it is under a name that goes on with `what`; None where there is no file."""
         moment = clock.now()[:19].replace(":", "").replace("-", "")
-        copy = self.path.with_name(f"{self.path.name}.{what}{moment}-{secrets.token_hex(2)}")
+        copy = self.path.with_name(f"{self.path.name}.{what}{moment}-{os.urandom(2).hex()}")
         try:
             self._link(self.path, copy)
         except FileNotFoundError:

@@ -15,7 +15,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -351,7 +350,7 @@ class _Apply:
                     _remove_tree(self.staging_at, name)
                 finally:
                     os.close(descriptor)
-        self.staging_name = STAGING + secrets.token_hex(8)
+        self.staging_name = STAGING + os.urandom(8).hex()
         os.mkdir(self.staging_name, 0o700, dir_fd=self.staging_at)
         self.staging = os.open(self.staging_name, _FOLDER_FLAGS, dir_fd=self.staging_at)
         fcntl.flock(self.staging, fcntl.LOCK_EX)
@@ -463,7 +462,7 @@ class _Apply:
             if error.errno != errno.EXDEV:
                 raise
             # Another file system is mounted inside the workspace: copy beside the place, then rename there.
-            temporary = STAGING + secrets.token_hex(8)
+            temporary = STAGING + os.urandom(8).hex()
             try:
                 _copy(name, self.staging, temporary, parent)
                 os.rename(temporary, last, src_dir_fd=parent, dst_dir_fd=parent)

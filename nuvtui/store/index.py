@@ -22,7 +22,6 @@ maps the file and searches about sixteen ids in it: memory and time do not grow 
 
 import mmap
 import os
-import secrets
 import struct
 from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -83,7 +82,7 @@ def build(packs: Sequence[tuple[bytes, int]], blocks: Sequence[Block], entries: 
 
 def write(folder: Path, data: bytes, mode: int) -> str:
     """Put an index in place, durably; its file name. Raises StoreError."""
-    name = secrets.token_hex(16) + SUFFIX
+    name = os.urandom(16).hex() + SUFFIX
     with failure.store_errors("Writing an index"):
         atomic.write_file(folder / name, data, mode)
     return name

@@ -25,19 +25,20 @@ file of its own nor bad compression. A pack is closed at about `PACK` bytes.
 """
 
 import os
-import secrets
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
 from nuvtui import atomic
 from nuvtui.errors import StoreError
 from nuvtui.store import failure
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 MAGIC = b"NUVPACK\x01"
 HEAD = len(MAGIC) + 16
@@ -202,7 +203,7 @@ class _Open:
     """A pack being written, under a temporary name."""
 
     def __init__(self, folder: Path, mode: int) -> None:
-        self.id = secrets.token_bytes(16)
+        self.id = os.urandom(16)
         self.temporary = os.fspath(atomic.temporary_name(folder / "pack"))
         self.descriptor = os.open(self.temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         self.size = 0
@@ -291,6 +292,8 @@ class PackWriter:
         """Let a thread of its own wait for the disk: those that compress go on."""
         if self._open is not None:
             if self._closer is None:
+                from concurrent.futures import ThreadPoolExecutor  # here: readers need none
+
                 self._closer = ThreadPoolExecutor(1, thread_name_prefix="nuvtui-sync")
             self._closing.append(self._closer.submit(self._open.close, self._mode))
             self._open = None

@@ -12,10 +12,13 @@ Files whose size, times and inode are those of the stat cache are not read. A fi
 `MARGIN` before the scan began, or later, is never trusted: it may be written again within the clock's tick.
 """
 
+import contextlib
 import io
+import operator
 import os
 import re
 import stat
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +33,9 @@ from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Warning
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.paths import DOT
-from nuvtui.reporter import Reporter
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.store import helpers
+from nuvtui.store.helpers import Helpers, Part
 from nuvtui.store.statcache import PIECE, CacheWriter, Record, StatCache, entries
 from nuvtui.store.writer import WHOLE, TreeOnlyWriter, Writer
 
@@ -56,11 +61,16 @@ _SPECIAL = {
 _DOT = DOT.encode()
 _TEMPORARY = TEMPORARY.encode()
 _pack = PIECE.pack
+_KIND, _IS_FOLDER = 0o170000, stat.S_IFDIR
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _PLAIN = re.compile(r"[\w.-]+/?", re.ASCII)
 """An ignore rule that is nothing but a name."""
 
 
+_first = operator.itemgetter(0)
+
 Tree = Callable[[bytes], list[Entry]]
+Match = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
         ) from error
     publish = True
     try:
-        found = scanner.folder(descriptor, b"", old.root, 0)
+        found = scanner.workspace(descriptor)
         if found is None:
             raise NuvError(f"Workspace {workspace} cannot be listed", "", "", Exit.FAILED)
     except BaseException:
@@ -135,6 +145,10 @@ class _Found:
     span: int
 
 
+class _DiffersError(Exception):
+    """Something is not as the cache has it."""
+
+
 _Below = tuple[bytes, int, int, _Found]
 """A folder in a folder: name, mode, mtime, what was found."""
 
@@ -171,6 +185,11 @@ class _Scanner:
         self.warnings: list[Warning] = []
         self.groups: dict[tuple[int, int], int] = {}
         self.done = 0
+        self.parts: dict[int, Part] = {}
+        """By the offsets of their records: what helpers may have looked at."""
+        self.helpers: Helpers | None = None
+        self.helping = False
+        """True in a helper, which only looks whether anything differs."""
         self.trusted = old.generation == writer.generation.ljust(16, b"\0")[:16]
         if isinstance(writer, Writer) and not writer.whole:
             self.trusted = False
@@ -181,12 +200,38 @@ class _Scanner:
     def warn(self, path: bytes, reason: str) -> None:
         self.warnings.append(Warning(path_to_text(os.fsdecode(path)), reason))
 
+    def workspace(self, descriptor: int) -> _Found | None:
+        """Scan the open workspace, with helpers where it is large. None where it cannot be listed."""
+        if self.trusted and not self.new.anew:
+            found = helpers.parts(self.old)
+            self.parts = {part.offset: part for part in found}
+            if found:
+                self.helpers = Helpers(found, lambda part: self._same(descriptor, part))
+        try:
+            return self.folder(descriptor, b"", self.old.root, 0)
+        finally:
+            if self.helpers is not None:
+                self.helpers.close()
+
+    def _same(self, workspace: int, part: Part) -> bool:
+        """In a helper: True where a folder and all below it are as the cache has them."""
+        self.helping = True
+        self.reporter = Silent()
+        names = part.path.split(b"/")
+        with contextlib.ExitStack() as stack, contextlib.suppress(_DiffersError, OSError):
+            for name in names:
+                workspace = os.open(name, _FOLDER_FLAGS, dir_fd=workspace)
+                stack.callback(os.close, workspace)
+            found = self.folder(workspace, part.path, part.offset, len(names))
+            return found is not None and not self.warnings
+        return False
+
     def folder(self, descriptor: int, path: bytes, offset: int | None, depth: int) -> _Found | None:
         """Scan the open folder at `path` (relative; empty: the root). None where it cannot be listed."""
         self.reporter.check()
         try:
             with os.scandir(descriptor) as listing:
-                names = sorted([(os.fsencode(item.name), item) for item in listing], key=lambda pair: pair[0])
+                items = [*listing]
         except OSError as error:
             self.warn(path, f"the folder cannot be read: {error.strerror}")
             return None
@@ -200,7 +245,10 @@ class _Scanner:
         linked = False
         limit = self.limit
         racy: list[bytes] = []
-        for name, item in names:
+        # What is done for every file of the workspace, every time: short, and with nothing called that need not be.
+        matches_file, matches_folder = self.matches
+        pack, add, is_file = _pack, pieces.append, files.append
+        for name, item in _by_name(items):
             if name.startswith(_DOT) and (name == _DOT or name.startswith(_TEMPORARY)):
                 if name == _DOT and depth:
                     self.warn(base + name, "belongs to another workspace and is left out")
@@ -211,26 +259,27 @@ class _Scanner:
                 self.warn(base + name, f"vanished or cannot be looked at: {error.strerror}")
                 continue
             mode = status.st_mode
-            kind = stat.S_IFMT(mode)
-            if self.matches is not None:
-                shown = name + b"/" if kind == stat.S_IFDIR else name
-                if self.matches(base + shown):
-                    ignored.append(shown)
+            if mode & _KIND != _IS_FOLDER:
+                if matches_file is not None and matches_file(base + name):
+                    ignored.append(name)
                     continue
-            if kind == stat.S_IFDIR:
+                modified, changed = status.st_mtime_ns, status.st_ctime_ns
+                piece = pack(mode, status.st_size, modified, changed, status.st_ino)
+                is_file((name, piece, status))
+                if status.st_nlink > 1:
+                    linked = True
+                if changed >= limit or modified >= limit:
+                    racy.append(name)
+            else:
+                if matches_folder is not None and matches_folder(base + name + b"/"):
+                    ignored.append(name + b"/")
+                    continue
                 if (status.st_dev, status.st_ino) == self.home:
                     self.warn(base + name, "is the store itself and is left out")
                     continue
-                piece = _pack(mode, 0, status.st_mtime_ns, 0, 0)
+                piece = pack(mode, 0, status.st_mtime_ns, 0, 0)
                 folders.append((name, mode, status.st_mtime_ns))
-            else:
-                piece = _piece(status)
-                files.append((name, piece, status))
-                if status.st_nlink > 1:
-                    linked = True
-                if status.st_ctime_ns >= limit or status.st_mtime_ns >= limit:
-                    racy.append(name)
-            pieces.append(name + b"\0" + piece)
+            add(b"%b\0%b" % (name, piece))
         if not depth:
             self._dot(descriptor, folders, pieces)
         joined = b"".join(pieces)
@@ -266,7 +315,7 @@ class _Scanner:
 
     def _kept(self, record: Record) -> bool:
         """True where a folder that looks the same needs no reading; sees to it that its tree is at hand."""
-        if not self.reads:
+        if not self.reads and not self.helping:
             if not (record.stored and self.trusted):
                 self.writer.put_encoded_tree(record.tree)
             return True
@@ -285,12 +334,19 @@ class _Scanner:
             self.warn(path, f"the folder cannot be read: {error.strerror}")
             return None
         try:
+            if offset in self.parts and self.helpers is not None and self.helpers.same(offset):
+                record = self.old.record(offset)
+                if record is not None:
+                    self.done += record.count
+                    return _Found(record.tree_id, record.size, record.count, offset, record.span)
             return self.folder(descriptor, path, offset, depth + 1)
         finally:
             os.close(descriptor)
 
     def _changed(self, look: _Look, plain: bool) -> _Found:
         """A folder that is new or not the same: make its tree, reading only the files that differ."""
+        if self.helping:
+            raise _DiffersError
         record = look.record
         known = entries(record) if record is not None else {}
         seen = record.split() if record is not None else {}
@@ -495,6 +551,13 @@ class _Scanner:
         return self._record(look, tree_id, data, entry.size, 1, [b"ignore"], False, self.reads)
 
 
+def _by_name(items: list[os.DirEntry[str]]) -> list[tuple[bytes, os.DirEntry[str]]]:
+    """The entries with their names as bytes, sorted by these."""
+    named = [(item.name.encode(_ENCODING, _ERRORS), item) for item in items]
+    named.sort(key=_first)
+    return named
+
+
 def _piece(status: os.stat_result) -> bytes:
     return _pack(status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
@@ -524,33 +587,31 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _ignore_rules(workspace: Path) -> Callable[[bytes], bool] | None:
-    """What `.nuvtui/ignore` says, as a test of a relative path (folders end in `/`); None: nothing."""
+def _ignore_rules(workspace: Path) -> tuple[Match | None, Match | None]:
+    """What `.nuvtui/ignore` says, as tests of a file's and of a folder's relative path (that ends in `/`).
+
+    None: nothing of that kind is ignored.
+    """
     try:
         descriptor = os.open(workspace / DOT / "ignore", _FILE_FLAGS)
     except OSError:
-        return None
+        return None, None
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
+            return None, None
         lines = [line.rstrip("\r") for line in os.fsdecode(file.read()).split("\n")]
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not lines:
-        return None
     # Plain names match the last part of a path, whatever is above. Most rules are such, and a set is many times
     # faster than patterns. Where a rule takes another one back (`!`), order counts and all are patterns.
     plain = [] if any(line.startswith("!") for line in lines) else [*filter(_PLAIN.fullmatch, lines)]
     folders = frozenset(os.fsencode(line.rstrip("/") + "/") for line in plain)
     files = frozenset(os.fsencode(line) for line in plain if not line.endswith("/"))
     left = [line for line in lines if line not in plain]
-
-    def named(path: bytes) -> bool:
-        if path.endswith(b"/"):
-            return path[path.rfind(b"/", 0, -1) + 1 :] in folders
-        return path[path.rfind(b"/") + 1 :] in files
-
     if not left:
-        return named
+        return (
+            (lambda path: path[path.rfind(b"/") + 1 :] in files) if files else None,
+            (lambda path: path[path.rfind(b"/", 0, -1) + 1 :] in folders) if folders else None,
+        )
     from pathspec import GitIgnoreSpec  # here: most workspaces need no patterns
 
     try:
@@ -562,4 +623,9 @@ def _ignore_rules(workspace: Path) -> Callable[[bytes], bool] | None:
             "It takes gitignore patterns, one a line.",
             Exit.REFUSED,
         ) from error
-    return lambda path: named(path) or bool(spec.match_file(os.fsdecode(path)))
+
+    def matches(path: bytes) -> bool:
+        last = path[path.rfind(b"/", 0, -1) + 1 :]
+        return last in folders or last in files or bool(spec.match_file(os.fsdecode(path)))
+
+    return matches, matches

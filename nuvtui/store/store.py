@@ -16,7 +16,6 @@ nobody trusts an earlier memory (a stat cache) of what the store holds.
 import contextlib
 import os
 import re
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -153,7 +152,7 @@ class Store:
     def new_generation(self) -> None:
         """Change the token, durably."""
         with failure.store_errors("Writing the store's generation"):
-            atomic.write_file(self._generation_file, secrets.token_bytes(16), self.file_mode)
+            atomic.write_file(self._generation_file, os.urandom(16), self.file_mode)
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:

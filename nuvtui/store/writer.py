@@ -2,9 +2,10 @@
 
 Objects gather in groups, groups become blocks (compressed by a few threads while the caller goes on reading),
 blocks become packs under temporary names. A group is a buffer that is used again and again, and small files are
-read straight into it (`space`, `put_space`): no byte of them is copied before it is compressed. `commit` puts packs and then an index in place. Sessions run side
-by side; whoever commits second finds the objects that the first one has put in place meanwhile and leaves
-its own copies of them out, so that the store keeps one copy of every object.
+read straight into it (`space`, `put_space`): no byte of them is copied before it is compressed.
+`commit` puts packs and then an index in place. Sessions run side by side; whoever commits second finds the objects
+that the first one has put in place meanwhile and leaves its own copies of them out, so that the store keeps one
+copy of every object.
 
 Files of more than `WHOLE` bytes are cut by their content (FastCDC, 256 KiB to 4 MiB, 1 MiB on average), so
 that a change in place or an insertion costs a chunk or two; smaller ones are one object each.
@@ -14,7 +15,6 @@ import contextlib
 import os
 import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -25,6 +25,8 @@ from nuvtui.model.tree import Entry
 from nuvtui.store import failure, index, packs
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from nuvtui.store.store import Store
 
 WHOLE = 512 << 10
@@ -65,7 +67,8 @@ class Writer:
         self._trees: list[tuple[bytes, bytes]] = []
         self._tree_bytes = 0
         threads = min(8, os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="nuvtui-pack")
+        self._pool: ThreadPoolExecutor | None = None
+        self._threads = threads
         self._free: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
         """Buffers to use again, None for one that is yet to be made. Their number bounds the memory."""
         for _ in range(threads + 2):
@@ -193,6 +196,12 @@ class Writer:
             else:
                 waiting.append(future)
         self._pending = waiting
+        if self._pool is None:
+            from concurrent.futures import (
+                ThreadPoolExecutor,  # here: where nothing is new, nothing is compressed
+            )
+
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="nuvtui-pack")
         self._pending.append(self._pool.submit(action, *arguments))
 
     def _add_group(self, group: _Group) -> None:
@@ -291,7 +300,8 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
         self._out.discard()
 
 

@@ -23,6 +23,7 @@ from nuvtui.store.writer import Writer
 from nuvtui.tables import connection as access
 from nuvtui.tables import schema, types
 from nuvtui.tables.database import Tables
+from nuvtui.tables.memory import Look, recall
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import Type, identifier, literal
 
@@ -35,17 +36,28 @@ _OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 
 
 def capture(
-    tables: Tables, previous: Sequence[TablePart], writer: Writer, tmp: Path, reporter: Reporter
+    tables: Tables,
+    previous: Sequence[TablePart],
+    writer: Writer,
+    tmp: Path,
+    reporter: Reporter,
+    memory: Path,
 ) -> tuple[list[TablePart], list[Warning]]:
     """Capture every table in one consistent read; returns the parts sorted by name, and what is not kept.
 
     A table whose fingerprint is one of `previous` is not written again. `tmp`: folder for unfinished files,
-    on the store's disk. Raises NuvError where the database is held by another program or cannot be read,
-    StoreError where the store's disk fails; whatever was added to `writer` by then is to be dropped.
+    on the store's disk. `memory`: file of `tables.memory`: an unchanged database is not opened. Raises NuvError
+    where the database is held by another program or cannot be read, StoreError where the store's disk fails;
+    whatever was added to `writer` by then is to be dropped.
     """
     if not tables.exists():
         return [], []
-    known = {part.fingerprint: part for part in previous if part.content}
+    file_name = f"{DOT}/{tables.path.name}"
+    recalled = recall(memory, tables)
+    if recalled is not None and all(_held(part, writer) for part in recalled.parts):
+        return recalled.parts, [Warning(file_name, sentence) for sentence in recalled.lost]
+    look = Look(memory, tables)
+    known = {part.fingerprint: part for part in previous if part.content and _held(part, writer)}
     parts = []
     with _folder(tmp) as folder, tables.reading([folder]) as connection, _one_read(connection):
         schemas = schema.read(connection)
@@ -67,24 +79,35 @@ def capture(
                 content, size = same.content, same.bytes
             parts.append(_filled(part, content, size))
         reporter.progress(len(schemas), len(schemas), "steps")
-    file_name = f"{DOT}/{tables.path.name}"
+    # Once the objects are durable: what is remembered is taken for held.
+    writer.after_commit(lambda: look.keep(parts, lost))
     return parts, [Warning(file_name, sentence) for sentence in lost]
 
 
-def describe(tables: Tables, previous: Sequence[TablePart] = ()) -> list[TablePart]:
+def _held(part: TablePart, writer: Writer) -> bool:
+    return bool(part.content) and all(writer.has(bytes.fromhex(chunk)) for chunk in part.content)
+
+
+def describe(
+    tables: Tables, previous: Sequence[TablePart] = (), memory: Path | None = None
+) -> list[TablePart]:
     """The tables as `capture` would record them, sorted by name, with nothing written.
 
-    A part whose fingerprint is one of `previous` has its content, another one has none.
+    A part whose fingerprint is one of `previous` has its content, another one has none. `memory` as in `capture`.
     """
     if not tables.exists():
         return []
     known = {part.fingerprint: part for part in previous}
+    recalled = recall(memory, tables) if memory is not None else None
+    if recalled is not None:
+        found = recalled.parts
+    else:
+        with tables.reading() as connection, _one_read(connection):
+            found = [_described(connection, table, Silent()) for table in schema.read(connection)]
     parts = []
-    with tables.reading() as connection, _one_read(connection):
-        for table in schema.read(connection):
-            part = _described(connection, table, Silent())
-            same = known.get(part.fingerprint)
-            parts.append(_filled(part, same.content, same.bytes) if same else part)
+    for part in found:
+        same = known.get(part.fingerprint)
+        parts.append(_filled(part, same.content, same.bytes) if same else _filled(part, [], 0))
     return parts
 
 

@@ -5,6 +5,7 @@ whatever the case.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,16 +42,25 @@ class Tables:
         return access.present(self.path)
 
     def stamp(self) -> tuple[int, ...]:
-        """A value that is different whenever the database may have changed; cheap."""
+        """A value that is different whenever the database may have changed; cheap. Two changes may share a tick."""
         stamp: list[int] = []
+        for info in self._looks():
+            stamp += [0] if info is None else [info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns]
+        return tuple(stamp)
+
+    def changed_ns(self) -> int:
+        """When the database last changed, in nanoseconds since the epoch; 0 where there is none."""
+        return max(max(info.st_mtime_ns, info.st_ctime_ns) if info else 0 for info in self._looks())
+
+    def _looks(self) -> list[os.stat_result | None]:
+        """Of the database and of its write-ahead log; None where it is not there."""
+        found: list[os.stat_result | None] = []
         for path in (self.path, self.path.with_name(self.path.name + ".wal")):
             try:
-                info = path.stat()
+                found.append(path.stat())
             except FileNotFoundError:
-                stamp.append(0)
-            else:
-                stamp += [info.st_ino, info.st_size, info.st_mtime_ns]
-        return tuple(stamp)
+                found.append(None)
+        return found
 
     @contextlib.contextmanager
     def reading(self, allow: Sequence[Path] = ()) -> Iterator["Connection"]:

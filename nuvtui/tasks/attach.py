@@ -11,9 +11,9 @@ from nuvtui.tasks.events import Tailer, log_size, read_log
 
 _PIECE = 1 << 16
 _SETTLE_SECONDS = 1.0
-_SHORT_SECONDS = 2.0
-_SHORT_POLL = 0.02
-"""Short tasks are looked at more often, so that waiting for one does not take longer than the task."""
+_FIRST_POLL = 0.002
+_PART = 20
+"""At first it is looked more often: waiting for a task costs a small part (1 / _PART) of the time that it takes."""
 
 
 def attach(
@@ -49,7 +49,7 @@ def attach(
         if time.monotonic() - settled >= _SETTLE_SECONDS:
             settled = time.monotonic()
             lifecycle.settle(folder)
-        time.sleep(min(poll, _SHORT_POLL) if time.monotonic() - began < _SHORT_SECONDS else poll)
+        time.sleep(min(poll, max(_FIRST_POLL, (time.monotonic() - began) / _PART)))
 
 
 def _log(folder: Path, start: int, end: int, on_log: Callable[[bytes], None] | None) -> int:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 from pathlib import Path
 from typing import Literal
 
@@ -41,12 +40,12 @@ def of(pid: int, *, worker: bool) -> Lease | None:
     if found is None:
         return None
     boot, namespace = _here()
-    return Lease(pid, found[1], boot, namespace, socket.gethostname(), worker)
+    return Lease(pid, found[1], boot, namespace, os.uname().nodename, worker)
 
 
 def write(folder: Path, lease: Lease) -> None:
-    """Put `lease` into the task's folder. Raises OSError."""
-    atomic.write_file(folder / files.LEASE, msgspec.json.encode(lease))
+    """Put `lease` into the task's folder. Raises OSError. Not durable: after a crash of the machine it says nothing."""
+    atomic.write_file(folder / files.LEASE, msgspec.json.encode(lease), durable=False)
 
 
 def read(folder: Path) -> Lease | None:

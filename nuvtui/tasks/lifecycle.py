@@ -9,7 +9,6 @@ it by `interrupted`.
 import contextlib
 import datetime
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -201,6 +200,8 @@ def _sweep(home: Home) -> None:
         for entry in os.scandir(home.tasks):
             stale = entry.name.startswith(files.NEW) and entry.stat().st_mtime < time.time() - _STALE
             if stale or entry.name.startswith(files.GONE):
+                import shutil  # here: seldom needed
+
                 shutil.rmtree(entry.path, ignore_errors=True)
         atomic.fsync_folder(home.tasks)
 

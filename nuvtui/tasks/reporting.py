@@ -98,8 +98,9 @@ class TaskReporter:
         """Write the last event. Raises TypeError or ValueError where `fields` are not JSON, and OSError."""
         with self._lock:
             self._flush()
-            with contextlib.suppress(OSError):
-                os.fsync(self._log)
+            if self._log_size:
+                with contextlib.suppress(OSError):
+                    os.fsync(self._log)
             self._events.write("finished", log_offset=self._log_size, **fields)
 
     def end_step(self) -> None:

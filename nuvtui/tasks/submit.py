@@ -1,14 +1,20 @@
-"""Submitting a task: its folder, whole from the first moment, and its worker, detached."""
+"""Submitting a task: its folder, whole from the first moment, and its worker, detached.
+
+The worker is a copy of this process where that is safe (one thread: the command line), so that nothing is imported
+twice; else (the screens) a new one.
+"""
 
 import contextlib
+import fcntl
 import os
-import shutil
-import subprocess
+import signal
 import sys
 import sysconfig
 import threading
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import nuvtui
 from nuvtui import atomic, clock
@@ -23,12 +29,12 @@ WORKER = (sys.executable, "-P", "-m", "nuvtui.tasks.worker")
 """Command of the worker. -P: nothing is imported from the folder that it happens to be in."""
 
 
-def submit(home: Home, task: Request, *, worker: Sequence[str] = WORKER) -> str:
+def submit(home: Home, task: Request, *, worker: Sequence[str] | None = None) -> str:
     """Start `task` in a process of its own and return its id at once.
 
     The worker has its own session and none of this process's files: it goes on when the terminal is closed.
     Raises StoreError where the folder cannot be made. A worker that cannot be started is a failed task.
-    `worker` is the command of the worker, without the folder; another one than `WORKER` is for tests.
+    `worker` is the command of another worker, without the folder: for tests.
     """
     identifier = clock.new_id()
     folder = home.task(identifier)
@@ -41,18 +47,21 @@ def submit(home: Home, task: Request, *, worker: Sequence[str] = WORKER) -> str:
             "Check free space and permissions of the store.",
         ) from error
     try:
-        process = _start(folder, worker)
+        if worker is None and _single_threaded():
+            pid, wait = _copy(folder)
+        else:
+            pid, wait = _start(folder, worker or WORKER)
     except OSError as error:
         with files.hold_lock(folder, wait=True), EventWriter(folder) as events:
             failure = Failure("The worker could not be started", plain(str(error)))
             events.write("finished", status="failed", error=failure)
         return identifier
-    child = lease.of(process.pid, worker=True)
+    child = lease.of(pid, worker=True)
     if child is not None:
         with contextlib.suppress(OSError):  # the worker writes it as well, a moment later
             lease.write(folder, child)
     # Somebody has to take the exit status of the child, or it stays a zombie as long as this process lives.
-    threading.Thread(target=process.wait, name=f"worker {identifier}", daemon=True).start()
+    threading.Thread(target=wait, name=f"worker {identifier}", daemon=True).start()
     return identifier
 
 
@@ -62,7 +71,7 @@ def _make(folder: Path, task: Request) -> None:
     new = folder.with_name(files.NEW + folder.name)
     new.mkdir(mode=0o700)
     try:
-        atomic.write_file(new / files.REQUEST, request.encode(task))
+        atomic.write_file(new / files.REQUEST, request.encode(task), durable=False)
         submitter = lease.of(os.getpid(), worker=False)
         if submitter is not None:
             lease.write(new, submitter)
@@ -78,6 +87,8 @@ def _make(folder: Path, task: Request) -> None:
             )
         new.rename(folder)
     except BaseException:
+        import shutil  # here: seldom needed
+
         shutil.rmtree(new, ignore_errors=True)
         raise
     atomic.fsync_folder(folder.parent)
@@ -92,10 +103,68 @@ def _make_tasks(tasks: Path) -> None:
         tasks.chmod(0o2770)
 
 
-def _start(folder: Path, worker: Sequence[str]) -> subprocess.Popen[bytes]:
-    log = os.open(folder / files.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+def _open_log(folder: Path) -> int:
+    return os.open(folder / files.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _single_threaded() -> bool:
+    """True where this process has one thread, those of libraries included: then it can be copied safely."""
+    return len(os.listdir("/proc/self/task")) == 1
+
+
+def _copy(folder: Path) -> tuple[int, Callable[[], object]]:
+    """Start the worker as a copy of this process; its process id, and what waits for its end. Raises OSError."""
+    log = _open_log(folder)
     try:
-        return subprocess.Popen(
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Ctrl+C is for us, not for a worker that has not yet left our process group.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            pid = os.fork()
+            if not pid:
+                _be_worker(folder, log, before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    finally:
+        os.close(log)
+    return pid, lambda: os.waitpid(pid, 0)
+
+
+def _be_worker(folder: Path, log: int, mask: set[int]) -> NoReturn:
+    """What the copy does: let go of the terminal and of all that we were handed, do the task, end."""
+    code = 1
+    try:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDONLY)
+        for number, target in enumerate((null, log, log)):
+            os.dup2(target, number)
+        for name in os.listdir("/proc/self/fd"):
+            # What Python opened is closed on exec; the rest came from outside, somebody may wait for its end.
+            with contextlib.suppress(OSError):
+                if int(name) > 2 and not fcntl.fcntl(int(name), fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                    os.close(int(name))
+        os.chdir("/")
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        from nuvtui.tasks import worker
+
+        code = worker.main([os.fspath(folder)])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _start(folder: Path, worker: Sequence[str]) -> tuple[int, Callable[[], object]]:
+    """Start the worker as a new process; as `_copy`."""
+    import subprocess  # here: the command line copies itself
+
+    log = _open_log(folder)
+    try:
+        process = subprocess.Popen(
             [*worker, os.fspath(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -106,6 +175,7 @@ def _start(folder: Path, worker: Sequence[str]) -> subprocess.Popen[bytes]:
         )
     finally:
         os.close(log)
+    return process.pid, process.wait
 
 
 def worker_environment() -> dict[str, str]:

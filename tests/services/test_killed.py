@@ -4,12 +4,11 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from nuvtui.paths import Home
-from nuvtui.tasks import lifecycle
+from nuvtui.tasks import lease, lifecycle
 from tests.services.helpers import World
 from tests.support.cli import Nuvtui
 from tests.support.waiting import wait_until
@@ -32,17 +31,11 @@ def held(world: World, name: str) -> Iterator[None]:
         yield
 
 
-def processes(home: Home, task: str) -> list[int]:
-    """Processes whose command line names the task's folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(home.task(task)).encode() in command:
-                found.append(int(entry.name))
+def worker_of(home: Home, task: str) -> lease.Lease:
+    """The process that works on the task."""
+    found = lease.read(home.task(task))
+    assert found is not None
+    assert found.worker
     return found
 
 
@@ -69,7 +62,7 @@ def test_a_killed_worker_ends_the_task_once_and_the_record_says_what_became(shar
     nuvtui = Nuvtui(shared.root())
     with held(shared, "second"):
         task = distribute(shared)
-        (worker,) = processes(shared.home, task)
+        worker = worker_of(shared.home, task).pid
         assert nuvtui.json("distribution", "list")[0]["status"] == "running"
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: lifecycle.view(shared.home, task).status.ended, "the task is seen as ended")
@@ -99,7 +92,7 @@ def test_a_cancelled_distribution_stops_while_it_waits_and_leaves_the_rest(share
         cancelled = nuvtui.json("tasks", "cancel", task)
         assert cancelled["status"] == "CANCELLED"
         assert not cancelled["interrupted"]
-    assert processes(shared.home, task) == []
+    assert worker_of(shared.home, task).status() == "gone"
     (record,) = nuvtui.json("distribution", "list")
     assert (record["status"], [t["status"] for t in record["targets"]]) == (
         "partial",

@@ -1,12 +1,16 @@
 """Workspaces to trees and back: round trips, hostile trees (hard case 6), the stat cache."""
 
+import contextlib
 import importlib
 import os
+import shutil
 import socket
 import stat
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -18,8 +22,9 @@ from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
+from nuvtui.store import helpers, trees
 from nuvtui.store import scan as scan_module
-from nuvtui.store import trees
+from nuvtui.store.helpers import Helpers
 from nuvtui.store.scan import TreeOnlyWriter, scan
 from nuvtui.store.statcache import PIECE, CacheWriter, StatCache
 from nuvtui.store.store import Store
@@ -422,10 +427,10 @@ def test_plain_names_are_ignored_as_patterns_are(
     (folder / ".nuvtui").mkdir()
     (folder / ".nuvtui" / "ignore").write_text("\n".join(rules))
     spec = GitIgnoreSpec.from_lines(rules)
-    matches = scan_module._ignore_rules(folder) or (lambda path: False)
     for path in PATHS:
-        for shown in (path, path + "/"):
-            assert matches(shown.encode()) == spec.match_file(shown), (rules, shown)
+        for shown, matches in zip((path, path + "/"), scan_module._ignore_rules(folder), strict=True):
+            found = matches is not None and matches(shown.encode())
+            assert found == spec.match_file(shown), (rules, shown)
 
 
 def test_a_bad_ignore_file_is_refused_by_name(store: Store, place: Path, tmp_path: Path) -> None:
@@ -628,6 +633,97 @@ def test_the_cache_does_not_grow_for_ever(
     assert cache.stat().st_size < 4 * single + (2 << 20)
     fresh = TreeOnlyWriter(Store(Home(tmp_path / "home")))
     assert scan(place, fresh, tmp_path / "fresh", QUIET).root == found.root
+
+
+FOLDERS = 6
+
+
+def many(place: Path) -> None:
+    """Folders with folders with files, enough for helpers to be worth it where `FROM` is small."""
+    for number in range(FOLDERS):
+        for below in ("a", "b/c"):
+            folder = place / f"d{number}" / below
+            folder.mkdir(parents=True)
+            for file in range(3):
+                (folder / f"f{file}").write_bytes(b"%d %d" % (number, file))
+
+
+def rewrite(path: Path) -> None:
+    """Other bytes, the same size and time of modification."""
+    before = path.stat()
+    path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CHANGES: list[Callable[[Path], object]] = [
+    lambda folder: (folder / "a" / "f0").write_bytes(b"changed"),
+    lambda folder: rewrite(folder / "b" / "c" / "f1"),
+    lambda folder: (folder / "b" / "new").write_bytes(b"new"),
+    lambda folder: (folder / "a" / "f2").unlink(),
+    lambda folder: (folder / "a" / "f1").chmod(0o600),
+    lambda folder: (folder / "a").chmod(0o700),
+    lambda folder: os.link(folder / "a" / "f1", folder / "b" / "linked"),
+    lambda folder: (folder / "a").rename(folder / "moved"),
+    lambda folder: ((folder / "b").rename(folder / "away"), (folder / "b").symlink_to("away")),
+    lambda folder: shutil.rmtree(folder),
+    lambda folder: os.mkfifo(folder / "pipe"),
+]
+
+
+class Patient(Helpers):
+    """Waits for the helpers' last word before the first question, and counts what they found the same."""
+
+    said: ClassVar[list[int]] = []
+
+    def same(self, offset: int) -> bool:
+        for pid in self._pids:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        found = super().same(offset)
+        if found:
+            self.said.append(offset)
+        return found
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(st.tuples(st.integers(0, FOLDERS - 1), st.sampled_from(CHANGES)), max_size=4),
+    ignore=st.booleans(),
+)
+def test_helpers_overlook_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: list[tuple[int, Callable[[Path], object]]],
+    ignore: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("helpers")
+    store, place = new_store(folder / "home"), folder / "workspace"
+    many(place)
+    (place / ".nuvtui").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
+        take(store, place, folder / "cache")
+    for number, change in changes:
+        with contextlib.suppress(OSError):
+            change(place / f"d{number}")
+    if ignore:
+        (place / ".nuvtui" / "ignore").write_text("f1\nb/\n")
+    plain, _ = look(store, place, folder / "no cache")
+    with monkeypatch.context() as patch:
+        patch.setattr(helpers, "FROM", 1)
+        patch.setattr(helpers, "_may_copy", lambda: True)
+        patch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
+        patch.setattr(scan_module, "Helpers", Patient)
+        Patient.said.clear()
+        helped, _ = look(store, place, folder / "cache")
+        assert Patient.said or changes or ignore
+        snapshot = take(store, place, folder / "cache", "1" * 16)
+    assert (helped.root, helped.count, helped.bytes, helped.warnings) == (
+        plain.root,
+        plain.count,
+        plain.bytes,
+        plain.warnings,
+    )
+    assert snapshot.files.root == plain.root.hex()
 
 
 def test_hard_links_made_and_cut_are_seen(

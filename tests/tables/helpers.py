@@ -62,7 +62,9 @@ def take_with_warnings(
     tables: Tables, store: Store, home: Home, previous: Iterable[Any] = ()
 ) -> tuple[list[Any], list[Any]]:
     with store.writer() as writer:
-        parts, warnings = capture.capture(tables, list(previous), writer, home.tmp, Silent())
+        parts, warnings = capture.capture(
+            tables, list(previous), writer, home.tmp, Silent(), home.cache / "memory"
+        )
         writer.commit()
     return parts, warnings
 

@@ -16,7 +16,7 @@ from nuvtui.model.snapshot import Column, TableConstraint, TablePart
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
-from nuvtui.tables import capture
+from nuvtui.tables import capture, memory
 from nuvtui.tables.database import Tables
 from nuvtui.tables.types import identifier
 from tests.tables.helpers import checksum, dump, make, take, take_with_warnings
@@ -130,7 +130,7 @@ def test_an_unchanged_table_is_not_written_again(workspace: Workspace, store: St
     first = take(tables, store, home)
     make(workspace, "INSERT INTO small VALUES (2)", "ALTER TABLE big RENAME TO renamed")
     with store.writer() as writer:
-        parts, _ = capture.capture(tables, first, writer, home.tmp, Silent())
+        parts, _ = capture.capture(tables, first, writer, home.tmp, Silent(), home.cache / "memory")
         writer.commit()
         assert writer.stored_bytes < 10_000
     assert [part.name for part in parts] == ["renamed", "small"]
@@ -351,8 +351,42 @@ def test_cancel_while_capturing_and_replacing(
             capture.replace(other, parts, [], store, home.tmp, Cancelling(after if after < 3 else 0))
         assert other.preview("t").rows == [["old"]]
     with store.writer() as writer, pytest.raises(Cancelled):
-        capture.capture(tables, [], writer, home.tmp, Cancelling(0))
+        capture.capture(tables, [], writer, home.tmp, Cancelling(0), home.cache / "memory")
     assert list(home.tmp.iterdir()) == []
+
+
+def test_an_unchanged_database_is_not_opened_again(
+    workspace: Workspace, store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = make(workspace, "CREATE TABLE t AS SELECT 1 AS a", "CREATE VIEW v AS SELECT 2")
+    # Just written: another change in the same tick would leave no trace, so it is not remembered.
+    assert take_with_warnings(tables, store, home)[0][0].rows == 1
+    assert not (home.cache / "memory").exists()
+    monkeypatch.setattr(memory, "MARGIN", -3_600_000_000_000)
+    first = take_with_warnings(tables, store, home)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tables, "reading", forbidden)
+        assert take_with_warnings(tables, store, home) == first
+        assert capture.describe(tables, first[0], home.cache / "memory") == first[0]
+        assert [part.content for part in capture.describe(tables, [], home.cache / "memory")] == [[]]
+    before = tables.path.stat()
+    with duckdb.connect(str(tables.path)) as connection:
+        connection.execute("UPDATE t SET a = 5")
+    os.utime(tables.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert take(tables, store, home)[0].fingerprint != first[0][0].fingerprint
+    # Objects that the store has lost are written again.
+    other = Store(Home(home.root / "other"))
+    other.create()
+    with other.writer() as writer:
+        parts, _ = capture.capture(tables, [], writer, home.tmp, Silent(), home.cache / "memory")
+        writer.commit()
+        assert all(writer.has(bytes.fromhex(chunk)) for chunk in parts[0].content)
+    (home.cache / "memory").write_bytes(b"{")
+    assert take(tables, store, home)[0].rows == 1
+
+
+def forbidden(*_: object) -> None:
+    raise AssertionError("the database was opened")
 
 
 def test_capture_while_another_program_writes_is_refused(

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from nuvtui.tasks.events import read_events, read_log
 from nuvtui.tasks.request import Request
 from nuvtui.tasks.submit import submit
 from tests.support.waiting import wait_until
-from tests.tasks.running import WORKER, alive, ended, ready, request, start, worker_log
+from tests.tasks.running import WORKER, alive, ended, environment, ready, request, start, worker_log
 
 
 def test_a_task_runs_and_its_result_is_plain_json(home: Home) -> None:
@@ -229,3 +231,53 @@ def test_the_lease_names_the_worker(home: Home, tmp_path: Path) -> None:
     (tmp_path / "go").touch()
     ended(home, identifier)
     assert found.status() == "gone"
+
+
+COPY = """
+import os, sys, time
+from pathlib import Path
+from nuvtui.paths import Home
+from nuvtui.tasks import submit, worker
+from nuvtui.tasks.request import Request
+
+def main(argv):
+    print("said by the worker", flush=True)
+    print("fds", *sorted(os.listdir("/proc/self/fd"), key=int), os.getsid(0) == os.getpid(), os.getcwd())
+    sys.stdout.flush()
+    time.sleep(60)
+
+worker.main = main
+sys.stdout.write("said before, not yet written;")
+task = Request(kind="about", arguments={}, title="", user="alice")
+print(submit.submit(Home(Path(sys.argv[1])), task))
+"""
+
+
+def test_a_command_line_copies_itself_and_its_copy_lets_go_of_everything(home: Home) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe:
+        started = subprocess.Popen(
+            [sys.executable, "-c", COPY, str(home.root)],
+            stdout=subprocess.PIPE,
+            pass_fds=(writing,),
+            env=environment(),
+            text=True,
+        )
+        os.close(writing)
+        said = started.communicate(timeout=60)[0]
+        (folder,) = home.tasks.iterdir()
+        own = lease.read(folder)
+        assert own is not None
+        try:
+            assert own.worker
+            assert own.status() == "alive"
+            assert own.pid != started.pid
+            # Whoever waits for the end of a pipe that we were handed does not wait for the worker.
+            assert pipe.read() == b""
+            assert said == f"said before, not yet written;{folder.name}\n"
+            log = wait_until(lambda: worker_log(home, folder.name).partition("fds")[2], "the worker's word")
+            assert worker_log(home, folder.name).startswith("said by the worker\n")
+            assert str(writing) not in log.split()[:-2]
+            assert log.split()[-2:] == ["True", "/"]
+        finally:
+            lease.kill(own)

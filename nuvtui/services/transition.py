@@ -56,7 +56,7 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
     """
     unheld = {text_to_path(warning.path) for warning in new.warnings}
     tree = context.store.tree
-    puts, removals = _files_between(tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
+    puts, removals = trees.changes(tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
     old_tables = {t.name: t.fingerprint for t in old.tables}
     new_tables = {t.name for t in new.tables}
     old_apps = {a.slug: a.text for a in old.applications}
@@ -69,40 +69,6 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
         [a for a in new.applications if old_apps.get(a.slug) != a.text],
         sorted(slug for slug in old_apps.keys() - new_apps if f"{DOT}/apps/{slug}.yaml" not in unheld),
     )
-
-
-def _files_between(
-    old_tree: Tree, old_root: bytes, new_tree: Tree, new_root: bytes
-) -> tuple[list[tuple[str, Entry]], list[str]]:
-    """What to put and what to remove to come from one tree of files to another."""
-    puts: dict[str, Entry] = {}
-    removals = []
-    if old_root == new_root:
-        return [], []
-    for path, before, after in trees.diff(old_tree, old_root, new_tree, new_root):
-        if after is None:
-            removals.append(path)
-        elif before is None or after.kind != FOLDER or (before.kind, before.mode) != (FOLDER, after.mode):
-            puts[path] = after
-    # Names of one file belong together: where one is written, all are; and where they are other names, too.
-    old_links, new_links = _links(old_tree, old_root), _links(new_tree, new_root)
-    for path in old_links.keys() | new_links.keys():
-        names = new_links.get(path, {path: None})
-        if old_links.get(path, {path: None}).keys() != names.keys() or names.keys() & puts.keys():
-            for name, entry in names.items():
-                entry = entry or trees.lookup(new_tree, new_root, name)
-                if entry is not None and entry.kind != FOLDER:
-                    puts[name] = entry
-    return sorted(puts.items()), removals
-
-
-def _links(tree: Tree, root: bytes) -> dict[str, dict[str, Entry | None]]:
-    """Of every file with several names: all its names, by each of them."""
-    groups: dict[int, dict[str, Entry | None]] = {}
-    for path, entry in trees.walk(tree, root):
-        if entry.group:
-            groups.setdefault(entry.group, {})[path] = entry
-    return {path: names for names in groups.values() for path in names}
 
 
 def run(
@@ -173,7 +139,7 @@ def _go_back(
             stat_cache(context, instance.id),
             Silent(),
         )
-        puts, removals = _files_between(
+        puts, removals = trees.changes(
             now.tree, now.root, context.store.tree, bytes.fromhex(backup.files.root)
         )
         touched = {path for path, _entry in transition.files} | set(transition.files_removed)

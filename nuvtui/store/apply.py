@@ -1,8 +1,8 @@
 """From trees to a workspace: put entries in place, remove others, each file wholly old or new.
 
-Four phases. *Check*: every path is a safe one, every object is there, and nothing about to be replaced or removed
-has changed since the scan whose stat cache is given. *Stage*: every new file and link is written into a folder
-of its own in `.nuvtui` and made durable; what can fail (a full disk, a damaged object, a cancel) fails here, with
+Four phases. *Check*: every path is a safe one, and nothing about to be replaced or removed has changed since the
+scan whose stat cache is given. *Stage*: every object is there; every new file and link is written into a folder of
+its own in `.nuvtui` and made durable; what can fail (a full disk, a damaged object, a cancel) fails here, with
 the workspace untouched. *Place*: folders are made, staged files renamed into place. *Remove*: deepest first;
 folders that still hold something (ignored files) stay. Folder modes and times come last.
 
@@ -177,12 +177,13 @@ class _Apply:
         removed = set(gone)
         changed: list[str] = []
         blocked: list[str] = []
+        absent: set[str] = set()
         for path, entry in wanted.items():
-            if entry.kind == FILE:
-                for item in entry.content:
-                    self.store.locate(item)
-            found = self._look(path, wanted, removed, blocked)
+            above = path.rpartition("/")[0]
+            found = None if above in absent else self._look(path, wanted, removed, blocked)
             if found is None:
+                if entry.kind == FOLDER:
+                    absent.add(path)  # and so is all that is to be put into it
                 continue
             if stat.S_ISDIR(found.st_mode):
                 if entry.kind != FOLDER:
@@ -381,6 +382,8 @@ class _Apply:
                 block = self.store.locate(entry.content[0]).block
                 blocks.setdefault((block.pack, block.offset), []).append((name, entry))
             else:
+                for item in entry.content:
+                    self.store.locate(item)
                 alone.append((name, entry))
         jobs: list[list[tuple[str, Entry]]] = [*blocks.values(), *([item] for item in alone)]
         self._write_all(jobs, len(others))
@@ -422,10 +425,11 @@ class _Apply:
     def _write_file(self, name: str, entry: Entry) -> None:
         descriptor = os.open(name, _NEW_FLAGS, 0o600, dir_fd=self.staging)
         try:
-            written = 0
+            written, hole = 0, False
             for item in entry.content:
                 data = self.store.read(item)
-                if len(data) >= 4096 and not data[0] and not data[-1] and not data.strip(b"\0"):
+                hole = len(data) >= 4096 and not data[0] and not data[-1] and not data.strip(b"\0")
+                if hole:
                     os.lseek(descriptor, len(data), os.SEEK_CUR)  # a hole reads as zeros and takes no space
                 else:
                     write_all(descriptor, data)
@@ -436,7 +440,8 @@ class _Apply:
                     f"{sanitise.line(os.fsdecode(entry.name))}: {written} of {entry.size} bytes are there",
                     "`nuvtui store check` names what is affected.",
                 )
-            os.ftruncate(descriptor, written)
+            if hole:
+                os.ftruncate(descriptor, written)
             os.fchmod(descriptor, entry.mode & 0o777)
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
         finally:

@@ -63,6 +63,55 @@ def diff(
     Sorted as `walk`; a folder that came or went is told with all that is in it; folders that both have are
     told where their mode differs. Equal subtrees are not opened. A time alone is no difference.
     """
+    for path, old, new in _differences(tree_old, root_old, tree_new, root_new):
+        if old is None or new is None or not same(old, new):
+            yield path, old, new
+
+
+def changes(
+    tree_old: Tree, root_old: bytes, tree_new: Tree, root_new: bytes
+) -> tuple[list[tuple[str, Entry]], list[str]]:
+    """What to put (paths with entries, sorted) and what to remove to come from one tree to another.
+
+    Names of one file belong together: where one of them is put, or one is told apart from the others, all are put.
+    Costs what differs; where hard links are among that, a walk of both trees.
+    """
+    puts: dict[str, Entry] = {}
+    removals = []
+    linked = False
+    for path, old, new in _differences(tree_old, root_old, tree_new, root_new):
+        linked = linked or bool((old and old.group) or (new and new.group))
+        if old is not None and new is not None and same(old, new):
+            continue
+        if new is None:
+            removals.append(path)
+        elif old is None or new.kind != FOLDER or (old.kind, old.mode) != (FOLDER, new.mode):
+            puts[path] = new
+    if linked:
+        old_links, new_links = _links(tree_old, root_old), _links(tree_new, root_new)
+        for path in old_links.keys() | new_links.keys():
+            names = new_links.get(path, {path: None})
+            if old_links.get(path, {path: None}).keys() != names.keys() or names.keys() & puts.keys():
+                for name, entry in names.items():
+                    entry = entry or lookup(tree_new, root_new, name)
+                    if entry is not None and entry.kind != FOLDER:
+                        puts[name] = entry
+    return sorted(puts.items()), removals
+
+
+def _links(tree: Tree, root: bytes) -> dict[str, dict[str, Entry | None]]:
+    """Of every file with several names: all its names, by each of them."""
+    groups: dict[int, dict[str, Entry | None]] = {}
+    for path, entry in walk(tree, root):
+        if entry.group:
+            groups.setdefault(entry.group, {})[path] = entry
+    return {path: names for names in groups.values() for path in names}
+
+
+def _differences(
+    tree_old: Tree, root_old: bytes | None, tree_new: Tree, root_new: bytes | None
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """As `diff`, with every path whose entries differ in anything, a time included."""
     if root_old == root_new:
         return
     stack = [("", _pairs(tree_old, root_old, tree_new, root_new))]
@@ -75,8 +124,7 @@ def diff(
         old, new = pair
         name = (old or new).name  # type: ignore[union-attr]  # one of the two is there
         path = base + os.fsdecode(name)
-        if old is None or new is None or not same(old, new):
-            yield path, old, new
+        yield path, old, new
         below_old = old.content[0] if old is not None and old.kind == FOLDER else None
         below_new = new.content[0] if new is not None and new.kind == FOLDER else None
         if below_old != below_new:

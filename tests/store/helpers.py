@@ -72,13 +72,7 @@ def changes(
 ) -> tuple[list[tuple[str, Entry]], list[str]]:
     """What has to be put and removed to make `workspace` as `snapshot`."""
     found, writer = look(store, workspace, cache)
-    puts, removals = [], []
-    for path, _, new in trees.diff(writer.tree, found.root, store.tree, bytes.fromhex(snapshot.files.root)):
-        if new is None:
-            removals.append(path)
-        else:
-            puts.append((path, new))
-    return puts, removals
+    return trees.changes(writer.tree, found.root, store.tree, bytes.fromhex(snapshot.files.root))
 
 
 def restore(store: Store, snapshot: Snapshot, workspace: Path, cache: Path) -> None:

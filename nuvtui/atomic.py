@@ -55,14 +55,14 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, data: bytes | memoryview) -> None:
+def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of `data`, however often the kernel takes only a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
-def write_file(path: Path, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+def write_file(path: Path, data: bytes | bytearray, mode: int = 0o600, *, durable: bool = True) -> None:
     """Put `data` at `path`, wholly or not at all, durably unless said. Raises OSError; then nothing has changed."""
     temporary = temporary_name(path)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

@@ -15,8 +15,10 @@ def emit(
 ) -> None:
     """Print `value` as one JSON or YAML value, or (`tabulated`) `rows` under `headings`."""
     if form == "json":
-        json.dump(_plain(value), sys.stdout, indent=2, ensure_ascii=not _unicode())
-        sys.stdout.write("\n")
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")
+        if not _unicode():
+            text = json.dumps(json.loads(text), indent=2)
+        sys.stdout.write(text + "\n")
     elif form == "yaml":
         import yaml
 

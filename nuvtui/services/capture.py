@@ -49,8 +49,8 @@ def take(
     view = context.view()
     workspace = context.workspace(instance)
     space = context.space(view, instance.space)
-    newest = context.newest(view, instance.id)
-    parent = context.store.read_manifest(newest.id) if newest else None
+    newest = view.newest(instance.id)
+    parent = context.store.read_manifest(newest) if newest else None
     created = clock.now()
     with context.store.writer() as writer:
         reporter.step("files", "Reading workspace files")

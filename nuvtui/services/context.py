@@ -14,7 +14,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.roles import Action, Role
-from nuvtui.model.snapshot import Snapshot, SnapshotRecord
+from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home, Workspace
@@ -95,11 +95,6 @@ class Context:
                 Exit.REFUSED,
             )
         return workspace
-
-    def newest(self, view: View, instance: str) -> SnapshotRecord | None:
-        """The newest snapshot of an instance, or None."""
-        mine = (record for record in view.snapshots.all() if record.instance == instance)
-        return max(mine, key=lambda record: (record.created, record.id), default=None)
 
     def manifest(self, ref: StateRef) -> Snapshot:
         """The manifest of the snapshot that `ref` names.

@@ -462,8 +462,8 @@ class DistributionService:
         else:
             instance = self._context.instance(self._context.view(), ref.instance)
             workspace = self._context.workspace(instance)
-            newest = self._context.newest(self._context.view(), ref.instance)
-            known = self._context.store.read_manifest(newest.id).tables if newest else []
+            newest = self._context.view().newest(ref.instance)
+            known = self._context.store.read_manifest(newest).tables if newest else []
             tables = table_capture.describe(
                 Tables(workspace), known, table_memory(self._context, ref.instance)
             )

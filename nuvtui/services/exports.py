@@ -203,7 +203,7 @@ class ExportsService:
         snapshot = spec.snapshot
         if snapshot is None:
             view = self._context.view()
-            newest = self._context.newest(view, spec.instance)
+            newest = view.newest(spec.instance)
             if newest is None:
                 raise NuvError(
                     "There is no snapshot to plan from",
@@ -211,7 +211,7 @@ class ExportsService:
                     "Take one first: `nuvtui snapshots create`.",
                     Exit.REFUSED,
                 )
-            snapshot = newest.id
+            snapshot = newest
             findings.append(Finding("note", "snapshot", f"planned from the newest snapshot {snapshot[:8]}"))
         manifest = self._context.manifest(StateRef(spec.instance, snapshot))
         recipe = self._recipe(spec, application, manifest, "0" * 16)

@@ -114,8 +114,8 @@ class StatesService:
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         if ref.snapshot is None:
-            newest = self._context.newest(view, instance.id)
-            return CurrentState(self._context, instance, newest.id if newest else None)
+            newest = view.newest(instance.id)
+            return CurrentState(self._context, instance, newest)
         return SnapshotState(self._context, self._context.manifest(ref))
 
     def readme(self, instance: str) -> str | None:

@@ -62,8 +62,8 @@ class TableStates:
             return self._context.manifest(ref).tables
         view = self._context.view()
         tables = self._live(ref)
-        newest = self._context.newest(view, ref.instance)
-        known = self._context.store.read_manifest(newest.id).tables if newest else []
+        newest = view.newest(ref.instance)
+        known = self._context.store.read_manifest(newest).tables if newest else []
         return capture.describe(tables, known, table_memory(self._context, ref.instance))
 
     def _live(self, ref: StateRef) -> Tables:

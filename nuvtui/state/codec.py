@@ -53,6 +53,7 @@ _encoder = msgspec.json.Encoder()
 _head = msgspec.json.Decoder(_Head)
 _typed = msgspec.json.Decoder(Tables)
 _raw = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
+_whole_tables = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _plain = msgspec.json.Decoder(dict[str, dict[str, dict[str, Any]]])
 
 
@@ -86,6 +87,16 @@ def meta(data: bytes) -> Meta:
     if head.crc32 != _sum(data):
         raise DamagedError("does not match its checksum")
     return head
+
+
+def tables(data: bytes) -> dict[str, msgspec.Raw]:
+    """The tables of verified `data`, each still as JSON: for those who need a few of them."""
+    try:
+        found = _whole_tables.decode(data)
+    except msgspec.DecodeError as error:
+        raise DamagedError(f"is not JSON of tables ({error})") from error
+    found.pop(META, None)
+    return found
 
 
 def typed(data: bytes) -> Tables:

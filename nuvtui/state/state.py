@@ -9,6 +9,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError, StoreError
@@ -16,12 +17,23 @@ from nuvtui.paths import Home
 from nuvtui.state import codec
 from nuvtui.state.files import StateFile
 from nuvtui.state.schema import Schema
-from nuvtui.state.tables import Transaction, View, unreadable
+from nuvtui.state.tables import Transaction, View
 
 __all__ = ["State", "Transaction", "View"]
 
 LOCK_SECONDS = 60.0
 """How long a change waits for the changes of others: each takes milliseconds."""
+
+
+class _Seen(NamedTuple):
+    stamp: tuple[int, ...]
+    data: bytes
+    meta: codec.Meta
+    view: View
+
+
+_seen: dict[Path, _Seen] = {}
+"""The state that was last read: a worker that is a copy of its command line need not read and verify it again."""
 
 
 class State:
@@ -44,7 +56,6 @@ class State:
         self._schema = schema or Schema()
         self._lock_seconds = lock_seconds
         self._here = threading.local()
-        self._seen: tuple[tuple[int, ...], View] | None = None
 
     def create(self) -> None:
         """Make an empty state where there is none yet; with `shared`, open one that is there to the group."""
@@ -80,14 +91,16 @@ class State:
         Raises NuvError: there is none (exit code 3), it is of a newer nuvtui (6), it and all its generations
         are damaged (1).
         """
-        seen = self._seen
-        if seen is not None and seen[0] == self._file.stamp():
-            return seen[1]
+        seen = self._known()
+        if seen is not None:
+            return seen.view
         try:
             data, stamp = self._file.read()
-            if self._check(codec.meta(data)).version == self._schema.version:
-                view = _view(data)
-                self._seen = (stamp, view)
+            meta = self._check(codec.meta(data))
+            if meta.version == self._schema.version:
+                view = View(data)
+                _seen.clear()
+                _seen[self._file.path] = _Seen(stamp, data, meta, view)
                 return view
         except (codec.DamagedError, FileNotFoundError):
             pass
@@ -99,7 +112,12 @@ class State:
         except StoreError:
             # Somebody who may only read, or a full disk: what can be read is still worth reading.
             whole = self._settle(write=False)
-        return _view(whole.data)
+        return View(whole.data)
+
+    def _known(self) -> _Seen | None:
+        """What was read last, where the file is still the same."""
+        seen = _seen.get(self._file.path)
+        return seen if seen is not None and seen.stamp == self._file.stamp() else None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -145,7 +163,11 @@ class State:
     def _settle(self, write: bool = True) -> codec.Whole:
         """A whole state of this version: recovered or migrated where need be. Under the lock."""
         try:
-            whole = codec.load(self._file.read()[0])
+            seen = self._known()
+            if seen is not None:
+                whole = codec.Whole(seen.data, seen.meta, codec.raw(seen.data))
+            else:
+                whole = codec.load(self._file.read()[0])
         except FileNotFoundError:
             if not self._file.generations():
                 raise NuvError(
@@ -238,10 +260,3 @@ class State:
             error.strerror or str(error),
             "Check its permissions and those of the folders above it.",
         )
-
-
-def _view(data: bytes) -> View:
-    try:
-        return View(codec.typed(data))
-    except codec.DamagedError as error:
-        raise unreadable(error) from error

@@ -69,7 +69,7 @@ class StateStorage(Storage):
         meta = self._meta
         data = codec.encode(tables, meta.version, meta.generation + 1, clock.now())
         # Parsed back before it may replace anything: what cannot be read again is not written.
-        codec.load(data)
+        codec.raw(data)
         self._file.replace(data)
 
 

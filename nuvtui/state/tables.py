@@ -1,5 +1,6 @@
 """The tables as readers and writers of the state see them: records by key."""
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -11,8 +12,7 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
 from nuvtui.model.stage import Stage
-from nuvtui.state import schema
-from nuvtui.state.schema import Tables
+from nuvtui.state import codec, schema
 
 if TYPE_CHECKING:
     from nuvtui.state.storage import Database, KeyedTable
@@ -21,10 +21,21 @@ T = TypeVar("T")
 
 
 class Table(Generic[T]):
-    """Records that do not change any more."""
+    """Records that do not change any more, decoded when they are first asked for."""
 
-    def __init__(self, rows: Mapping[str, T]) -> None:
-        self._rows = rows
+    def __init__(self, data: msgspec.Raw | None, record: type[T]) -> None:
+        self._data = data
+        self._record = record
+
+    @functools.cached_property
+    def _rows(self) -> Mapping[str, T]:
+        if self._data is None:
+            return {}
+        try:
+            with codec.collector_off():
+                return msgspec.json.decode(self._data, type=dict[str, self._record])  # type: ignore[name-defined]
+        except msgspec.DecodeError as error:
+            raise unreadable(error) from error
 
     def get(self, key: str) -> T | None:
         """The record under `key`, or None."""
@@ -51,18 +62,40 @@ def unreadable(error: Exception) -> NuvError:
     )
 
 
+class _Moment(msgspec.Struct, gc=False):
+    """What tells the newest snapshot of an instance: a third of the cost of whole records."""
+
+    id: str
+    instance: str
+    created: str
+
+
 class View:
     """The state at one moment. Immutable: may be kept, and read from several threads."""
 
-    def __init__(self, tables: Tables) -> None:
-        self.spaces: Table[Space] = Table(tables.spaces)
-        self.instances: Table[Instance] = Table(tables.instances)
-        self.members: Table[Member] = Table(tables.members)
-        self.snapshots: Table[SnapshotRecord] = Table(tables.snapshots)
-        self.stages: Table[Stage] = Table(tables.stages)
-        self.distributions: Table[Distribution] = Table(tables.distributions)
-        self.exports: Table[ExportRecord] = Table(tables.exports)
-        self.messages: Table[Message] = Table(tables.messages)
+    def __init__(self, data: bytes) -> None:
+        """`data`: a state file that was verified. Raises NuvError where it is not JSON of tables."""
+        try:
+            tables = codec.tables(data)
+        except codec.DamagedError as error:
+            raise unreadable(error) from error
+        self.spaces = Table(tables.get("spaces"), Space)
+        self.instances = Table(tables.get("instances"), Instance)
+        self.members = Table(tables.get("members"), Member)
+        self.snapshots = Table(tables.get("snapshots"), SnapshotRecord)
+        self.stages = Table(tables.get("stages"), Stage)
+        self.distributions = Table(tables.get("distributions"), Distribution)
+        self.exports = Table(tables.get("exports"), ExportRecord)
+        self.messages = Table(tables.get("messages"), Message)
+        self._moments = Table(tables.get("snapshots"), _Moment)
+
+    def newest(self, instance: str) -> str | None:
+        """Id of the newest snapshot of an instance, or None."""
+        mine = [record for record in self._moments.all() if record.instance == instance]
+        if not mine:
+            return None
+        latest = max([record.created for record in mine])
+        return max(record.id for record in mine if record.created == latest)
 
 
 class MutableTable(Table[T]):

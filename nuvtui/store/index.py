@@ -43,6 +43,9 @@ CHECK = 32
 SUFFIX = ".idx"
 TIER = 8
 """So many indexes of like size are merged into one; sizes are alike within a factor of TIER."""
+LARGE = 1 << 17
+"""Indexes of more objects than this stay as they are: a merge takes neither long nor much memory."""
+PIECE = 1 << 16
 
 
 class Location(NamedTuple):
@@ -54,7 +57,7 @@ class Location(NamedTuple):
     length: int
 
 
-def build(packs: Sequence[tuple[bytes, int]], blocks: Sequence[Block], entries: list[bytes]) -> bytes:
+def build(packs: Sequence[tuple[bytes, int]], blocks: Sequence[Block], entries: list[bytes]) -> bytearray:
     """The bytes of an index. `entries` (44 bytes each: id and record) are sorted in place."""
     entries.sort()
     bits = max(0, min(20, (len(entries) // 16).bit_length()))
@@ -67,20 +70,20 @@ def build(packs: Sequence[tuple[bytes, int]], blocks: Sequence[Block], entries: 
     for count in counts:
         total += count
         sums.append(total)
-    body = b"".join(
-        [
-            HEAD.pack(MAGIC, len(packs), len(blocks), len(entries), bits),
-            *[PACK_ENTRY.pack(*pack) for pack in packs],
-            *[BLOCK_ENTRY.pack(numbers[b.pack], b.offset, b.stored, b.raw, b.codec) for b in blocks],
-            struct.pack(f">{len(sums)}I", *sums),
-            *[entry[:ID] for entry in entries],
-            *[entry[ID:] for entry in entries],
-        ]
-    )
-    return body + blake3(body).digest()
+    body = bytearray(HEAD.pack(MAGIC, len(packs), len(blocks), len(entries), bits))
+    body += b"".join([PACK_ENTRY.pack(*pack) for pack in packs])
+    body += b"".join([BLOCK_ENTRY.pack(numbers[b.pack], b.offset, b.stored, b.raw, b.codec) for b in blocks])
+    body += struct.pack(f">{len(sums)}I", *sums)
+    for part in (slice(0, ID), slice(ID, None)):
+        for start in range(
+            0, len(entries), PIECE
+        ):  # piece by piece: a million of them are not doubled in memory
+            body += b"".join([entry[part] for entry in entries[start : start + PIECE]])
+    body += blake3(body).digest()
+    return body
 
 
-def write(folder: Path, data: bytes, mode: int) -> str:
+def write(folder: Path, data: bytes | bytearray, mode: int) -> str:
     """Put an index in place, durably; its file name. Raises StoreError."""
     name = os.urandom(16).hex() + SUFFIX
     with failure.store_errors("Writing an index"):
@@ -220,7 +223,7 @@ class IndexSet:
         return found[0].location(found[1]) if found else None
 
 
-def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytes:
+def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytearray:
     """The bytes of one index that lists what `files` list, each object once.
 
     A copy in a pack that is `gone` is listed only where there is no other.
@@ -228,7 +231,7 @@ def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytes:
     packs: dict[bytes, int] = {}
     blocks: list[Block] = []
     known: dict[Block, int] = {}
-    entries: dict[bytes, bytes] = {}
+    entries: list[bytes] = []
     for file in files:
         packs.update(file.packs)
         numbers = []
@@ -237,17 +240,27 @@ def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytes:
                 known[block] = len(blocks)
                 blocks.append(block)
             numbers.append(known[block])
-        lost = [block.pack in gone for block in blocks]
-        for item, number, offset, length in file.entries():
-            if item not in entries or not lost[numbers[number]]:
-                entries[item] = RECORD.pack(numbers[number], offset, length)
-    return build(list(packs.items()), blocks, [item + record for item, record in entries.items()])
+        entries += [
+            item + RECORD.pack(numbers[number], offset, length)
+            for item, number, offset, length in file.entries()
+        ]
+    entries.sort()
+    lost = [block.pack in gone for block in blocks]
+    once: list[bytes] = []
+    for entry in entries:
+        if not once or once[-1][:ID] != entry[:ID]:
+            once.append(entry)
+        elif lost[RECORD.unpack(once[-1][ID:])[0]]:
+            once[-1] = entry
+    return build(list(packs.items()), blocks, once)
 
 
 def crowded(files: Iterable[IndexFile]) -> list[IndexFile]:
     """Indexes of like size that are to be merged now; empty where none are."""
     tiers: dict[int, list[IndexFile]] = {}
     for file in files:
+        if file.count > LARGE:
+            continue
         tier = (file.count.bit_length() + 2) // 3
         tiers.setdefault(tier, []).append(file)
     for tier in sorted(tiers):

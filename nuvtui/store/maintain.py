@@ -355,7 +355,7 @@ def _index_of(
     files: Iterable[index.IndexFile],
     wanted: Callable[[Block], bool],
     out: PackWriter,
-) -> bytes:
+) -> bytearray:
     """An index of the blocks of `files` that are `wanted` and of what `out` wrote."""
     blocks: list[Block] = []
     numbers: dict[Block, int] = {}

@@ -209,6 +209,14 @@ class Store:
                         found[bytes.fromhex(entry.name.removesuffix(SUFFIX))] = entry.stat().st_size
         return found
 
+    def missing_packs(self) -> set[bytes]:
+        """Packs that an index lists and that are not there. Raises StoreError."""
+        with failure.store_errors("Listing the packs"):
+            there = set(os.listdir(self.home.packs))
+        return {
+            pack for file in self.index.files for pack, _ in file.packs if pack.hex() + SUFFIX not in there
+        }
+
     def locate(self, object_id: bytes) -> Location:
         """Where an object lies. Raises StoreError where no index lists it."""
         location = self.index.locate(object_id)

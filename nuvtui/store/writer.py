@@ -58,10 +58,7 @@ class Writer:
         store.index.refresh()
         self._listed = [file.name for file in store.index.files]
         """The indexes that this session has looked into: nothing in them was added again."""
-        self._present = store.present_packs()
-        self._gone = {
-            pack for file in store.index.files for pack, size in file.packs if self._present.get(pack) != size
-        }
+        self._gone = store.missing_packs()
         self._seen: set[bytes] = set()
         self._group: _Group | None = None
         self._trees: list[tuple[bytes, bytes]] = []
@@ -87,7 +84,7 @@ class Writer:
 
     @property
     def whole(self) -> bool:
-        """True where every pack that the indexes list is there in full length."""
+        """True where every pack that the indexes list is there."""
         return not self._gone
 
     @property
@@ -231,6 +228,7 @@ class Writer:
             future.result()
         self._pending = []
         if self._out.entries:
+            self._seen.clear()  # from here on an index lists them
             self._out.finish()
             with contextlib.ExitStack() as stack:
                 with failure.store_errors("Locking the store"):

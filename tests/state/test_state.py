@@ -290,8 +290,9 @@ def test_a_record_that_is_not_what_its_table_holds_is_named_and_left(state: Stat
     home.state.write_bytes(codec.encode({"spaces": {"a": {"id": "a", "name": 7}}}, 1, 1, CREATED))
     before = home.state.read_bytes()
     with pytest.raises(NuvError, match="name") as error:
-        state.read()
+        state.read().spaces.all()
     assert error.value.exit_code == Exit.REFUSED
+    assert state.read().instances.all() == []  # what nobody needs keeps nobody from working
     with pytest.raises(NuvError) as error, state.transaction() as change:
         change.spaces.all()
     assert error.value.exit_code == Exit.REFUSED

@@ -5,7 +5,7 @@ content). It knows nothing of disks, so the dry run and the real run are the sam
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -82,7 +82,9 @@ def plan_paths(source: Mapping[str, object], target: Mapping[str, object], strat
     base = plan(source, target, strategy)
     if strategy is Strategy.SKIP:
         return base
-    folders = {above for path in target for above in _above(path)}
+    if not base.created:
+        return base  # what stands on both sides is in nobody's way
+    folders = folders_above(target)
     blocked = {
         path for path in base.created if path in folders or any(above in target for above in _above(path))
     }
@@ -90,7 +92,7 @@ def plan_paths(source: Mapping[str, object], target: Mapping[str, object], strat
         return base
     if strategy is Strategy.EXTRA:
         return TypePlan([path for path in base.created if path not in blocked], [], [], base.kept)
-    below = {above for path in blocked for above in _above(path)}
+    below = folders_above(blocked)
     gone = {path for path in base.kept if path in below or any(above in blocked for above in _above(path))}
     return TypePlan(
         base.created,
@@ -98,6 +100,15 @@ def plan_paths(source: Mapping[str, object], target: Mapping[str, object], strat
         sorted({*base.removed, *gone}),
         [path for path in base.kept if path not in gone],
     )
+
+
+def folders_above(paths: Iterable[str]) -> set[str]:
+    """All folders that the paths lie in."""
+    found: set[str] = set()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in found:
+            found.add(path)
+    return found
 
 
 def _above(path: str) -> list[str]:

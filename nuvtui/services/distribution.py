@@ -6,6 +6,7 @@ that what was distributed can be named for ever. Each target is changed all or n
 
 import builtins
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -21,6 +22,7 @@ from nuvtui.model.distribution import (
     TargetPlan,
     TargetResult,
     TypePlan,
+    folders_above,
     plan,
     plan_paths,
 )
@@ -46,7 +48,7 @@ from nuvtui.tables.database import Tables
 IGNORE = f"{DOT}/ignore"
 
 
-class Objects(msgspec.Struct):
+class Objects(msgspec.Struct, dict=True):
     """The objects of a state, or the staged part of them, by name."""
 
     files: dict[str, Entry]
@@ -55,6 +57,11 @@ class Objects(msgspec.Struct):
     """All other folders by path."""
     tables: dict[str, TablePart]
     applications: dict[str, ApplicationPart]
+
+    @functools.cached_property
+    def filled(self) -> set[str]:
+        """Folders that hold something."""
+        return folders_above(self.files)
 
 
 class DistributionService:
@@ -493,7 +500,7 @@ class DistributionService:
             if slug not in whole.applications:
                 raise _gone(f"application {slug}")
         files = {path: entry for path, entry in whole.files.items() if staged(path)}
-        parents = {"/".join(p.split("/")[:end]) for p in files for end in range(1, p.count("/") + 1)}
+        parents = folders_above(files)
         return Objects(
             files,
             {path: entry for path, entry in whole.folders.items() if path in parents or staged(path)},
@@ -549,7 +556,7 @@ def _file_token(entry: Entry) -> object:
 def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) -> TargetPlan:
     # An empty folder is in nobody's way: what comes goes into it, and what is in a folder that comes empty stays
     # (but for Mirror, which empties it).
-    filled = {above for path in source.files for above in _above(path)}
+    filled = source.filled
     mirror = strategies.files is Strategy.MIRROR
     files = plan_paths(
         {
@@ -592,7 +599,7 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
     """What has to be written and removed for `planned`."""
     written = [text_to_path(text) for text in [*planned.files.created, *planned.files.replaced]]
     removed = [text_to_path(text) for text in planned.files.removed]
-    parents = sorted({"/".join(p.split("/")[:end]) for p in written for end in range(1, p.count("/") + 1)})
+    parents = sorted(folders_above(written))
     puts = [
         (path, source.folders[path])
         for path in parents
@@ -615,19 +622,14 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
 
 def _emptied(removed: list[str], written: list[str], source: Objects, now: Objects) -> list[str]:
     """Folders of the target that hold nothing any more and that the source does not have."""
+    if not removed:
+        return []
     gone = set(removed)
-    needed: set[str] = set()
-    for path in [*(p for p in now.files if p not in gone), *written]:
-        parts = path.split("/")
-        needed.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-    touched = {"/".join(p.split("/")[:end]) for p in removed for end in range(1, p.count("/") + 1)}
-    return sorted(folder for folder in touched if folder not in needed and folder in now.folders)
-
-
-def _above(path: str) -> Iterator[str]:
-    """The folders that `path` lies in."""
-    while path := path.rpartition("/")[0]:
-        yield path
+    staying = [*(path for path in now.files if path not in gone), *written]
+    needed = folders_above(staying).union(staying)
+    return sorted(
+        folder for folder in folders_above(removed) if folder not in needed and folder in now.folders
+    )
 
 
 def _counts(part: TypePlan) -> Counts:

@@ -23,7 +23,7 @@ from nuvtui.errors import NuvError, StoreError
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.tree import FOLDER
 from nuvtui.reporter import Reporter
-from nuvtui.store import failure, index
+from nuvtui.store import failure, index, trees
 from nuvtui.store.index import IndexSet
 from nuvtui.store.packs import (
     RECORD,
@@ -175,14 +175,61 @@ def _stored(store: Store, item: bytes) -> float:
 
 
 def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
-    """Bytes in the packs that only these snapshots need: what deleting them (and gc) would free, closely."""
+    """Bytes in the packs that only these snapshots need: what deleting them (and gc) would free, closely.
+
+    Costs what differs from the snapshots beside them and, where anything does, a look at every folder of the others,
+    once; the memory is that of what differs.
+    """
     ids = set(snapshots)
     rest: list[Snapshot] = []
     asked: list[Snapshot] = []
     for snapshot_id in store.manifest_ids():
         (asked if snapshot_id in ids else rest).append(store.read_manifest(snapshot_id))
-    alone = _content(store, asked) - _content(store, rest)
+    alone: set[bytes] = set()
+    for snapshot in asked:
+        alone |= _not_in(store, snapshot, _beside(snapshot, rest))
+    seen: set[bytes] = set()
+    for snapshot in rest:
+        if not alone:
+            break
+        for table in snapshot.tables:
+            alone.difference_update(bytes.fromhex(text) for text in table.content)
+        stack = [bytes.fromhex(snapshot.files.root)]
+        while stack:
+            tree_id = stack.pop()
+            if tree_id in seen:
+                continue
+            seen.add(tree_id)
+            alone.discard(tree_id)
+            for entry in store.tree(tree_id):
+                if entry.kind == FOLDER:
+                    stack += entry.content
+                else:
+                    alone.difference_update(entry.content)
     return round(sum(_stored(store, item) for item in alone))
+
+
+def _beside(snapshot: Snapshot, others: Iterable[Snapshot]) -> Snapshot | None:
+    """The snapshot of the same instance that is likely to share most: the one taken next before, else after."""
+    mine = [other for other in others if other.instance.id == snapshot.instance.id]
+    before = [other for other in mine if other.created <= snapshot.created]
+    if before:
+        return max(before, key=lambda other: other.created)
+    return min(mine, key=lambda other: other.created, default=None)
+
+
+def _not_in(store: Store, snapshot: Snapshot, beside: Snapshot | None) -> set[bytes]:
+    """Ids of the objects of `snapshot` that may not be in `beside`: equal folders are not opened."""
+    if beside is None:
+        return _content(store, [snapshot])
+    found = {bytes.fromhex(text) for table in snapshot.tables for text in table.content}
+    found.add(bytes.fromhex(snapshot.files.root))
+    for _, old, new in trees.differences(
+        store.tree, bytes.fromhex(beside.files.root), store.tree, bytes.fromhex(snapshot.files.root)
+    ):
+        if new is not None:
+            found.update(set(new.content).difference(old.content if old is not None else ()))
+    return found
 
 
 # -- temporaries

@@ -38,7 +38,8 @@ from nuvtui.store.writer import Writer
 FORMAT = "nuvtui snapshot"
 CACHED_BYTES = 48 << 20
 """Decompressed blocks that are kept in memory."""
-CACHED_TREES = 512
+CACHED_ENTRIES = 100_000
+"""Entries of tree objects that are kept in memory."""
 CACHED_PACKS = 32
 
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -66,6 +67,7 @@ class Store:
         self._blocks: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
         self._block_bytes = 0
         self._trees: OrderedDict[bytes, list[Entry]] = OrderedDict()
+        self._tree_entries = 0
 
     # -- folders and locks
 
@@ -310,9 +312,11 @@ class Store:
         except ValueError as error:
             raise failure.damaged(object_id, str(error)) from error
         with self._lock:
-            self._trees[object_id] = entries
-            if len(self._trees) > CACHED_TREES:
-                self._trees.popitem(last=False)
+            if object_id not in self._trees:
+                self._trees[object_id] = entries
+                self._tree_entries += len(entries)
+                while self._tree_entries > CACHED_ENTRIES and len(self._trees) > 1:
+                    self._tree_entries -= len(self._trees.popitem(last=False)[1])
         return entries
 
     def forget(self) -> None:
@@ -323,6 +327,7 @@ class Store:
             self._blocks.clear()
             self._block_bytes = 0
             self._trees.clear()
+            self._tree_entries = 0
 
     # -- manifests
 

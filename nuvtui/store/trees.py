@@ -63,7 +63,7 @@ def diff(
     Sorted as `walk`; a folder that came or went is told with all that is in it; folders that both have are
     told where their mode differs. Equal subtrees are not opened. A time alone is no difference.
     """
-    for path, old, new in _differences(tree_old, root_old, tree_new, root_new):
+    for path, old, new in differences(tree_old, root_old, tree_new, root_new):
         if old is None or new is None or not same(old, new):
             yield path, old, new
 
@@ -79,7 +79,7 @@ def changes(
     puts: dict[str, Entry] = {}
     removals = []
     linked = False
-    for path, old, new in _differences(tree_old, root_old, tree_new, root_new):
+    for path, old, new in differences(tree_old, root_old, tree_new, root_new):
         linked = linked or bool((old and old.group) or (new and new.group))
         if old is not None and new is not None and same(old, new):
             continue
@@ -108,7 +108,7 @@ def _links(tree: Tree, root: bytes) -> dict[str, dict[str, Entry | None]]:
     return {path: names for names in groups.values() for path in names}
 
 
-def _differences(
+def differences(
     tree_old: Tree, root_old: bytes | None, tree_new: Tree, root_new: bytes | None
 ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
     """As `diff`, with every path whose entries differ in anything, a time included."""

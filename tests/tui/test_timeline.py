@@ -11,6 +11,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.screens.state_actions import way_back
+from nuvtui.tui.widgets.meter import size
 from tests.support.many import make_state
 from tests.tui.sharing import press, says, screen, settled, until
 from tests.tui.states import Study, dialog_text, drop_privileges_of, fill, opened, study_with_past, task_ended
@@ -130,6 +131,18 @@ async def test_marked_snapshots_are_deleted_together(study: Study) -> None:
         await press(pilot, "right", "enter")
         await until(pilot, lambda: names(study) == [], "the deletion")
         await until(pilot, lambda: says(pilot, "No snapshot yet"), "an empty timeline")
+
+
+async def test_a_snapshot_that_is_rested_on_says_what_it_alone_keeps(study: Study) -> None:
+    newest = study.services.snapshots.list(study.master.id)[0]
+    freed = size(study.services.snapshots.freed_by([newest.id]))
+    async with opened(study, size=(160, 45)) as pilot:
+        await press(pilot, "down")
+        await until(
+            pilot, lambda: says(pilot, f"Unique   {freed}: what deleting it alone frees"), "the figure"
+        )
+        await press(pilot, "down", "up")
+        await until(pilot, lambda: says(pilot, f"Unique   {freed}"), "the figure, at once")
 
 
 async def test_rename(study: Study) -> None:

@@ -128,8 +128,13 @@ def holds(record: SnapshotRecord) -> str:
     return ", ".join(parts)
 
 
-def snapshot_lines(record: SnapshotRecord, manifest: Snapshot | None) -> list[Line | str]:
-    """The detail of a snapshot; `manifest` None: not read yet, its provenance is left out."""
+def snapshot_lines(
+    record: SnapshotRecord, manifest: Snapshot | None, unique: int | None = None
+) -> list[Line | str]:
+    """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
+
+    `unique`: bytes of the store that it alone needs; None: not known.
+    """
     lines: list[Line | str] = [
         line((title(record), "strong"), "  ", (short(record.id), "muted")),
         line((f"{record.kind} snapshot by {record.author}, {moment(record.created)}", "muted")),
@@ -150,6 +155,11 @@ def snapshot_lines(record: SnapshotRecord, manifest: Snapshot | None) -> list[Li
         lines.append(line(("Apps     ", "muted"), ", ".join(record.applications)))
     lines.append(changes_line(record.changes, "Changed  "))
     lines.append(line(("Stored   ", "muted"), f"{size(record.stored_bytes)} new in the store"))
+    if unique is not None:
+        what = (
+            f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"
+        )
+        lines.append(line(("Unique   ", "muted"), what))
     if manifest is not None:
         lines += _provenance(manifest)
     elif record.warnings:

@@ -31,6 +31,8 @@ CURRENT = "current"
 """Key of the Current State's line."""
 REST = 0.12
 """Seconds that the cursor rests on a snapshot before its manifest is read."""
+SETTLED = 0.6
+"""Seconds that the cursor rests on a snapshot before it is worked out what it alone keeps in the store."""
 SHOWN = 200
 """Changes of the Current State that the detail lists."""
 _RESTORED = re.compile(r"before restore of snapshot ([0-9a-f]{8})")
@@ -128,6 +130,9 @@ class Timeline(Place):
         self._looked_at = 0.0
         self._manifest: Snapshot | None = None
         self._rest: Timer | None = None
+        self._measuring = Aside()
+        self._unique: dict[str, int] = {}
+        """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
         self._ended: frozenset[str] | None = None
 
     def compose(self) -> ComposeResult:
@@ -153,6 +158,7 @@ class Timeline(Place):
     def on_unmount(self) -> None:
         """Nobody waits for a comparison any more."""
         self._aside.stop()
+        self._measuring.stop()
 
     # reading
 
@@ -176,6 +182,8 @@ class Timeline(Place):
         self.load(lambda: self.nuv.services.snapshots.list(instance.id), self._show, group="snapshots")
 
     def _show(self, records: Sequence[SnapshotRecord]) -> None:
+        if [*records] != self._records:
+            self._unique.clear()
         self._records = [*records]
         self._read = True
         known = {record.id for record in records}
@@ -326,6 +334,7 @@ class Timeline(Place):
         self._manifest = None
         self._show_detail()
         self.refresh_bindings()
+        self._measuring.stop()
         if self._rest is not None:
             self._rest.stop()
         self._rest = self.set_timer(REST, self._read_manifest) if self.record else None
@@ -344,6 +353,27 @@ class Timeline(Place):
         if self.record is not None and self.record.id == manifest.id:
             self._manifest = manifest
             self._show_detail(keep=True)
+            if manifest.id not in self._unique:
+                self._rest = self.set_timer(SETTLED, self._measure)
+
+    def _measure(self) -> None:
+        """Work out what the snapshot under the cursor alone keeps in the store."""
+        record = self.record
+        if record is None:
+            return
+        question, identifier = self._measuring.ask(), record.id
+
+        def show(unique: int) -> None:
+            self._unique[identifier] = unique
+            if self.record is not None and self.record.id == identifier:
+                self._show_detail(keep=True)
+
+        self.load(
+            lambda: question.freed_by(self.nuv.services, [identifier]),
+            show,
+            group="unique",
+            failed=lambda error: None,  # given up, or damaged: the figure is left out
+        )
 
     # drawing
 
@@ -365,7 +395,10 @@ class Timeline(Place):
 
     def _show_detail(self, keep: bool = False) -> None:
         record = self.record
-        lines = describe.snapshot_lines(record, self._manifest) if record else self._current_lines()
+        if record is not None:
+            lines = describe.snapshot_lines(record, self._manifest, self._unique.get(record.id))
+        else:
+            lines = self._current_lines()
         self.query_one("#snapshot-detail", DetailPane).show(lines, keep=keep)
 
     def _current_lines(self) -> list[Line | str]:

@@ -2,7 +2,7 @@
 
 Garbage collection holds the store's lock alone (no snapshot is under way), works out anew what the manifests
 reach, and stops at the first thing that it cannot read: nothing is ever taken for absent because it could not be
-listed. It first writes what is still needed of half-empty packs into new ones, with an index that lists all that
+listed. It first writes what is still needed of half-empty and of many small packs into new ones, with an index that lists all that
 stays, and only then removes old indexes and old packs. A crash at any point leaves every snapshot readable.
 
 Repair makes the indexes again from the packs. What is damaged moves to `objects/quarantine`, after its sound
@@ -41,6 +41,8 @@ from nuvtui.store.store import Store
 
 WASTE = 0.25
 """A pack of which a larger part than this is no longer needed is written anew."""
+SMALL, MANY = 1 << 20, 64
+"""Packs of less than SMALL bytes are put together where there are MANY: every snapshot leaves at least one."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,7 @@ class _Plan:
     empty: dict[bytes, int]
     """Packs that no snapshot needs anything of."""
     sparse: dict[bytes, tuple[int, int]]
-    """Packs to be written anew: size, and bytes of them that are needed, about."""
+    """Packs to be written anew, half empty or small: size, and bytes of them that are needed, about."""
     kept: dict[bytes, int]
     waiting: int
 
@@ -328,15 +330,20 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
             failure.CHECK_HINT,
         )
     plan = _Plan({}, {}, {}, {}, 0)
-    now = time.time()
+    limit = time.time() - grace_seconds
+    small: list[bytes] = []
     for pack, size in present.items():
         used = listed.get(pack, 0.0)
-        if used and used >= size * (1 - WASTE):
+        well_used = used and used >= size * (1 - WASTE)
+        if well_used and size >= SMALL:
             plan.kept[pack] = size
             continue
         with failure.store_errors("Looking at a pack"):
-            young = os.stat(pack_path(store.home.packs, pack)).st_mtime > now - grace_seconds
-        if young:
+            young = os.stat(pack_path(store.home.packs, pack)).st_mtime > limit
+        if well_used:
+            plan.kept[pack] = size
+            small += [] if young else [pack]
+        elif young:
             plan.waiting += not used
             if pack in listed:
                 plan.kept[pack] = size
@@ -346,6 +353,9 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
             plan.empty[pack] = size
         else:
             plan.sparse[pack] = (size, round(used))
+    if len(small) >= MANY:
+        for pack in small:
+            plan.sparse[pack] = (plan.kept.pop(pack), round(listed[pack]))
     return plan
 
 

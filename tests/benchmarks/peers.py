@@ -89,11 +89,11 @@ class Nuvtui(Tool):
         started = subprocess.Popen(
             command, cwd=self.tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        before = set((self.folder / "store" / "tasks").iterdir())
+        before = set((self.folder / "store").glob("tasks/*"))
         most = 0.0
         while started.poll() is None:
-            for task in set((self.folder / "store" / "tasks").iterdir()) - before:
-                with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
+            for task in set((self.folder / "store").glob("tasks/*")) - before:
+                with contextlib.suppress(OSError, ValueError, IndexError, msgspec.DecodeError):
                     pid = msgspec.json.decode((task / "lease").read_bytes())["pid"]
                     status = Path(f"/proc/{pid}/status").read_text()
                     most = max(most, int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6)

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model.snapshot import Snapshot, TablePart
-from nuvtui.store import trees
+from nuvtui.store import maintain, trees
 from nuvtui.store.check import check
 from nuvtui.store.index import IndexFile
 from nuvtui.store.maintain import gc, info, repair, unique_bytes
@@ -252,6 +252,25 @@ def test_gc_takes_a_half_needed_pack_apart(store: Store, tmp_path: Path) -> None
     (big / "waste").write_bytes(random.Random(4).randbytes(90_000))
     take(store, big, tmp_path / "cache-big", "5" * 16)
     assert len(content_of(store, "5" * 16)["waste"]) == 90_000
+
+
+def test_gc_puts_many_small_packs_together(store: Store, tmp_path: Path) -> None:
+    ids = [f"{number:016x}" for number in range(0x100, 0x100 + maintain.MANY)]
+    place = tmp_path / "small"
+    (place / "folder").mkdir(parents=True)
+    for item in ids:
+        (place / "folder" / item).write_bytes(random.Random(item).randbytes(300))
+        take(store, place, tmp_path / "small-cache", item)
+    truth = {item: content_of(store, item) for item in [FIRST, SECOND, *ids]}
+    assert len(store.present_packs()) > maintain.MANY
+    # Within the grace period nothing is touched.
+    assert gc(store, False, 3600, QUIET).rewritten_packs == 0
+    assert gc(store, True, 0, QUIET).rewritten_packs > maintain.MANY
+    gc(store, False, 0, QUIET)
+    assert len(store.present_packs()) == 1
+    assert {item: content_of(store, item) for item in truth} == truth
+    assert_sound(store)
+    assert gc(store, False, 0, QUIET).rewritten_packs == 0
 
 
 def test_gc_trusts_no_stat_cache_of_before(

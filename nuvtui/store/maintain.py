@@ -2,8 +2,9 @@
 
 Garbage collection holds the store's lock alone (no snapshot is under way), works out anew what the manifests
 reach, and stops at the first thing that it cannot read: nothing is ever taken for absent because it could not be
-listed. It first writes what is still needed of half-empty and of many small packs into new ones, with an index that lists all that
-stays, and only then removes old indexes and old packs. A crash at any point leaves every snapshot readable.
+listed. It first writes what is still needed of half-empty and of many small packs into new ones, with an index that
+lists all that stays, and only then removes old indexes and old packs. A crash at any point leaves every snapshot
+readable.
 
 Repair makes the indexes again from the packs. What is damaged moves to `objects/quarantine`, after its sound
 objects were copied; nothing but unfinished temporaries is deleted.
@@ -311,6 +312,9 @@ class _Plan:
 def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Reporter) -> _Plan:
     present = store.present_packs()
     listed: dict[bytes, float] = {}
+    """Bytes that are needed, by pack."""
+    held: dict[bytes, float] = {}
+    """Bytes of all objects, by pack."""
     lost = set(needed)
     for file in store.index.files:
         reporter.check()
@@ -318,9 +322,11 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
         for pack, _ in file.packs:
             listed.setdefault(pack, 0.0)
         for item, number, _, length in file.entries():
+            block = blocks[number]
+            share = length * block.stored / max(1, block.raw)
+            held[block.pack] = held.get(block.pack, 0.0) + share
             if item in needed:
-                block = blocks[number]
-                listed[block.pack] += length * block.stored / max(1, block.raw)
+                listed[block.pack] += share
                 if block.offset + block.stored <= present.get(block.pack, 0):
                     lost.discard(item)
     if lost:
@@ -334,7 +340,7 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
     small: list[bytes] = []
     for pack, size in present.items():
         used = listed.get(pack, 0.0)
-        well_used = used and used >= size * (1 - WASTE)
+        well_used = used and used >= held[pack] * (1 - WASTE)
         if well_used and size >= SMALL:
             plan.kept[pack] = size
             continue
@@ -342,7 +348,8 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
             young = os.stat(pack_path(store.home.packs, pack)).st_mtime > limit
         if well_used:
             plan.kept[pack] = size
-            small += [] if young else [pack]
+            if not young:
+                small.append(pack)
         elif young:
             plan.waiting += not used
             if pack in listed:

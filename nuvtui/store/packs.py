@@ -363,11 +363,13 @@ def rewrite(
     payload: Callable[[Block], bytes],
     out: PackWriter,
 ) -> None:
-    """Write to `out` those objects of `blocks` that `keep` wants: where it wants all, the block as it is.
+    """Write to `out` those objects of `blocks` that `keep` wants: where it wants all of a large block, as it is.
 
-    Every object of a block that is taken apart is checked against its id. Raises StoreError where one is
-    damaged.
+    What is left of others, and small ones, go into blocks together. Every object of a block that is taken apart is
+    checked against its id. Raises StoreError where one is damaged.
     """
+    together: list[tuple[bytes, bytes]] = []
+    gathered = 0
     for block, objects in blocks:
         wanted = [keep(item) for item, _ in objects]
         if not any(wanted):
@@ -387,7 +389,13 @@ def rewrite(
                     raise failure.damaged(item, f"in pack {block.pack.hex()[:16]}")
                 kept.append((item, data))
             offset += length
-        if all(wanted):
+        if all(wanted) and block.raw >= TREE_GROUP:
             out.add_payload(block.codec, block.raw, stored, objects)
-        else:
-            out.add(kept)
+            continue
+        together += kept
+        gathered += sum(len(data) for _, data in kept)
+        if gathered >= TREE_GROUP:
+            out.add(together)
+            together, gathered = [], 0
+    if together:
+        out.add(together)

@@ -24,6 +24,8 @@ from nuvtui.store.store import Store
 from tests.benchmarks.peers import CACHE, Nuvtui, build_tree, look, rest, timed, write_figures
 from tests.support.cli import NUVTUI
 
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+
 BIG = 4 << 30
 PIECE = 8 << 20
 PART = BIG // 100
@@ -67,7 +69,6 @@ def median(subject: Nuvtui, *words: str, change: Path | None = None) -> float:
     return statistics.median(found)
 
 
-@pytest.mark.bench
 def test_a_big_file(subject: Nuvtui) -> None:
     path = subject.tree / "big.bin"
     with open(path, "wb") as file:
@@ -106,7 +107,6 @@ def test_a_big_file(subject: Nuvtui) -> None:
     note(f"A file of {BIG / 2**30:.0f} GiB", figures)
 
 
-@pytest.mark.bench
 def test_a_million_files(subject: Nuvtui) -> None:
     def make(first: int, last: int) -> None:
         for number in range(first, last):
@@ -149,7 +149,6 @@ def newest(subject: Nuvtui) -> str:
     return max(manifests, key=lambda file: file.stat().st_mtime_ns).stem
 
 
-@pytest.mark.bench
 def test_ten_thousand_snapshots(subject: Nuvtui, package_index: dict[str, str]) -> None:
     shutil.rmtree(subject.tree)
     subprocess.run(["cp", "-a", build_tree(), subject.tree], check=True)
@@ -197,7 +196,6 @@ def multiply(home: Home, snapshot_id: str) -> None:
             transaction.snapshots.put(summarise(more))
 
 
-@pytest.mark.bench
 def test_many_targets(subject: Nuvtui, package_index: dict[str, str]) -> None:
     shutil.rmtree(subject.tree)
     subprocess.run(["cp", "-a", build_tree(), subject.tree], check=True)

@@ -15,12 +15,13 @@ import pytest
 
 from tests.benchmarks.peers import PACKAGES, TOOLS, Nuvtui, build_tree, look, rest, timed, write_figures
 
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+
 RUNS = 3
 AGAIN = 3
 """So many times in a run a snapshot of nothing new is taken."""
 
 
-@pytest.mark.bench
 def test_store_beside_its_peers(tmp_path: Path, package_index: dict[str, str]) -> None:
     source = build_tree()
     figures: dict[str, dict[str, list[float]]] = {}

@@ -32,7 +32,8 @@ def program() -> NoReturn:
         code = end.code
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+            if stream is not None:  # closed by whoever started us
+                stream.flush()
     os._exit(code if isinstance(code, int) else 1)
 
 

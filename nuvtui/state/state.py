@@ -163,11 +163,12 @@ class State:
     def _settle(self, write: bool = True) -> codec.Whole:
         """A whole state of this version: recovered or migrated where need be. Under the lock."""
         try:
-            seen = self._known()
-            if seen is not None:
-                whole = codec.Whole(seen.data, seen.meta, codec.raw(seen.data))
+            data = self._file.read()[0]
+            seen = _seen.get(self._file.path)
+            if seen is not None and seen.data == data:
+                whole = codec.Whole(data, seen.meta, codec.raw(data))  # verified when it was read before
             else:
-                whole = codec.load(self._file.read()[0])
+                whole = codec.load(data)
         except FileNotFoundError:
             if not self._file.generations():
                 raise NuvError(

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from nuvtui.reporter import Reporter, Silent
 from nuvtui.store.statcache import StatCache
 
 FROM = 8192
@@ -22,6 +23,7 @@ MOST = 3
 PARTS = 24
 """Into about so many parts the workspace is divided."""
 
+_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _OFFSET = struct.Struct(">Q")
 
 
@@ -55,8 +57,11 @@ def parts(cache: StatCache) -> list[Part]:
 class Helpers:
     """The helpers of one scan; `close` ends them."""
 
-    def __init__(self, found: Sequence[Part], same: Callable[[Part], bool]) -> None:
-        """`same` says, in a process of its own, whether a part is as the cache has it."""
+    def __init__(self, found: Sequence[Part], workspace: int, same: Callable[[Part, Reporter], bool]) -> None:
+        """`same` says, in a process of its own, whether a part is as the cache has it.
+
+        Of all open files it has the descriptor `workspace` only; it calls `check` of the reporter that it is given.
+        """
         self._same: set[int] = set()
         self._pids: list[int] = []
         self._pipe = -1
@@ -64,17 +69,23 @@ class Helpers:
         if count < 1 or not _may_copy():
             return
         self._pipe, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        scanner = os.getpid()
+        # A signal is for the scan, not for a helper that does not yet know what it is.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             os.set_blocking(writing, True)
             backwards = found[::-1]
             for number in range(count):
                 pid = os.fork()
                 if not pid:
-                    _help(backwards[number::count], same, writing)
+                    _help(
+                        backwards[number::count], lambda part: same(part, _Watch(scanner)), writing, workspace
+                    )
                 self._pids.append(pid)
         except OSError:
             pass  # too many processes, no memory: the scan does it alone
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(writing)
 
     def same(self, offset: int) -> bool:
@@ -106,15 +117,29 @@ def _may_copy() -> bool:
     return threading.active_count() <= 2 and len(os.listdir("/proc/self/task")) <= 2
 
 
-def _help(found: Sequence[Part], same: Callable[[Part], bool], writing: int) -> None:
-    """What a helper does: look, say, end. Does not return."""
+class _Watch(Silent):
+    """Ends a helper whose scanner is gone."""
+
+    def __init__(self, scanner: int) -> None:
+        self._scanner = scanner
+
+    def check(self) -> None:
+        if os.getppid() != self._scanner:
+            os._exit(0)
+
+
+def _help(found: Sequence[Part], same: Callable[[Part], bool], writing: int, workspace: int) -> None:
+    """What a helper does: let go of everything, look, say, end. Does not return."""
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # Locks that the scanner holds end with it, and so does the pipe: a helper must not keep them open.
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) not in (writing, workspace):
+                with contextlib.suppress(OSError):
+                    os.close(int(name))
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        scanner = os.getppid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         for part in found:
-            if os.getppid() != scanner:
-                break
             if same(part):
                 os.write(writing, _OFFSET.pack(part.offset))
     finally:

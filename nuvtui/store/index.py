@@ -151,7 +151,8 @@ class IndexFile:
 
     def pack_of(self, position: int) -> bytes:
         """The pack that holds the object at `position`."""
-        number = int.from_bytes(self._map[self._record_base + position * RECORD.size :][:4], "big")
+        at = self._record_base + position * RECORD.size
+        number = int.from_bytes(self._map[at : at + 4], "big")
         return self.block(number).pack
 
     def blocks(self) -> list[Block]:

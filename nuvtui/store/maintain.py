@@ -360,7 +360,9 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
             plan.empty[pack] = size
         else:
             plan.sparse[pack] = (size, round(used))
-    if len(small) >= MANY:
+    room = os.statvfs(store.home.packs)
+    # Putting them together frees next to nothing: it must not be what a full disk has no space for.
+    if len(small) >= MANY and 4 * sum(plan.kept[pack] for pack in small) < room.f_bavail * room.f_frsize:
         for pack in small:
             plan.sparse[pack] = (plan.kept.pop(pack), round(listed[pack]))
     return plan
@@ -370,8 +372,10 @@ def _carry_out(store: Store, plan: _Plan, needed: set[bytes], reporter: Reporter
     _unlink_packs(store, plan.orphans)  # first: it needs no space, which may be what is lacking
     if not plan.empty and not plan.sparse:
         return plan.report(dry_run=False)
-    old = list(store.index.files)
     out = PackWriter(store.home.packs, store.object_mode)
+    if plan.empty and plan.sparse:  # the same holds for these: first what only frees
+        _switch(store, {**plan.kept, **{pack: size for pack, (size, _) in plan.sparse.items()}}, out)
+        _unlink_packs(store, plan.empty)
     try:
         written: set[bytes] = set()
 
@@ -395,23 +399,25 @@ def _carry_out(store: Store, plan: _Plan, needed: set[bytes], reporter: Reporter
             rewrite([(view.block, view.objects) for view in views], keep, file.payload, out)
         out.finish()
         out.publish()
-        data = _index_of(
-            [(pack, size) for pack, size in plan.kept.items()],
-            old,
-            lambda block: block.pack in plan.kept,
-            out,
-        )
-        store.new_generation()
-        index.write(store.home.index, data, store.object_mode)
+        _switch(store, plan.kept, out)
     finally:
         out.discard()
-    with failure.store_errors("Removing old indexes"):
-        for file_ in old:
-            os.unlink(store.home.index / file_.name)
-        atomic.fsync_folder(store.home.index)
-    _unlink_packs(store, [*plan.empty, *plan.sparse])
+    _unlink_packs(store, plan.sparse if plan.sparse else plan.empty)
     store.forget()
     return plan.report(dry_run=False)
+
+
+def _switch(store: Store, kept: dict[bytes, int], out: PackWriter) -> None:
+    """Put one index of the packs `kept` (with their sizes) and of what `out` wrote in place of all that are there."""
+    old = list(store.index.files)
+    data = _index_of(list(kept.items()), old, lambda block: block.pack in kept, out)
+    store.new_generation()
+    index.write(store.home.index, data, store.object_mode)
+    with failure.store_errors("Removing old indexes"):
+        for file in old:
+            os.unlink(store.home.index / file.name)
+        atomic.fsync_folder(store.home.index)
+    store.index.refresh()
 
 
 def _index_of(

@@ -33,7 +33,7 @@ from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Warning
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.paths import DOT
-from nuvtui.reporter import Reporter, Silent
+from nuvtui.reporter import Reporter
 from nuvtui.store import helpers
 from nuvtui.store.helpers import Helpers, Part
 from nuvtui.store.statcache import PIECE, CacheWriter, Record, StatCache, entries
@@ -206,17 +206,17 @@ class _Scanner:
             found = helpers.parts(self.old)
             self.parts = {part.offset: part for part in found}
             if found:
-                self.helpers = Helpers(found, lambda part: self._same(descriptor, part))
+                self.helpers = Helpers(found, descriptor, lambda *given: self._same(descriptor, *given))
         try:
             return self.folder(descriptor, b"", self.old.root, 0)
         finally:
             if self.helpers is not None:
                 self.helpers.close()
 
-    def _same(self, workspace: int, part: Part) -> bool:
+    def _same(self, workspace: int, part: Part, reporter: Reporter) -> bool:
         """In a helper: True where a folder and all below it are as the cache has them."""
         self.helping = True
-        self.reporter = Silent()
+        self.reporter = reporter
         names = part.path.split(b"/")
         with contextlib.ExitStack() as stack, contextlib.suppress(_DiffersError, OSError):
             for name in names:

@@ -211,12 +211,15 @@ class Store:
                         found[bytes.fromhex(entry.name.removesuffix(SUFFIX))] = entry.stat().st_size
         return found
 
-    def missing_packs(self) -> set[bytes]:
-        """Packs that an index lists and that are not there. Raises StoreError."""
-        with failure.store_errors("Listing the packs"):
-            there = set(os.listdir(self.home.packs))
+    def lost_packs(self) -> set[bytes]:
+        """Packs that an index lists and that are not there in full length. Raises StoreError."""
+        with failure.store_errors("Listing the packs"), os.scandir(self.home.packs) as entries:
+            sizes = {entry.name: entry.stat().st_size for entry in entries}
         return {
-            pack for file in self.index.files for pack, _ in file.packs if pack.hex() + SUFFIX not in there
+            pack
+            for file in self.index.files
+            for pack, size in file.packs
+            if sizes.get(pack.hex() + SUFFIX) != size
         }
 
     def locate(self, object_id: bytes) -> Location:

@@ -58,7 +58,7 @@ class Writer:
         store.index.refresh()
         self._listed = [file.name for file in store.index.files]
         """The indexes that this session has looked into: nothing in them was added again."""
-        self._gone = store.missing_packs()
+        self._gone = store.lost_packs()
         self._seen: set[bytes] = set()
         self._group: _Group | None = None
         self._trees: list[tuple[bytes, bytes]] = []
@@ -84,7 +84,7 @@ class Writer:
 
     @property
     def whole(self) -> bool:
-        """True where every pack that the indexes list is there."""
+        """True where every pack that the indexes list is there in full length."""
         return not self._gone
 
     @property

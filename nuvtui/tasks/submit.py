@@ -47,7 +47,7 @@ def submit(home: Home, task: Request, *, worker: Sequence[str] | None = None) ->
             "Check free space and permissions of the store.",
         ) from error
     try:
-        if worker is None and _single_threaded():
+        if worker is None and _may_copy():
             pid, wait = _copy(folder)
         else:
             pid, wait = _start(folder, worker or WORKER)
@@ -107,17 +107,19 @@ def _open_log(folder: Path) -> int:
     return os.open(folder / files.WORKER_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-def _single_threaded() -> bool:
-    """True where this process has one thread, those of libraries included: then it can be copied safely."""
-    return len(os.listdir("/proc/self/task")) == 1
+def _may_copy() -> bool:
+    """True where this process can be copied safely.
+
+    It has one thread, those of libraries included, and imports nothing from the folder that it happens to be in.
+    """
+    return len(os.listdir("/proc/self/task")) == 1 and not {"", str(Path.cwd())}.intersection(sys.path)
 
 
 def _copy(folder: Path) -> tuple[int, Callable[[], object]]:
     """Start the worker as a copy of this process; its process id, and what waits for its end. Raises OSError."""
     log = _open_log(folder)
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         # Ctrl+C is for us, not for a worker that has not yet left our process group.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -136,9 +138,13 @@ def _be_worker(folder: Path, log: int, mask: set[int]) -> NoReturn:
     code = 1
     try:
         os.setsid()
+        # Whoever started us may have closed some of these: ours must not lie where they belong.
         null = os.open(os.devnull, os.O_RDONLY)
+        null, log = (fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3) for number in (null, log))
         for number, target in enumerate((null, log, log)):
             os.dup2(target, number)
+        sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  # a descriptor
+        sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
         for name in os.listdir("/proc/self/fd"):
             # What Python opened is closed on exec; the rest came from outside, somebody may wait for its end.
             with contextlib.suppress(OSError):
@@ -153,9 +159,14 @@ def _be_worker(folder: Path, log: int, mask: set[int]) -> NoReturn:
         traceback.print_exc()
     finally:
         with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
         os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started us
+            stream.flush()
 
 
 def _start(folder: Path, worker: Sequence[str]) -> tuple[int, Callable[[], object]]:

@@ -82,7 +82,8 @@ def _work(folder: Path, reporter: TaskReporter, open_services: Callable[[Setting
         reporter.finish(status="completed", result=msgspec.to_builtins(result))
         return 0
     except BaseException as error:  # whatever it was: a task has a last word
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         if isinstance(error, Cancelled):
             reporter.finish(status="cancelled")
             return int(error.exit_code)

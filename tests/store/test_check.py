@@ -1,5 +1,6 @@
 """Damage anywhere in the store is named, with what suffers; gc and repair take nothing that is needed."""
 
+import errno
 import os
 import random
 import shutil
@@ -13,7 +14,7 @@ from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model.snapshot import Snapshot, TablePart
-from nuvtui.store import maintain, trees
+from nuvtui.store import maintain, packs, trees
 from nuvtui.store.check import check
 from nuvtui.store.index import IndexFile
 from nuvtui.store.maintain import gc, info, repair, unique_bytes
@@ -252,6 +253,50 @@ def test_gc_takes_a_half_needed_pack_apart(store: Store, tmp_path: Path) -> None
     (big / "waste").write_bytes(random.Random(4).randbytes(90_000))
     take(store, big, tmp_path / "cache-big", "5" * 16)
     assert len(content_of(store, "5" * 16)["waste"]) == 90_000
+
+
+def test_a_truncated_pack_is_made_good_by_the_next_snapshot(store: Store, tmp_path: Path) -> None:
+    truth = content_of(store, FIRST)
+    for pack in store.home.packs.iterdir():
+        pack.chmod(0o600)
+        with open(pack, "r+b") as file:
+            file.truncate(pack.stat().st_size // 2)
+    place = tmp_path / "again"
+    place.mkdir()
+    for name, data in truth.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(data)
+    take(Store(store.home), place, tmp_path / "cache", "3" * 16)
+    assert content_of(Store(store.home), "3" * 16) == truth
+
+
+def test_gc_frees_on_a_full_disk(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is to be written anew does not stand in the way of what only comes free."""
+    half = tmp_path / "half"
+    half.mkdir()
+    for name in ("needed", "waste"):
+        (half / name).write_bytes(random.Random(name).randbytes(50_000))
+    take(store, half, tmp_path / "half-cache", "3" * 16)
+    (half / "waste").unlink()
+    take(store, half, tmp_path / "half-cache", "4" * 16)
+    truth = {item: content_of(store, item) for item in (FIRST, "4" * 16)}
+    delete(store, SECOND, "3" * 16)
+    assert gc(store, True, 0, QUIET).rewritten_packs == 1
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = len(store.present_packs())
+    with monkeypatch.context() as patch:
+        patch.setattr(packs.PackWriter, "add_payload", full)
+        with pytest.raises((StoreError, OSError)):
+            gc(store, False, 0, QUIET)
+    assert len(store.present_packs()) < before
+    fresh = Store(store.home)
+    assert {item: content_of(fresh, item) for item in truth} == truth
+    gc(fresh, False, 0, QUIET)
+    assert {item: content_of(fresh, item) for item in truth} == truth
+    assert_sound(fresh)
 
 
 def test_gc_puts_many_small_packs_together(store: Store, tmp_path: Path) -> None:

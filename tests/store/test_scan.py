@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
+from nuvtui.atomic import locked
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.paths import Home
@@ -30,6 +33,7 @@ from nuvtui.store.statcache import PIECE, CacheWriter, StatCache
 from nuvtui.store.store import Store
 from nuvtui.store.writer import WHOLE
 from tests.store.helpers import QUIET, assert_sound, look, new_store, picture, restore, take
+from tests.support.waiting import wait_until
 
 OLD_TIME = 1_600_000_000_123_456_789
 
@@ -724,6 +728,44 @@ def test_helpers_overlook_nothing(
         plain.warnings,
     )
     assert snapshot.files.root == plain.root.hex()
+
+
+KILLED = """
+import os, sys, time
+from pathlib import Path
+from nuvtui import atomic
+from nuvtui.store import helpers
+
+lock, ready = Path(sys.argv[1]), Path(sys.argv[2])
+helpers._may_copy = lambda: True
+
+def same(part, reporter):
+    for _ in range(20000):
+        reporter.check()
+        time.sleep(0.001)
+    return True
+
+with atomic.locked(lock):
+    found = helpers.Helpers([helpers.Part(b"x", 1)], os.open("/", os.O_RDONLY), same)
+    ready.write_text(str(found._pids[0]))
+    time.sleep(60)
+"""
+
+
+def test_a_helper_keeps_nothing_and_ends_with_its_scanner(tmp_path: Path) -> None:
+    lock, ready = tmp_path / "lock", tmp_path / "ready"
+    scanner = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(lock), str(ready)],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(helpers.__file__).parents[2])},
+    )
+    helper = int(wait_until(lambda: ready.exists() and ready.read_text(), "the helper"))
+    wait_until(lambda: len(os.listdir(f"/proc/{helper}/fd")) <= 3, "the helper without our files")
+    scanner.kill()
+    assert scanner.communicate(timeout=30)[0] == b""  # nobody else holds the pipe
+    with locked(lock, timeout=0):
+        pass
+    wait_until(lambda: not Path(f"/proc/{helper}").exists(), "the end of the helper")
 
 
 def test_hard_links_made_and_cut_are_seen(

@@ -381,8 +381,17 @@ def test_an_unchanged_database_is_not_opened_again(
         parts, _ = capture.capture(tables, [], writer, home.tmp, Silent(), home.cache / "memory")
         writer.commit()
         assert all(writer.has(bytes.fromhex(chunk)) for chunk in parts[0].content)
-    (home.cache / "memory").write_bytes(b"{")
-    assert take(tables, store, home)[0].rows == 1
+    whole = (home.cache / "memory").read_bytes()
+    for damaged in (
+        b"",
+        b"{",
+        whole[:-1],
+        whole.replace(b'"rows":1', b'"rows":7'),
+        whole[:40] + b"\xff" + whole[41:],
+    ):
+        (home.cache / "memory").write_bytes(damaged)
+        assert take(tables, store, home)[0].rows == 1
+        assert capture.describe(tables, [], home.cache / "memory")[0].rows == 1
 
 
 def forbidden(*_: object) -> None:

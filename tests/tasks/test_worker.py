@@ -257,7 +257,7 @@ def test_a_command_line_copies_itself_and_its_copy_lets_go_of_everything(home: H
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as pipe:
         started = subprocess.Popen(
-            [sys.executable, "-c", COPY, str(home.root)],
+            [sys.executable, "-P", "-c", COPY, str(home.root)],
             stdout=subprocess.PIPE,
             pass_fds=(writing,),
             env=environment(),
@@ -281,3 +281,20 @@ def test_a_command_line_copies_itself_and_its_copy_lets_go_of_everything(home: H
             assert log.split()[-2:] == ["True", "/"]
         finally:
             lease.kill(own)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_not_keep_a_task_from_its_end(home: Home, closed: str) -> None:
+    code = (
+        "import sys; from pathlib import Path; from nuvtui.tasks.submit import submit; "
+        "from nuvtui.tasks.request import Request; from nuvtui.paths import Home; "
+        "submit(Home(Path(sys.argv[1])), Request(kind='no such operation', arguments={}, title='', user='a'))"
+    )
+    # -P: as the program is started, whose own copy is its worker.
+    command = ["sh", "-c", f'"$0" -P -c "$1" "$2" {closed}', sys.executable, code, str(home.root)]
+    subprocess.run(command, env=environment(), check=True, timeout=60, cwd=home.root.parent)
+    (folder,) = home.tasks.iterdir()
+    view = ended(home, folder.name)
+    assert view.error is not None
+    assert "no such operation" in f"{view.error.title} {view.error.message}", worker_log(home, folder.name)
+    assert "Traceback" in worker_log(home, folder.name)

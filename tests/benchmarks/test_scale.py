@@ -125,8 +125,8 @@ def test_a_million_files(subject: Nuvtui) -> None:
         subject.prepare()
         rest()
         # What is measured is nuvtui, not how fast this disk finds a million small files.
-        figures[f"{part * A_FOLDER:,} files: read once, s"] = timed(
-            lambda: subject.run("tar", "-cf", "-", ".")
+        figures[f"{part * A_FOLDER:,} files: read by `tar`, s"] = timed(
+            lambda: subject.run("sh", "-c", "tar -cf - . | cat")  # to /dev/null itself it reads nothing
         )
         figures[f"{part * A_FOLDER:,} files: first snapshot, s"] = timed(subject.save)
         figures[f"{part * A_FOLDER:,} files: find -printf, s"] = look(subject.tree)

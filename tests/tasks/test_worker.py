@@ -261,6 +261,7 @@ def test_a_command_line_copies_itself_and_its_copy_lets_go_of_everything(home: H
             stdout=subprocess.PIPE,
             pass_fds=(writing,),
             env=environment(),
+            cwd=home.root.parent,
             text=True,
         )
         os.close(writing)

@@ -144,9 +144,14 @@ def test_a_million_files(subject: Nuvtui) -> None:
 
 
 def newest(subject: Nuvtui) -> str:
-    """Id of the newest snapshot."""
-    manifests = (subject.folder / "store" / "snapshots").iterdir()
-    return max(manifests, key=lambda file: file.stat().st_mtime_ns).stem
+    """Id of the newest snapshot of the tree."""
+    done = subprocess.run(
+        [NUVTUI, "--home", subject.folder / "store", "snapshots", "list", "-f", "json"],
+        cwd=subject.tree,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return str(json.loads(done.stdout)[0]["id"])
 
 
 def test_ten_thousand_snapshots(subject: Nuvtui, package_index: dict[str, str]) -> None:

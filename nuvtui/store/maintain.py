@@ -27,6 +27,7 @@ from nuvtui.reporter import Reporter
 from nuvtui.store import failure, index, trees
 from nuvtui.store.index import IndexSet
 from nuvtui.store.packs import (
+    OBJECT,
     RECORD,
     Block,
     BlockView,
@@ -172,9 +173,9 @@ def _own(store: Store, snapshot: Snapshot, owners: dict[bytes, str | None]) -> N
 
 
 def _stored(store: Store, item: bytes) -> float:
-    """An object's share of its block, in bytes of the pack."""
+    """An object's share of its block and its line in the block's table, in bytes of the pack."""
     found = store.locate(item)
-    return found.length * found.block.stored / max(1, found.block.raw)
+    return found.length * found.block.stored / max(1, found.block.raw) + OBJECT.size
 
 
 def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:

@@ -70,6 +70,11 @@ def size(count: int | None) -> str:
     raise AssertionError
 
 
+def counted(number: int, what: str) -> str:
+    """`1 snapshot`, `2 snapshots`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def moment(text: str | None) -> str:
     """A time for people, in the local zone."""
     if not text:

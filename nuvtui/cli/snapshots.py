@@ -8,7 +8,7 @@ import msgspec
 
 from nuvtui import sanitise
 from nuvtui.cli.common import CURRENT, Scope, confirm, detachable, formatted, run_task, scoped
-from nuvtui.cli.output import emit, moment, pairs, say, size
+from nuvtui.cli.output import counted, emit, moment, pairs, say, size
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.snapshot import SnapshotRecord
@@ -379,7 +379,7 @@ def delete(
     if form == "tabulated" and (dry_run or filtered):
         for r in records:
             say(f"{short(r.id)}  {moment(r.created)}  {r.name or r.cause or r.kind}")
-        names = f"{len(records)} snapshots" if filtered else names
+        names = counted(len(records), "snapshot") if filtered else names
     if dry_run or not records:
         emit({"deleted": [], "would_delete": ids, "freed_bytes": freed}, form)
         if form == "tabulated":

@@ -4,7 +4,7 @@ import click
 
 from nuvtui import sanitise
 from nuvtui.cli.common import detachable, formatted, run_task, services
-from nuvtui.cli.output import emit, pairs, say, size
+from nuvtui.cli.output import counted, emit, pairs, say, size
 from nuvtui.errors import Exit
 from nuvtui.model.names import short
 
@@ -75,7 +75,7 @@ def check(ctx: click.Context, read_data: bool, wait: bool, form: str) -> None:
                 print(sanitise.line(f"  affects snapshot {snapshot}"))
             for path in problem["paths"]:
                 print(sanitise.line(f"  affects {path}"))
-        say(f"{len(problems)} problems." if problems else "The store is in order.")
+        say(f"{counted(len(problems), 'problem')}." if problems else "The store is in order.")
     if problems:
         raise click.exceptions.Exit(Exit.FAILED)
 
@@ -112,10 +112,23 @@ def repair(ctx: click.Context, dry_run: bool, wait: bool, form: str) -> None:
     if result is not None:
         emit(result, form)
         if form == "tabulated":
-            state = result["state"]
+            found, state = result["store"], result["state"]
             would = "would be " if dry_run else ""
             say(
-                f"{len(state['snapshots_added'])} snapshots {would}listed again, "
+                f"Index {would}made again from {counted(found['packs'], 'sound pack')} "
+                f"with {counted(found['objects'], 'object')}."
+            )
+            for pack in found["damaged_packs"]:
+                print(f"pack {pack[:16]}: {would}moved to the quarantine")
+            for snapshot in found["damaged_snapshots"]:
+                print(f"snapshot {snapshot}: its manifest {would}moved to the quarantine")
+            if found["damaged_packs"]:
+                say(
+                    f"{counted(found['rescued_objects'], 'sound object')} {would}rescued from damaged packs, "
+                    f"{counted(found['lost_objects'], 'object')} lost: `nuvtui store check` says what needs them."
+                )
+            say(
+                f"{counted(len(state['snapshots_added']), 'snapshot')} {would}listed again, "
                 f"{len(state['snapshots_dropped'])} without a manifest {would}taken off the list; "
                 f"spaces {would}made: {len(state['spaces'])}, instances {would}made: {len(state['instances'])}."
             )

@@ -54,6 +54,24 @@ def test_repair_sets_a_manifest_that_cannot_be_read_aside_and_says_so(
     assert [s["id"] for s in project.json("snapshots", "list")] == [oldest["id"]]
 
 
+def test_a_dry_run_of_repair_says_what_is_damaged_and_changes_nothing(
+    project: Nuvtui, tmp_path: Path
+) -> None:
+    packs = sorted((tmp_path / "home" / "objects" / "packs").iterdir())
+    pack = packs[0]
+    pack.chmod(0o600)
+    data = bytearray(pack.read_bytes())
+    data[-60] ^= 1
+    pack.write_bytes(data)
+    said = project.run("store", "repair", "--dry-run")
+    assert f"pack {pack.stem[:16]}: would be moved to the quarantine" in said.stdout
+    assert "lost" in said.stderr
+    assert sorted((tmp_path / "home" / "objects" / "packs").iterdir()) == packs
+    checked = project.run("store", "check", "--read-data", code=1)
+    assert f"pack {pack.stem[:16]}" in checked.stdout
+    assert "affects" in checked.stdout
+
+
 def test_doctor_names_a_broken_sign_in(project: Nuvtui, tmp_path: Path) -> None:
     config = tmp_path / "docker"
     config.mkdir()

@@ -10,7 +10,7 @@ import gc
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,6 +19,7 @@ from nuvtui.state.schema import FORMAT, Documents, Tables
 META = "meta"
 HEAD = 256
 """Length of the first line in bytes, its newline included."""
+T = TypeVar("T")
 RawTables = dict[str, dict[str, msgspec.Raw]]
 
 
@@ -91,12 +92,7 @@ def meta(data: bytes) -> Meta:
 
 def tables(data: bytes) -> dict[str, msgspec.Raw]:
     """The tables of verified `data`, each still as JSON: for those who need a few of them."""
-    try:
-        found = _whole_tables.decode(data)
-    except msgspec.DecodeError as error:
-        raise DamagedError(f"is not JSON of tables ({error})") from error
-    found.pop(META, None)
-    return found
+    return _decoded(_whole_tables, data)
 
 
 def typed(data: bytes) -> Tables:
@@ -110,13 +106,7 @@ def typed(data: bytes) -> Tables:
 
 def raw(data: bytes) -> RawTables:
     """The tables of verified `data`, each document still as JSON."""
-    try:
-        with collector_off():
-            tables = _raw.decode(data)
-    except msgspec.DecodeError as error:
-        raise DamagedError(f"is not JSON of tables ({error})") from error
-    tables.pop(META, None)
-    return tables
+    return _decoded(_raw, data)
 
 
 def load(data: bytes) -> Whole:
@@ -126,12 +116,18 @@ def load(data: bytes) -> Whole:
 
 def plain(data: bytes) -> Documents:
     """The tables of verified `data` as plain values, for migrations."""
+    return _decoded(_plain, data)
+
+
+def _decoded(decoder: msgspec.json.Decoder[dict[str, T]], data: bytes) -> dict[str, T]:
+    """The tables by name, without `META`. Raises DamagedError."""
     try:
-        tables = _plain.decode(data)
+        with collector_off():
+            found = decoder.decode(data)
     except msgspec.DecodeError as error:
         raise DamagedError(f"is not JSON of tables ({error})") from error
-    tables.pop(META, None)
-    return tables
+    found.pop(META, None)
+    return found
 
 
 def encode(tables: Mapping[str, Mapping[str, Any]], version: int, generation: int, written: str) -> bytes:

@@ -75,9 +75,8 @@ def build(packs: Sequence[tuple[bytes, int]], blocks: Sequence[Block], entries: 
     body += b"".join([BLOCK_ENTRY.pack(numbers[b.pack], b.offset, b.stored, b.raw, b.codec) for b in blocks])
     body += struct.pack(f">{len(sums)}I", *sums)
     for part in (slice(0, ID), slice(ID, None)):
-        for start in range(
-            0, len(entries), PIECE
-        ):  # piece by piece: a million of them are not doubled in memory
+        # Piece by piece: a million of them are not doubled in memory.
+        for start in range(0, len(entries), PIECE):
             body += b"".join([entry[part] for entry in entries[start : start + PIECE]])
     body += blake3(body).digest()
     return body

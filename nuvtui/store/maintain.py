@@ -101,23 +101,30 @@ class StoreInfo:
 def _content(store: Store, snapshots: Iterable[Snapshot], reporter: Reporter | None = None) -> set[bytes]:
     """Ids of every object that the snapshots need. Raises StoreError at the first that cannot be read."""
     reached: set[bytes] = set()
+    seen: set[bytes] = set()
     for snapshot in snapshots:
         if reporter is not None:
             reporter.check()
-        for table in snapshot.tables:
-            reached.update(bytes.fromhex(text) for text in table.content)
-        stack = [bytes.fromhex(snapshot.files.root)]
-        while stack:
-            tree_id = stack.pop()
-            if tree_id in reached:
-                continue
-            reached.add(tree_id)
-            for entry in store.tree(tree_id):
-                if entry.kind != FOLDER:
-                    reached.update(entry.content)
-                elif entry.content[0] not in reached:
-                    stack.append(entry.content[0])
+        reached.update(_objects(store, snapshot, seen))
     return reached
+
+
+def _objects(store: Store, snapshot: Snapshot, seen: set[bytes]) -> Iterator[bytes]:
+    """Ids of the objects that `snapshot` needs, but for trees in `seen` and what is below; its trees are added there."""
+    for table in snapshot.tables:
+        yield from (bytes.fromhex(text) for text in table.content)
+    stack = [bytes.fromhex(snapshot.files.root)]
+    while stack:
+        tree_id = stack.pop()
+        if tree_id in seen:
+            continue
+        seen.add(tree_id)
+        yield tree_id
+        for entry in store.tree(tree_id):
+            if entry.kind == FOLDER:
+                stack += entry.content
+            else:
+                yield from entry.content
 
 
 def _manifests(store: Store) -> Iterator[Snapshot]:
@@ -196,20 +203,7 @@ def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
     for snapshot in rest:
         if not alone:
             break
-        for table in snapshot.tables:
-            alone.difference_update(bytes.fromhex(text) for text in table.content)
-        stack = [bytes.fromhex(snapshot.files.root)]
-        while stack:
-            tree_id = stack.pop()
-            if tree_id in seen:
-                continue
-            seen.add(tree_id)
-            alone.discard(tree_id)
-            for entry in store.tree(tree_id):
-                if entry.kind == FOLDER:
-                    stack += entry.content
-                else:
-                    alone.difference_update(entry.content)
+        alone.difference_update(_objects(store, snapshot, seen))
     return round(sum(_stored(store, item) for item in alone))
 
 

@@ -316,16 +316,6 @@ class PackWriter:
         """Id and size of each pack, in order."""
         return [(pack.id, pack.size) for pack in self._packs]
 
-    def read(self, block: Block) -> bytes:
-        """The objects of a block that this writer wrote, joined. After `finish`."""
-        pack = next(pack for pack in self._packs if pack.id == block.pack)
-        with failure.store_errors("Reading back a pack"):
-            descriptor = os.open(pack.temporary, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return decompress(block, os.pread(descriptor, block.stored, block.offset))
-            finally:
-                os.close(descriptor)
-
     def payload(self, block: Block) -> bytes:
         """The stored payload of a block that this writer wrote. After `finish`."""
         pack = next(pack for pack in self._packs if pack.id == block.pack)

@@ -317,7 +317,7 @@ class _Scanner:
         """True where a folder that looks the same needs no reading; sees to it that its tree is at hand."""
         if not self.reads and not self.helping:
             if not (record.stored and self.trusted):
-                self.writer.put_encoded_tree(record.tree)
+                self.writer.put_tree(record.tree)
             return True
         return record.stored and self.trusted
 
@@ -390,7 +390,7 @@ class _Scanner:
             count += below.count
         out.sort(key=lambda entry: entry.name)
         data = tree_format.encode(out)
-        tree_id = self.writer.put_encoded_tree(data)
+        tree_id = self.writer.put_tree(data)
         if not self.reads:
             stored = stored and has(tree_id)
         plain = plain and not racy and len(self.warnings) == warned
@@ -544,7 +544,7 @@ class _Scanner:
             return None
         entry = _regroup(read[0], 0)
         data = tree_format.encode([entry])
-        tree_id = self.writer.put_encoded_tree(data)
+        tree_id = self.writer.put_tree(data)
         piece = b"ignore\0" + _piece(status)
         record = self.old.record(offset) if offset is not None else None
         look = _Look(parent, path, [], [], piece, offset, record, [], [])

@@ -155,12 +155,8 @@ class Writer:
             self._buffer = bytearray(STREAM)
         return cut_stream(read, self.put, self._buffer)
 
-    def put_tree(self, entries: list[Entry]) -> bytes:
-        """Add a folder's tree object (entries sorted by name); its id."""
-        return self.put_encoded_tree(tree_format.encode(entries))
-
-    def put_encoded_tree(self, data: bytes) -> bytes:
-        """Add a tree object that is encoded already; its id."""
+    def put_tree(self, data: bytes) -> bytes:
+        """Add a folder's tree object (`model.tree.encode`); its id."""
         object_id = blake3(data).digest()
         if not self.has(object_id):
             self._seen.add(object_id)
@@ -194,9 +190,8 @@ class Writer:
                 waiting.append(future)
         self._pending = waiting
         if self._pool is None:
-            from concurrent.futures import (
-                ThreadPoolExecutor,  # here: where nothing is new, nothing is compressed
-            )
+            # Here: where nothing is new, nothing is compressed.
+            from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="nuvtui-pack")
         self._pending.append(self._pool.submit(action, *arguments))
@@ -339,12 +334,8 @@ class TreeOnlyWriter:
             self._buffer = bytearray(STREAM)
         return cut_stream(read, self.put, self._buffer)
 
-    def put_tree(self, entries: list[Entry]) -> bytes:
+    def put_tree(self, data: bytes) -> bytes:
         """The id of a folder's tree object, which is kept in memory where the store does not hold it."""
-        return self.put_encoded_tree(tree_format.encode(entries))
-
-    def put_encoded_tree(self, data: bytes) -> bytes:
-        """As `put_tree`, for a tree object that is encoded already."""
         object_id = blake3(data).digest()
         if not self.has(object_id):
             self.trees[object_id] = data

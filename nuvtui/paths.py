@@ -65,6 +65,11 @@ class Home:
         return self.exports / export
 
     @property
+    def images(self) -> Path:
+        """Images that were made without an engine, and the base images that they stand on: an OCI image layout."""
+        return self.root / "images"
+
+    @property
     def cache(self) -> Path:
         """What can be thrown away: stat caches, tables laid out for reading."""
         return self.root / "cache"
@@ -104,6 +109,10 @@ class Workspace:
 
     def application(self, slug: str) -> Path:
         return self.applications / f"{slug}.yaml"
+
+    def base_pin(self, slug: str) -> Path:
+        """What digest the base image of an application was pinned by."""
+        return self.applications / f"{slug}.lock"
 
     @property
     def tables(self) -> Path:

@@ -23,7 +23,7 @@ def doctor(ctx: click.Context, form: str) -> None:
     findings = [*_terminal(), *_store(opened), *_engine(opened)]
     emit(findings, form)
     if form == "tabulated":
-        marks = {"note": "ok", "warning": "warn", "stop": "bad"}
+        marks = {"note": "ok", "warning": "warn", "push": "warn", "stop": "bad"}
         for finding in findings:
             print(sanitise.line(f"{marks[finding.level]:<5} {finding.subject:<10} {finding.text}"))
             if finding.hint:
@@ -92,16 +92,41 @@ def _state(opened: Services) -> list[Finding]:
 
 
 def _engine(opened: Services) -> list[Finding]:
-    from nuvtui.images import engines, registry
+    """The engine that exports would use, every place where one was looked for, and how it builds."""
+    from nuvtui.images import buildkit, engines
 
-    found = [engines.discover(opened.settings).finding()]
+    discovery = engines.discover(opened.settings, all_answers=True)
+    wanted = opened.settings.engine
+    found = [discovery.finding()]
+    for attempt in discovery.tried if discovery.engine is not None else []:
+        found.append(Finding("note", "engine", f"not at {attempt.where}: {attempt.problem}"))
+    for other in discovery.others:
+        hint = "DOCKER_HOST chooses another engine than the one above."
+        found.append(Finding("note", "engine", f"{other} answers as well", hint))
+    if wanted == "docker" and discovery.engine is None:
+        text = "the setting engine asks for docker, and no engine answers"
+        found.append(Finding("warning", "engine", text, "Settings `engine: auto` and `oci` need no engine."))
+    if discovery.engine is not None and discovery.product.name != "Podman":
+        buildx = buildkit.find()
+        text = f"docker buildx {buildx.version}: builds run in BuildKit"
+        if buildx.problem:
+            text = f"{buildx.problem}: builds run in the engine's classic builder"
+        found.append(Finding("note", "buildx", text))
+    chosen = wanted == "oci" or (wanted == "auto" and discovery.engine is None)
+    text = "built in, needs no engine and no root: always there"
+    found.append(Finding("note", "oci", f"{text}; exports use it" if chosen else text))
+    return [*found, *_registry(opened)]
+
+
+def _registry(opened: Services) -> list[Finding]:
+    from nuvtui.images import registry
+
     target = opened.settings.registry
     try:
         signed = registry.credentials(target.split("/")[0]) is not None
     except NuvError as error:
-        return [*found, Finding("warning", "registry", str(error), error.hint)]
+        return [Finding("warning", "registry", str(error), error.hint)]
     public = registry.is_public(target, opened.settings)
     text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if public else 'private'}"
     hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"
-    found.append(Finding("note" if signed else "warning", "registry", text, hint))
-    return found
+    return [Finding("note" if signed else "warning", "registry", text, hint)]

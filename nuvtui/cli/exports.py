@@ -1,5 +1,6 @@
 """`exports`."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -11,8 +12,9 @@ from nuvtui import clock, sanitise
 from nuvtui.cli.common import Scope, confirm, detachable, formatted, from_snapshot, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say, size
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.export import ExportRecord, ExportSpec
+from nuvtui.model.export import Accepted, ExportRecord, ExportSpec, Verification
 from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.model.stage import StateRef
 
 
 @click.group()
@@ -32,6 +34,17 @@ def exports() -> None:
 @click.option("--push", is_flag=True, help="Push the image to the registry.")
 @click.option("--public-ok", is_flag=True, help="Yes, the image may be public.")
 @click.option("--without-license", is_flag=True, help="Export a licensed application without its licence.")
+@click.option(
+    "--tables", default="", metavar="NAME,…|all", help="Tables that go along as files, under tables/."
+)
+@click.option("--tables-format", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="FINDING=REASON",
+    help="Let a finding of the content guard (its key, or the file) pass; the reason goes into the report.",
+)
+@click.option("--verify", is_flag=True, help="Run the image once it is built: no network, an unknown user.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write an archive as well.")
 @click.option("--dry-run", is_flag=True, help="Show what would be in the image; build nothing.")
 @detachable
@@ -48,16 +61,21 @@ def create(
     push: bool,
     public_ok: bool,
     without_license: bool,
+    tables: str,
+    tables_format: str,
+    accept: tuple[str, ...],
+    verify: bool,
     output: Path | None,
     dry_run: bool,
     wait: bool,
     form: str,
 ) -> None:
     """Export the application APP, from the Current State or (-p) a snapshot."""
+    state = scope.state(snapshot_key)
     spec = ExportSpec(
         application=app,
         instance=scope.instance.id,
-        snapshot=scope.state(snapshot_key).snapshot,
+        snapshot=state.snapshot,
         name=name,
         with_files=with_files,
         engine=engine or scope.services.settings.engine,  # type: ignore[arg-type]
@@ -66,6 +84,10 @@ def create(
         public_ok=public_ok,
         without_license=without_license,
         output=path_to_text(str(output.absolute())) if output else "",
+        verify=verify,
+        tables=_tables(scope, state, tables),
+        tables_format=tables_format,  # type: ignore[arg-type]
+        accepted=[_accepted(text) for text in accept],
     )
     if dry_run:
         _show_plan(scope, spec, form)
@@ -89,6 +111,24 @@ def create(
             _show(record)
 
 
+def _tables(scope: Scope, state: StateRef, names: str) -> list[str]:
+    if names == "all":
+        return [table.name for table in scope.services.tables.list(state)]
+    return [name for name in names.split(",") if name]
+
+
+def _accepted(text: str) -> Accepted:
+    finding, equals, reason = text.partition("=")
+    if not equals or not reason.strip():
+        raise NuvError(
+            f"--accept {text}",
+            "expected FINDING=REASON: what is let pass, and why",
+            "For example --accept notes.txt='a made-up token for the manual'. `--dry-run` lists the findings.",
+            Exit.USAGE,
+        )
+    return Accepted(finding.strip(), reason.strip())
+
+
 def _show_plan(scope: Scope, spec: ExportSpec, form: str) -> None:
     plan = scope.services.exports.plan(spec)
     emit(plan, form)
@@ -97,12 +137,21 @@ def _show_plan(scope: Scope, spec: ExportSpec, form: str) -> None:
             [("Image", plan.image), ("Engine", plan.engine), ("Files", f"{plan.files:,}, {size(plan.bytes)}")]
         )
         for finding in plan.findings:
-            print(sanitise.line(f"{finding.level}: {finding.subject}: {finding.text}"))
+            level = "stops a push" if finding.level == "push" else finding.level
+            print(sanitise.line(f"{level}: {finding.subject}: {finding.text}"))
+            if finding.key:
+                print(sanitise.line(f"  accept it: --accept {shlex.quote(finding.key)}=REASON"))
             if finding.hint:
                 print(sanitise.line(f"  {finding.hint}"))
         for excluded in plan.excluded:
             print(sanitise.line(f"left out: {text_to_path(excluded.what)}: {excluded.reason}"))
-        print("\n" + sanitise.block(plan.dockerfile))
+        print(sanitise.line(f"layers: {', '.join(plan.layers)}"))
+        for path, count in plan.members[:20]:
+            print(sanitise.line(f"in: /{text_to_path(path)}  {size(count)}"))
+        if len(plan.members) > 20:
+            print(f"in: {len(plan.members) - 20:,} more, smaller ones (-f json lists all)")
+        if plan.dockerfile:
+            print("\n" + sanitise.block(plan.dockerfile))
     if any(f.level == "stop" for f in plan.findings):
         raise click.exceptions.Exit(Exit.REFUSED)
 
@@ -122,6 +171,8 @@ def _show(record: ExportRecord) -> None:
                 ("Digest", record.digest),
                 ("Size", size(record.size) if record.size else ""),
                 ("With files", "yes" if record.with_files else "no"),
+                ("Base", record.base_digest),
+                ("Tables", ", ".join(record.tables)),
                 ("Archive", text_to_path(record.archive) if record.archive else ""),
                 ("Created", moment(record.created)),
                 ("Run it", record.run_command),
@@ -133,6 +184,15 @@ def _show(record: ExportRecord) -> None:
         print(sanitise.line(f"left out: {text_to_path(excluded.what)}: {excluded.reason}"))
     for warning in record.warnings:
         print(sanitise.line(f"warning: {warning}"))
+    for finding in record.findings:
+        print(sanitise.line(f"stops a push: {finding.subject}: {finding.text}"))
+    if record.verification is not None:
+        _show_verification(record.verification)
+
+
+def _show_verification(verification: Verification) -> None:
+    for check in verification.checks:
+        print(sanitise.line(f"{check.status}: {check.name}: {check.text}"))
 
 
 @exports.command("list")
@@ -242,6 +302,69 @@ def run_command(scope: Scope, export: str) -> None:
     if not record.run_command or record.status != "completed":
         raise NuvError(f"Export {record.id[:8]} has no image", f"it is {record.status}", "", Exit.REFUSED)
     print(sanitise.line(record.run_command))
+
+
+@exports.command("verify")
+@click.argument("export")
+@click.option("--rebuild", is_flag=True, help="Also build it again from its snapshot, and compare.")
+@detachable
+@formatted
+@scoped
+def verify(scope: Scope, export: str, rebuild: bool, wait: bool, form: str) -> None:
+    """Run the image as strangers will: no network, read-only, an unknown user; compare packages with the lock."""
+    record = scope.services.exports.find(scope.space.id, export)
+    result = run_task(
+        scope.services,
+        "verify",
+        {"export": record.id, "again": rebuild},
+        f"Verify {record.name}",
+        space=scope.space.id,
+        instance=record.instance,
+        subject=record.id,
+        wait=wait,
+    )
+    if result is None:
+        return
+    emit(result, form)
+    verification = msgspec.convert(result, ExportRecord).verification
+    assert verification is not None
+    if form == "tabulated":
+        _show_verification(verification)
+    if not verification.passed:
+        raise click.exceptions.Exit(Exit.FAILED)
+
+
+@exports.command("load")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@detachable
+@formatted
+@scoped
+def load(scope: Scope, file: Path, wait: bool, form: str) -> None:
+    """Read an archive back, into the engine that answers, else into the store."""
+    result = run_task(
+        scope.services,
+        "load",
+        {"space": scope.space.id, "path": path_to_text(str(file.absolute()))},
+        f"Load {file.name}",
+        space=scope.space.id,
+        instance=scope.instance.id,
+        wait=wait,
+    )
+    if result is not None:
+        emit(result, form)
+        if form == "tabulated":
+            for name in result["images"]:
+                print(sanitise.line(name))
+
+
+@exports.command("exclude")
+@click.argument("app")
+@click.argument("path")
+@scoped
+def exclude(scope: Scope, app: str, path: str) -> None:
+    """Leave PATH out of exports of the application APP: it is added to `exclude` in the application's file."""
+    scope.services.exports.exclude(scope.instance.id, app, path)
+    say(f"{path} is left out of exports of {app} from the next snapshot on.")
 
 
 @exports.command("archive")

@@ -11,24 +11,34 @@ import json
 import os
 import re
 import tarfile
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
+import msgspec
+
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images import compare, context, registry, site
+from nuvtui.images import archive, compare, context, registry, site
 from nuvtui.images import reference as references
-from nuvtui.images.engines import EngineInfo, RunResult, ping
-from nuvtui.images.facts import FileFact, ImageFacts, Step
+from nuvtui.images.engines import Built, EngineInfo, RunResult, ping
+from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
+from nuvtui.images.image_config import image_config
+from nuvtui.images.layers import Layer
+from nuvtui.images.layout import LAYER, Layout
+from nuvtui.images.load import Load
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
 from nuvtui.images.registry import Credentials
 from nuvtui.images.stream import Decoder, Message
+from nuvtui.images.transfer import Descriptor
 from nuvtui.images.wire import ConnectionLostError, Endpoint, Exchange, phrase
+from nuvtui.model import export as model
 from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.reporter import Reporter, Silent
 
@@ -53,15 +63,26 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self, endpoint: Endpoint | str, network: str = "", settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint | str,
+        network: str = "",
+        settings: Settings | None = None,
+    ) -> None:
         """`endpoint` or its URL; `network`: network mode of build steps, empty: the engine's default.
 
         `settings`: for the registry that is asked after a push.
         """
         self._settings = settings
+        self._layout: Layout | None = None
+        self._tmp: Path | None = None
         self.endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self.network = network
         self.stall_seconds = STALL_SECONDS
+
+    def keep_in(self, layout: Layout, tmp: Path) -> None:
+        """Remember layers in `layout`, so that none is read again that the engine has; unpack in `tmp`."""
+        self._layout, self._tmp = layout, tmp
 
     def ping(self, timeout: float = 5.0) -> None:
         """Raise NuvError (exit code 6) where the engine does not answer."""
@@ -123,29 +144,135 @@ class DockerEngine:
             raise NuvError(f"{reference} cannot be pulled", "the engine ended the pull without an image")
         return facts
 
-    def build(self, recipe: Recipe, context: Iterable[bytes], tag: str, reporter: Reporter) -> str:
-        """Build `recipe` with `context` (`context.stream`) and tag the image `tag`. Returns its id.
+    def build(
+        self, recipe: Recipe, base: ImageFacts, layers: Sequence[Layer], tag: str, reporter: Reporter
+    ) -> Built:
+        """Run the recipe's install steps on `base`, lay `layers` on top and tag the image.
 
-        The image is tagged only once the engine named its id and what it says of the image agrees with the
-        recipe. Raises Cancelled where the user asked to stop (then nothing is tagged and no container is
-        left), NuvError where the build failed.
+        Layers and configuration are nuvtui's own, handed to the engine as an archive whose id is known before:
+        the engine checks every layer against its digest. An image that it has already is only tagged.
+        Raises Cancelled (then nothing is tagged and no container is left), NuvError where the build failed.
         """
         before = self._tagged(tag)
         build = _Build(recipe, reporter, _proxies(self.endpoint.url))
         try:
-            try:
-                self._run_build(recipe, context, build, reporter)
-                image = build.finish()
-            finally:
-                build.redactor.flush()
-            self._agree(image, recipe)
+            below = [model.Layer("base", diff_id) for diff_id in base.layers]
+            source = base.id
+            if recipe.dockerfile:
+                stepped = self._steps(recipe, build, reporter)
+                if stepped.layers[: len(below)] != base.layers:
+                    raise NuvError(
+                        "The build failed", "what the engine made does not stand on the base image"
+                    )
+                below += [model.Layer("packages", diff_id) for diff_id in stepped.layers[len(below) :]]
+                source = stepped.id
+            made = self._stacked(recipe, base, below, source, layers, reporter)
             reporter.check()
-            self._tag(image, tag)
+            self._tag(made.image, tag)
         except BaseException as error:
             with contextlib.suppress(NuvError):
                 self._undo(build, before, tag, cancelled=isinstance(error, Cancelled))
             raise
-        return image
+        return made
+
+    def _steps(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> ImageFacts:
+        """The image that the install steps lead to."""
+        try:
+            self._run_build(recipe, build, reporter)
+            image = build.finish()
+        finally:
+            build.redactor.flush()
+        facts = self.inspect(image)
+        if facts is None:
+            raise NuvError("The build failed", f"the engine says it made {image}, but does not have it")
+        return facts
+
+    def _stacked(
+        self,
+        recipe: Recipe,
+        base: ImageFacts,
+        below: list[model.Layer],
+        source: str,
+        layers: Sequence[Layer],
+        reporter: Reporter,
+    ) -> Built:
+        """Lay `layers` on the layers `below`, which the image `source` in the engine has."""
+        known = [self._layout.recall(layer.key) if self._layout else None for layer in layers]
+        if all(known):
+            parts = [
+                *below,
+                *(
+                    model.Layer(layer.what, found.digest, found.size)
+                    for layer, found in zip(layers, known, strict=True)
+                    if found
+                ),
+            ]
+            image = archive.digest_of(image_config(base, recipe, parts))
+            if self.inspect(image) is not None:
+                reporter.log(b"The engine has this image already.\n")
+                return Built(image, parts)
+        load = Load(recipe, base, below, layers, reporter)
+        pieces = load.pieces()
+        if not below:
+            self._load(pieces, reporter)
+        else:
+            try:
+                self._load(pieces, reporter)
+            except _LoadError as error:
+                # An engine that wants every layer gets every layer.
+                reporter.log(
+                    f"The engine wants all layers: {error.message[:500]}\n".encode("utf-8", "replace")
+                )
+                self._load(load.pieces(self.layers(source, reporter)), reporter)
+        built = load.built()
+        if self._layout:
+            for layer, part in zip(layers, built.layers[len(below) :], strict=True):
+                self._layout.remember(layer.key, Descriptor(LAYER, part.diff_id, part.size))
+        facts = self.inspect(built.image)
+        if facts is None or facts.layers != [part.diff_id for part in built.layers]:
+            raise NuvError(
+                "The image is not what was planned",
+                "the engine has other layers than it was given",
+                "Nothing was tagged. Please report this with the export's log.",
+            )
+        if wrong := compare.differences(recipe, facts):
+            raise NuvError(
+                "The image is not what was planned",
+                "; ".join(wrong[:5]),
+                "Nothing was tagged. Please report this with the export's log.",
+            )
+        return Built(facts.id, built.layers)
+
+    def _load(self, pieces: Iterable[bytes], reporter: Reporter) -> list[str]:
+        """Hand an archive over. Returns what the engine names. Raises _LoadError where it does not take it."""
+        loaded: list[str] = []
+        headers = {"Content-Type": "application/x-tar"}
+        try:
+            for message in self._messages("POST", "/images/load?quiet=1", reporter, headers, pieces):
+                if message.error:
+                    raise _LoadError(message.error)
+                loaded += re.findall(r"Loaded image(?: ID)?: (\S+)", message.stream)
+        except _StatusError as error:
+            raise _LoadError(error.message) from error
+        return loaded
+
+    def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Digest of each plain layer of an image (base first) and its tar, as the engine saves them."""
+        from nuvtui.images.layout import Layout
+        from nuvtui.images.oci_engine import OciEngine
+
+        with tempfile.TemporaryDirectory(dir=self._tmp, prefix="nuvtui-") as folder:
+            engine = OciEngine(Layout(Path(folder)), self._settings or Settings(), Path(folder))
+            with engine.keep(self.saved(image, reporter)) as file:
+                engine.adopt(image, file, reporter)
+            yield from engine.layers(image, reporter)
+
+    def saved(self, image: str, reporter: Reporter) -> Iterator[bytes]:
+        """The engine's archive of an image, piece by piece."""
+        with self._exchange(reporter, self._watchdog()) as exchange, reporter.on_cancel(exchange.stop):
+            exchange.request("GET", f"/images/{_name(image)}/get")
+            self._expect(exchange)
+            yield from exchange.body()
 
     def tag(self, image: str, reference: str) -> None:
         """Give `image` another name."""
@@ -191,42 +318,26 @@ class DockerEngine:
 
         Raises NuvError, exit code 5 where there is a file of that name.
         """
-        if os.path.lexists(path):
-            raise _exists(path)
         facts = self.inspect(image)
+        if os.path.lexists(path):
+            raise archive.exists(path)
         if facts is None:
             raise NuvError(f"No image {image} in the engine", "it may have been removed", "", Exit.NOT_FOUND)
-        temporary = atomic.temporary_name(path)
-        try:
-            with temporary.open("xb") as file:
-                temporary.chmod(0o644)
-                done = 0
-                with self._exchange(reporter) as exchange, reporter.on_cancel(exchange.stop):
-                    exchange.request("GET", f"/images/{_name(image)}/get")
-                    self._expect(exchange)
-                    for piece in exchange.body():
-                        file.write(piece)
-                        done += len(piece)
-                        reporter.progress(done, max(facts.size, done), "bytes", path.name)
-                file.flush()
-                os.fsync(file.fileno())
-            with tarfile.open(temporary) as archive:
-                if "manifest.json" not in archive.getnames():
-                    raise NuvError(f"The archive of {image} is incomplete", "it has no manifest.json")
-            atomic.publish_new(temporary, path)
-        except FileExistsError as error:
-            raise _exists(path) from error
-        except OSError as error:
-            raise NuvError(f"Archive {path} cannot be written", str(error.strerror or error)) from error
-        except tarfile.TarError as error:
-            raise NuvError(f"The archive of {image} is incomplete", str(error)) from error
-        finally:
-            temporary.unlink(missing_ok=True)
-        atomic.fsync_folder(path.parent)
+        with archive.new_file(path) as file:
+            done = 0
+            for piece in self.saved(image, reporter):
+                atomic.write_all(file.fileno(), piece)
+                done += len(piece)
+                reporter.progress(done, max(facts.size, done), "bytes", path.name)
+            try:
+                with tarfile.open(f"/proc/self/fd/{file.fileno()}") as written:
+                    if "manifest.json" not in written.getnames():
+                        raise NuvError(f"The archive of {image} is incomplete", "it has no manifest.json")
+            except tarfile.TarError as error:
+                raise NuvError(f"The archive of {image} is incomplete", str(error)) from error
 
     def load(self, path: Path, reporter: Reporter) -> list[str]:
         """Read archive `path`. Returns references (ids, where an image has no tag) of what was in it."""
-        loaded: list[str] = []
         size = path.stat().st_size
 
         def pieces() -> Iterator[bytes]:
@@ -237,14 +348,16 @@ class DockerEngine:
                     reporter.progress(done, size, "bytes", path.name)
                     yield piece
 
-        headers = {"Content-Type": "application/x-tar"}
-        for message in self._messages("POST", "/images/load?quiet=1", reporter, headers, pieces()):
-            if message.error:
-                raise NuvError(f"Archive {path} cannot be loaded", message.error)
-            for found in re.findall(r"Loaded image(?: ID)?: (\S+)", message.stream):
-                loaded.append(found)
+        return self.load_from(pieces(), str(path), reporter)
+
+    def load_from(self, pieces: Iterable[bytes], name: str, reporter: Reporter) -> list[str]:
+        """Read an archive that comes in pieces. Returns references or ids. Raises NuvError."""
+        try:
+            loaded = self._load(pieces, reporter)
+        except _LoadError as error:
+            raise NuvError(f"Archive {name} cannot be loaded", error.message, _hint(error.message)) from error
         if not loaded:
-            raise NuvError(f"Archive {path} cannot be loaded", "the engine names no image in it")
+            raise NuvError(f"Archive {name} cannot be loaded", "the engine names no image in it")
         return loaded
 
     def push(self, reference: str, auth: Credentials | None, reporter: Reporter, confirm: bool = True) -> str:
@@ -292,16 +405,37 @@ class DockerEngine:
 
     # Containers
 
+    @contextlib.contextmanager
+    def trial(self, image: str, reporter: Reporter, user: str) -> Iterator["Trial"]:
+        """Start the image's own command as `user`, without network, on a read-only system but for `/tmp`.
+
+        The workspace is a volume of its own, filled from the image: there the command may write. The container is
+        removed afterwards, volume included. Raises NuvError where it does not start.
+        """
+        config: dict[str, Any] = {
+            "Image": image,
+            "User": user,
+            "Volumes": {"/files": {}},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "ReadonlyRootfs": True,
+                "Tmpfs": {"/tmp": "rw,mode=1777,exec"},  # noqa: S108 - a path in the container
+            },
+        }
+        with self._container(config) as container:
+            self._json("POST", f"/containers/{container}/start")
+            yield Trial(self, container, reporter)
+
     def run(
         self,
         image: str,
         reporter: Reporter,
         command: list[str] | None = None,
         user: str = "",
-        read_only: bool = True,
-        network: str = "none",
         variables: Mapping[str, str] | None = None,
         timeout: float = 120.0,
+        read_only: bool = True,
+        network: str = "none",
         limit: int = 1 << 20,
     ) -> RunResult:
         """Run `command` (None: the image's own) in a container of `image`, and remove it.
@@ -363,45 +497,25 @@ class DockerEngine:
 
     # Build
 
-    def _run_build(
-        self, recipe: Recipe, pieces: Iterable[bytes], build: "_Build", reporter: Reporter
-    ) -> None:
+    def _run_build(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> None:
         query = {"dockerfile": "Dockerfile", "rm": "1", "forcerm": "1", "q": "0"}
         if self.network:
             query["networkmode"] = self.network
         arguments = {**build.proxies, **recipe.build_arguments}
         if arguments:
             query["buildargs"] = json.dumps(arguments)
-        total = context.size(recipe)
-
-        def counted() -> Iterator[bytes]:
-            done = 0
-            for piece in pieces:
-                reporter.progress(done, total, "bytes", "build context")
-                yield piece
-                done += len(piece)
-            reporter.progress(done, total, "bytes", "build context")
-
         headers = {"Content-Type": "application/x-tar"}
         try:
             for message in self._messages(
-                "POST", f"/build?{urlencode(query, quote_via=quote)}", reporter, headers, counted()
+                "POST",
+                f"/build?{urlencode(query, quote_via=quote)}",
+                reporter,
+                headers,
+                [context.context(recipe)],
             ):
                 build.take(message)
         except _StatusError as error:
             raise NuvError("The build was refused", build.redactor.text(error.message)) from error
-
-    def _agree(self, image: str, recipe: Recipe) -> None:
-        facts = self.inspect(image)
-        if facts is None:
-            raise NuvError("The build failed", f"the engine says it made {image}, but does not have it")
-        wrong = compare.differences(recipe, facts)
-        if wrong:
-            raise NuvError(
-                "The image is not what was planned",
-                "; ".join(wrong[:5]),
-                "Nothing was tagged. Please report this with the export's log.",
-            )
 
     def _tag(self, image: str, reference: str) -> None:
         parsed = references.parse(reference)
@@ -443,6 +557,25 @@ class DockerEngine:
         return registry.head_digest(reference, auth, insecure, self._settings)
 
     # Exchanges
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON answer of a short request. Raises NuvError."""
+        return self._json(method, path, body)
+
+    def discard(self, method: str, path: str, body: Any, reporter: Reporter) -> None:
+        """Make a request and wait for the end of its answer. Raises NuvError."""
+        with self._exchange(reporter, self._watchdog()) as exchange, reporter.on_cancel(exchange.stop):
+            exchange.request(method, path, {"Content-Type": "application/json"}, json.dumps(body).encode())
+            self._expect(exchange)
+            for _ in exchange.body():
+                reporter.check()
+
+    def output(self, container: str, reporter: Reporter, lines: int = 100) -> bytes:
+        """The last lines of a container's output and errors."""
+        with self._exchange(reporter) as exchange, reporter.on_cancel(exchange.stop):
+            exchange.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1&tail={lines}")
+            self._expect(exchange)
+            return b"".join(piece for _, piece in _frames(exchange.body()))[-(1 << 16) :]
 
     def _exchange(
         self, reporter: Reporter | None = None, idle: Callable[[float], None] = lambda _: None
@@ -545,8 +678,11 @@ class DockerEngine:
                 reporter.progress(min(done, total), total, "bytes", message.status)
 
 
-def _exists(path: Path) -> NuvError:
-    return NuvError(f"{path} exists already", "", "Name another file.", Exit.CONFLICT)
+class _LoadError(NuvError):
+    """The engine does not take an archive."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("The engine does not take the image", message.strip(), _hint(message))
 
 
 class _StatusError(NuvError):
@@ -655,6 +791,53 @@ class _Reader:
         return data[:size]
 
 
+@dataclass(frozen=True)
+class State:
+    """Whether a container runs."""
+
+    running: bool
+    exit_code: int
+    """Of one that has ended."""
+
+
+class Trial:
+    """A container that runs an image to see whether it works."""
+
+    def __init__(self, engine: DockerEngine, container: str, reporter: Reporter) -> None:
+        self._engine, self._container, self._reporter = engine, container, reporter
+        self._started = time.monotonic()
+
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._started
+
+    def state(self) -> State:
+        """Whether it still runs."""
+        found = self._engine.ask("GET", f"/containers/{self._container}/json")["State"]
+        return State(bool(found.get("Running")), int(found.get("ExitCode") or 0))
+
+    def execute(self, command: list[str]) -> int:
+        """Exit code of `command` inside it; 126 where it cannot be run."""
+        try:
+            made = self._engine.ask(
+                "POST",
+                f"/containers/{self._container}/exec",
+                {"Cmd": command, "AttachStdout": True, "AttachStderr": True},
+            )
+            self._engine.discard(
+                "POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False}, self._reporter
+            )
+            return int(self._engine.ask("GET", f"/exec/{made['Id']}/json").get("ExitCode") or 0)
+        except NuvError as error:
+            if error.exit_code == Exit.CANCELLED:
+                raise
+            return 126
+
+    def output(self) -> bytes:
+        """What it printed last."""
+        return self._engine.output(self._container, self._reporter)
+
+
 def _frames(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
     """Stream (1 output, 2 error) and data of a container's log: 8 bytes of header, then the data."""
     reader = _Reader(pieces)
@@ -675,25 +858,16 @@ def _auth(auth: Credentials | None) -> dict[str, str]:
 
 
 def _facts(found: dict[str, Any], history: list[dict[str, Any]]) -> ImageFacts:
-    config = found.get("Config") or {}
-    pairs = (entry.partition("=") for entry in config.get("Env") or [])
-    return ImageFacts(
-        id=str(found["Id"]) if str(found["Id"]).startswith("sha256:") else f"sha256:{found['Id']}",
+    id_ = str(found["Id"])
+    facts = from_config(
+        found,
+        id=id_ if id_.startswith("sha256:") else f"sha256:{id_}",
         size=int(found.get("Size") or 0),
-        labels=dict(config.get("Labels") or {}),
-        env={name: value for name, _, value in pairs},
-        command=list(config.get("Cmd") or []),
-        entrypoint=list(config.get("Entrypoint") or []),
-        exposed=sorted(config.get("ExposedPorts") or {}),
-        workdir=str(config.get("WorkingDir") or ""),
-        user=str(config.get("User") or ""),
-        layers=list((found.get("RootFS") or {}).get("Layers") or []),
         tags=list(found.get("RepoTags") or []),
         digests=list(found.get("RepoDigests") or []),
-        architecture=str(found.get("Architecture") or ""),
-        created=str(found.get("Created") or ""),
-        history=[Step(str(step.get("CreatedBy") or ""), not step.get("Size")) for step in reversed(history)],
     )
+    steps = [Step(str(step.get("CreatedBy") or ""), not step.get("Size")) for step in reversed(history)]
+    return msgspec.structs.replace(facts, history=steps)
 
 
 def _file_fact(member: tarfile.TarInfo, parent: str) -> FileFact:

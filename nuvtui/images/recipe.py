@@ -1,13 +1,13 @@
 """From an application and a snapshot to a build recipe: pure, so that a dry run needs no engine.
 
-A recipe is a Dockerfile and the tar archives that it adds: `build.tar` (package lists and scripts for the
-install steps, where there are any), `files.tar` (the workspace files, or their folder alone) and `nuvtui.tar`
-(report, start script). Archives are added whole, with the times, modes and owners written in them, so that
-the layers they make depend on the snapshot alone.
+A recipe tells what an image's layers are made of: install steps (a Dockerfile and the scripts and package
+lists that it adds, for an engine to run), the workspace files as entries of the snapshot's trees, and the files
+that nuvtui writes itself (report, package list, start script). What becomes of them is the same whichever
+engine builds: see `layers` and `image_config`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,19 +15,19 @@ import msgspec
 from nuvtui import clock
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images import dockerfile, report, requirements, scripts, site
+from nuvtui.images import dockerfile, report, requirements, sbom, scripts, site
 from nuvtui.images.denylist import denied
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.reference import parse
+from nuvtui.images.reference import archive_path, parse
 from nuvtui.model.application import HOST_IMAGE, Application, ApplicationKind, Lock
-from nuvtui.model.export import Excluded, ExportSpec, Report
+from nuvtui.model.export import AcceptedFinding, Excluded, ExportSpec, Report
 from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Ref, Snapshot
 from nuvtui.model.tree import FOLDER, LINK, Entry
 
 FILES = "files"
 """Where the workspace files are inside an image, without leading slash."""
-BUILD_ARCHIVE, OWN_ARCHIVE, FILES_ARCHIVE = "build.tar", "nuvtui.tar", "files.tar"
+BUILD_ARCHIVE = "build.tar"
 START = f"{scripts.FOLDER}/start"
 EXCLUDED_SHOWN = 500
 """So many paths are listed for the `exclude` patterns; the rest is counted."""
@@ -55,8 +55,13 @@ class Recipe:
     image: str
     """Full reference of the image to be made."""
     base: str
-    """Reference of the base image, as `FROM` names it."""
+    """Reference of the base image, as `FROM` names it; `host`: this machine's own runtime."""
     dockerfile: str
+    """The install steps, for an engine that can run them; empty where there are none."""
+    requirements: str
+    """What pip installs, one requirement a line; part of the install steps."""
+    other_steps: list[str]
+    """Install steps other than pip's, in words: those need an engine that can run them."""
     files: dict[str, bytes]
     """Generated files by path in the image, without leading slash."""
     members: list[tuple[str, Entry]]
@@ -71,6 +76,7 @@ class Recipe:
     """Empty: the base image's own."""
     ports: list[int]
     workdir: str
+    healthcheck: list[str]
     report: Report
     warnings: list[str]
     mtime: int
@@ -106,16 +112,18 @@ def build_recipe(
     image: str,
     base_digest: str | None = None,
     base: ImageFacts | None = None,
+    installed: Sequence[tuple[str, str]] = (),
+    accepted: Sequence[AcceptedFinding] = (),
 ) -> Recipe:
     """The recipe of an export.
 
     `tree` gives the entries of a folder of the snapshot by object id. `base_digest` (`sha256:…`) pins the
-    base image; `base` is what the engine knows of it: entrypoint, user and variables are carried on. Raises
-    NuvError: exit code 2 where a value of the application cannot be carried into an image, 6 where the
-    application is not eligible.
+    base image; `base` is what the engine knows of it: entrypoint, user and variables are carried on.
+    `installed`: packages that were installed without an engine. Raises NuvError: exit code 2 where a value of the
+    application cannot be carried into an image, 6 where the application is not eligible.
     """
     _eligible(application, spec)
-    reference = parse(application.image)
+    reference = _base_name(application.image)
     lock = next((part.lock for part in manifest.applications if part.slug == slug), None)
     variables, left_out, secrets, license_variables = _variables(application)
     license_files = [_license_path(path) for path in application.license.files]
@@ -128,9 +136,12 @@ def build_recipe(
     env = dict(variables)
     if base is not None and "HOME" not in base.env and "HOME" not in env and application.kind in _HOMELESS:
         env["HOME"] = "/tmp"  # noqa: S108 - an arbitrary user has no home folder in the image
+    wanted = requirements.pip(
+        application.packages.pip, None if application.image == HOST_IMAGE else lock
+    )  # what the environment of this machine has, it brings along
     files, steps = scripts.build_files(
         requirements.apt(application.packages.apt),
-        requirements.pip(application.packages.pip, lock),
+        wanted,
         requirements.conda(application.packages.conda),
         requirements.cran(application.packages.cran),
         application.setup,
@@ -144,7 +155,9 @@ def build_recipe(
         entrypoint = [f"/{START}", *(base.entrypoint if base else [])]
         if not command and base is not None:
             command = list(base.command)
-    labels = _labels(application, slug, manifest, spec, str(reference), base_digest or "")
+    dockerfile.exec_form(command, "command")
+    dockerfile.exec_form(application.healthcheck, "healthcheck")
+    labels = _labels(application, slug, manifest, spec, reference, base_digest or "")
     draft = Report(
         export="",
         image=image,
@@ -159,7 +172,7 @@ def build_recipe(
         with_files=spec.with_files,
         files=sum(1 for _, entry in members if entry.kind != FOLDER),
         bytes=sum(entry.size for _, entry in members if entry.kind not in (FOLDER, LINK)),
-        base=str(reference),
+        base=reference,
         base_digest=base_digest or "",
         packages=msgspec.to_builtins(application.packages),
         lock=lock,
@@ -173,24 +186,22 @@ def build_recipe(
         workdir=application.workdir,
         provenance=manifest.provenance,
         warnings=warnings,
+        healthcheck=list(application.healthcheck),
+        installed=list(installed),
+        tables=list(spec.tables),
+        accepted=list(accepted),
     )
     inside = report.public(draft)
     files[f"{scripts.FOLDER}/report.json"] = report.to_json(inside)
     files[f"{scripts.FOLDER}/report.md"] = report.to_markdown(inside).encode("utf-8", "replace")
-    origin = str(reference.pinned(base_digest)) if base_digest else str(reference)
+    files[f"{scripts.FOLDER}/sbom.cdx.json"] = sbom.cyclonedx(inside)
+    origin = str(parse(reference).pinned(base_digest)) if base_digest else reference
     return Recipe(
         image=image,
         base=origin,
-        dockerfile=_dockerfile(
-            origin,
-            steps,
-            env,
-            labels,
-            entrypoint,
-            command,
-            application,
-            base.user if base else "",
-        ),
+        dockerfile=_dockerfile(origin, steps, env, bool(application.setup)) if steps else "",
+        requirements=wanted,
+        other_steps=_other_steps(application),
         files=files,
         members=members,
         excluded=excluded,
@@ -198,8 +209,9 @@ def build_recipe(
         env=env,
         command=command,
         entrypoint=entrypoint,
-        ports=list(application.ports),
-        workdir=application.workdir,
+        ports=[_port(port) for port in application.ports],
+        workdir=dockerfile.absolute(application.workdir, "workdir"),
+        healthcheck=list(application.healthcheck),
         report=draft,
         warnings=warnings,
         mtime=int(clock.parse(manifest.created).timestamp()),
@@ -209,13 +221,6 @@ def build_recipe(
 
 
 def _eligible(application: Application, spec: ExportSpec) -> None:
-    if application.image == HOST_IMAGE:
-        raise NuvError(
-            f"{application.name} has no base image",
-            "`image: host` captures this machine's own interpreter, which the docker engine cannot do",
-            "Name a base image in the application's file, for example docker.io/library/python:3.12-slim.",
-            Exit.REFUSED,
-        )
     if application.needs_license and not spec.without_license:
         raise NuvError(
             f"{application.name} is licensed and not eligible for export",
@@ -223,6 +228,21 @@ def _eligible(application: Application, spec: ExportSpec) -> None:
             "With `--without-license` the image is built without; its start says what is missing.",
             Exit.REFUSED,
         )
+
+
+def _base_name(image: str) -> str:
+    """The base image in full; `host` and archives (by their file's name alone) as they are."""
+    if image == HOST_IMAGE:
+        return image
+    if (path := archive_path(image)) is not None:
+        return f"{image.partition(':')[0]}:{path.rpartition('/')[2]}"
+    return str(parse(image))
+
+
+def _other_steps(application: Application) -> list[str]:
+    packages = application.packages
+    found = [f"packages.{name}" for name in ("apt", "conda", "cran") if getattr(packages, name)]
+    return [*found, *(["setup"] if application.setup else [])]
 
 
 def _variables(application: Application) -> tuple[dict[str, str], list[Excluded], list[str], list[str]]:
@@ -260,7 +280,7 @@ def _license_path(path: str) -> str:
 
 
 def _lock_warnings(application: Application, lock: Lock | None) -> list[str]:
-    if lock is None:
+    if lock is None or application.image == HOST_IMAGE:
         return []
     warnings = []
     if missing := requirements.not_from_index(lock):
@@ -331,14 +351,9 @@ def _always_out(application: Application, manifest: Snapshot, spec: ExportSpec) 
             for path in sorted(said)
             if path.startswith("/") or not spec.with_files
         ]
-    if manifest.tables:
-        names = ", ".join(table.name for table in manifest.tables)
-        out.append(
-            Excluded(
-                f"tables: {names}",
-                "not bundled: export them to files first (`nuvtui tables export`), then take a snapshot",
-            )
-        )
+    left = [table.name for table in manifest.tables if table.name not in spec.tables]
+    if left:
+        out.append(Excluded(f"tables: {', '.join(left)}", "not asked for (`--tables`)"))
     if not spec.with_files:
         out.append(Excluded("workspace files", "not asked for (`--with-files`)"))
     out.append(Excluded("~ (personal files)", "never exported"))
@@ -368,43 +383,21 @@ def _labels(
     return {key: flat for key, value in labels.items() if (flat := dockerfile.flattened(value))}
 
 
-def _dockerfile(
-    base: str,
-    steps: list[str],
-    env: dict[str, str],
-    labels: dict[str, str],
-    entrypoint: list[str],
-    command: list[str],
-    application: Application,
-    user: str,
-) -> str:
-    lines = [
-        "# Written by nuvtui: base image, packages, then what the snapshot holds.",
-        f"FROM {base}",
-        "USER 0",
-    ]
-    if steps:
-        lines.append(f'ADD ["{BUILD_ARCHIVE}", "/"]')
+def _dockerfile(base: str, steps: list[str], env: dict[str, str], setup: bool) -> str:
+    """The install steps alone: what goes on top of them, and the configuration, nuvtui makes itself."""
     variables = [f"ENV {name}={dockerfile.quoted(value, f'variables.{name}')}" for name, value in env.items()]
     runs = [f"RUN {dockerfile.exec_form(['/bin/sh', step], 'setup')}" for step in steps]
     # The application's own commands see its variables; the packages do not depend on them.
-    own = len(runs) - 1 if application.setup else len(runs)
-    lines += [*runs[:own], *variables, *runs[own:]]
-    lines += [f'ADD ["{FILES_ARCHIVE}", "/"]', f'ADD ["{OWN_ARCHIVE}", "/"]']
-    lines += [f"EXPOSE {_port(port)}" for port in application.ports]
-    lines += [
-        f"LABEL {dockerfile.quoted(key, 'label')}={dockerfile.quoted(value, key)}"
-        for key, value in labels.items()
+    own = len(runs) - 1 if setup else len(runs)
+    lines = [
+        "# Written by nuvtui: the install steps. Files, report and configuration are laid on top.",
+        f"FROM {base}",
+        "USER 0",
+        f'ADD ["{BUILD_ARCHIVE}", "/"]',
+        *runs[:own],
+        *(variables if setup else []),
+        *runs[own:],
     ]
-    lines.append(
-        f"WORKDIR {dockerfile.quoted(dockerfile.absolute(application.workdir, 'workdir'), 'workdir')}"
-    )
-    if user:
-        lines.append(f"USER {dockerfile.quoted(user, 'user')}")
-    if entrypoint:
-        lines.append(f"ENTRYPOINT {dockerfile.exec_form(entrypoint, 'entrypoint')}")
-    if command:
-        lines.append(f"CMD {dockerfile.exec_form(command, 'command')}")
     return "\n".join(lines) + "\n"
 
 

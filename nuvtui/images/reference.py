@@ -48,6 +48,12 @@ class Reference:
         return replace(self, tag="", digest=digest)
 
 
+def archive_path(image: str) -> str | None:
+    """The path in `docker-archive:PATH` or `oci-archive:PATH`; None where `image` names none."""
+    kind, colon, path = image.partition(":")
+    return path if colon and kind in ("docker-archive", "oci-archive") else None
+
+
 def parse(text: str) -> Reference:
     """The reference that `text` stands for; without tag and digest it gets the tag `latest`.
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange with an engine, over a Unix socket, TCP or TLS, that can be given up at any moment.
+"""One HTTP exchange with an engine, over a Unix socket, TCP, TLS or ssh, that can be given up at any moment.
 
 The usual clients hide the socket: a request that waits cannot be ended, a body that is sent cannot be
 answered before its end, and an answer that breaks off looks complete. Here every wait is a short poll: in
@@ -17,10 +17,16 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.images.ssh import Tunnel
 
 _POLL = 0.2
 _HEAD_LIMIT = 1 << 16
 _READ = 1 << 17
+_WRITE = 1 << 18
+_BUFFER = 1 << 20
+"""Size of the system's send buffer that is asked for: a context is sent in few calls."""
+_LOOK = 4 << 20
+"""After so many bytes sent without a wait, a look whether the other side has answered already."""
 
 
 class ConnectionLostError(NuvError):
@@ -39,11 +45,20 @@ class Endpoint:
     """Where an engine listens."""
 
     url: str
-    """`unix:///path`, `tcp://host:port`, `http://…` or `https://…`."""
+    """`unix:///path`, `tcp://host:port`, `http://…`, `https://…` or `ssh://[user@]host[:port][/socket]`."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
-    def connect(self, timeout: float) -> socket.socket:
-        """A connected socket. Raises OSError; ValueError where the URL is of no known kind."""
+    def connect(self, timeout: float) -> tuple[socket.socket, Tunnel | None]:
+        """A connected socket, and for `ssh://` the tunnel it belongs to.
+
+        Raises OSError; ValueError where the URL is of no known kind.
+        """
+        if self.url.startswith("ssh://"):
+            tunnel = Tunnel(self.url, timeout)
+            return tunnel.socket, tunnel
+        return self._connect(timeout), None
+
+    def _connect(self, timeout: float) -> socket.socket:
         parts = urlsplit(self.url)
         if parts.scheme == "unix":
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -55,7 +70,7 @@ class Endpoint:
                 raise
             return sock
         if parts.scheme not in ("tcp", "http", "https") or not parts.hostname:
-            raise ValueError(f"expected unix://, tcp://, http:// or https://, found {self.url!r}")
+            raise ValueError(f"expected unix://, tcp://, http://, https:// or ssh://, found {self.url!r}")
         tls = self.tls or (ssl.create_default_context() if parts.scheme == "https" else None)
         port = parts.port or (2376 if tls else 2375)
         sock = socket.create_connection((parts.hostname, port), timeout)
@@ -70,6 +85,20 @@ class Endpoint:
 
 def _nothing(idle: float) -> None:
     return
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """`pieces` with the small ones put together: each costs a call of the system here, and one there."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _WRITE:
+            yield held[0] if len(held) == 1 else b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)
 
 
 class Exchange:
@@ -92,9 +121,10 @@ class Exchange:
         self._idle = idle
         self._buffer = b""
         self._ended = False
+        self._unseen = 0
         self._moved = time.monotonic()
         try:
-            self._socket = endpoint.connect(connect_timeout)
+            self._socket, self._tunnel = endpoint.connect(connect_timeout)
         except (OSError, ValueError) as error:
             raise NuvError(
                 "The engine does not answer",
@@ -103,6 +133,8 @@ class Exchange:
                 Exit.REFUSED,
             ) from error
         self._socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self._poll = select.poll()
 
     def __enter__(self) -> "Exchange":
@@ -112,8 +144,10 @@ class Exchange:
         self.close()
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection, and what it went through."""
         self._socket.close()
+        if self._tunnel:
+            self._tunnel.close()
 
     def stop(self) -> None:
         """Wake up whoever waits on the connection, which is then at its end. Safe in a signal handler."""
@@ -145,8 +179,8 @@ class Exchange:
         if isinstance(body, bytes):
             self._send(body)
         elif body is not None and not answered:
-            for piece in body:
-                if piece and self._send(b"%x\r\n%b\r\n" % (len(piece), piece)):
+            for piece in _gathered(body):
+                if self._send(b"%x\r\n%b\r\n" % (len(piece), piece)):
                     break
             else:
                 self._send(b"0\r\n\r\n")
@@ -175,7 +209,7 @@ class Exchange:
         for piece in self.body():
             size += len(piece)
             if size > limit:
-                raise ConnectionLostError(f"an answer of more than {limit:,} bytes")
+                raise self._lost(f"an answer of more than {limit:,} bytes")
             parts.append(piece)
         return b"".join(parts)
 
@@ -185,7 +219,7 @@ class Exchange:
             try:
                 left = int(size, 16)
             except ValueError:
-                raise ConnectionLostError(f"the answer's framing is broken at {size[:40]!r}") from None
+                raise self._lost(f"the answer's framing is broken at {size[:40]!r}") from None
             if left == 0:
                 while self._line():
                     continue
@@ -195,29 +229,35 @@ class Exchange:
                 left -= len(piece)
                 yield piece
             if self._line():
-                raise ConnectionLostError("the answer's framing is broken")
+                raise self._lost("the answer's framing is broken")
 
     def _send(self, data: bytes) -> bool:
         """Send `data`. True where the other side has answered or hung up: nothing more is wanted."""
         view = memoryview(data)
         while view:
-            events = self._wait(select.POLLIN | select.POLLOUT)
-            if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and self._early():
-                return True
-            if not events & select.POLLOUT:
-                continue
+            self._check()
             try:
-                sent = self._socket.send(view[: 1 << 18])
+                sent = self._socket.send(view[:_WRITE])
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                self._unseen = 0
+                events = self._wait(select.POLLIN | select.POLLOUT)
+                if events & (select.POLLIN | select.POLLHUP | select.POLLERR) and self._early():
+                    return True
                 continue
             except (BrokenPipeError, ConnectionResetError):
                 self._check()
                 return True
             except OSError as error:
                 self._check()
-                raise ConnectionLostError(reason(error)) from error
+                self._ended = True
+                raise self._lost(reason(error)) from error
             self._moved = time.monotonic()
+            self._unseen += sent
             view = view[sent:]
+            if self._unseen >= _LOOK:
+                self._unseen = 0
+                if self._early():
+                    return True
         return False
 
     def _early(self) -> bool:
@@ -237,14 +277,14 @@ class Exchange:
     def _read_head(self) -> None:
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > _HEAD_LIMIT:
-                raise ConnectionLostError("the answer's head is too long")
+                raise self._lost("the answer's head is too long")
             if not self._receive():
-                raise ConnectionLostError("it was closed before an answer")
+                raise self._lost("it was closed before an answer")
         head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
         first, _, rest = head.decode("latin-1").partition("\r\n")
         words = first.split(None, 2)
         if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
-            raise ConnectionLostError(f"the answer is not HTTP: {first[:80]!r}")
+            raise self._lost(f"the answer is not HTTP: {first[:80]!r}")
         self.status = int(words[1])
         pairs = (line.partition(":") for line in rest.split("\r\n"))
         self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
@@ -252,15 +292,15 @@ class Exchange:
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\r\n")) < 0:
             if len(self._buffer) > _HEAD_LIMIT:
-                raise ConnectionLostError("the answer's framing is broken")
+                raise self._lost("the answer's framing is broken")
             if not self._receive():
-                raise ConnectionLostError("it was closed in the middle of the answer")
+                raise self._lost("it was closed in the middle of the answer")
         line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
         return line
 
     def _take(self, most: int) -> bytes:
         if not self._buffer and not self._receive():
-            raise ConnectionLostError("it was closed in the middle of the answer")
+            raise self._lost("it was closed in the middle of the answer")
         piece, self._buffer = self._buffer[:most], self._buffer[most:]
         return piece
 
@@ -274,7 +314,8 @@ class Exchange:
                 continue
             except OSError as error:
                 self._check()
-                raise ConnectionLostError(reason(error)) from error
+                self._ended = True
+                raise self._lost(reason(error)) from error
             self._check()
             self._moved = time.monotonic()
             if piece:
@@ -282,6 +323,13 @@ class Exchange:
                 return True
             self._ended = True
         return False
+
+    def _lost(self, message: str) -> ConnectionLostError:
+        """The end of the connection in words: of a tunnel, those of who knows why it ended."""
+        said = self._tunnel.reason() if self._tunnel and self._ended else ""
+        if said and not self.status:
+            return ConnectionLostError(said)
+        return ConnectionLostError(f"{message} ({said})" if said else message)
 
     def _wait(self, events: int) -> int:
         self._poll.register(self._socket, events)

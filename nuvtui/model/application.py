@@ -59,6 +59,8 @@ class Application(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Shell commands at build time, after the packages."""
     command: list[str] = []
     ports: list[int] = []
+    healthcheck: list[str] = []
+    """Program and words, run inside the image while the application runs: exit code 0 says that it works."""
     workdir: str = "/files"
     exclude: list[str] = []
     """gitignore patterns, left out of exports with files."""

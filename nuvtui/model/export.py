@@ -12,6 +12,14 @@ STAGES = ("preflight", "snapshot", "plan", "guard", "build", "inspect", "verify"
 """The stages of an export, in order; each is an event `step`."""
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """A finding that somebody has looked at and lets pass; the reason goes into the report."""
+
+    finding: str
+    """The finding's `key`, or the path it is about (text form) for all of that path."""
+    reason: str
+
+
 class ExportSpec(msgspec.Struct, frozen=True):
     """What the user asks for."""
 
@@ -31,6 +39,13 @@ class ExportSpec(msgspec.Struct, frozen=True):
     without_license: bool = False
     output: str = ""
     """Absolute path (text form) of an archive to write as well; empty: none."""
+    verify: bool = False
+    """Run the image once it is built, as `exports verify` does."""
+    tables: list[str] = []
+    """Tables of the snapshot that go into the image's workspace, under `tables/`."""
+    tables_format: Literal["parquet", "csv"] = "parquet"
+    accepted: list[Accepted] = []
+    """Findings that may leave, each with its reason."""
 
 
 class Excluded(msgspec.Struct, frozen=True):
@@ -43,11 +58,38 @@ class Excluded(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """What preflight or the content guard has to say."""
 
-    level: Literal["stop", "warning", "note"]
+    level: Literal["stop", "push", "warning", "note"]
+    """`stop` stops the export; `push` lets the image be built, but not pushed until it is excluded or accepted."""
     subject: str
-    """What it is about: `engine`, `license`, a path."""
+    """What it is about: `engine`, `license`, a path with its line."""
     text: str
     hint: str = ""
+    path: str = ""
+    """The workspace file that it can be excluded by (text form); empty: it is about none."""
+    key: str = ""
+    """Names the finding where it is accepted; says nothing of the value. Empty: it cannot be accepted."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that `exports verify` looked at."""
+
+    name: str
+    """`run`, `packages`, `libraries`, `configuration`, `contents`, `rebuild`."""
+    status: Literal["passed", "failed", "not done"]
+    text: str
+    """A sentence: what was seen, or why it could not be looked at."""
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """What `exports verify` found out about an image."""
+
+    at: str
+    checks: list[Check]
+
+    @property
+    def passed(self) -> bool:
+        """True where nothing failed."""
+        return all(check.status != "failed" for check in self.checks)
 
 
 class ExportRecord(msgspec.Struct, frozen=True):
@@ -84,6 +126,33 @@ class ExportRecord(msgspec.Struct, frozen=True):
     run_command: str = ""
     output: str = ""
     """Archive that was asked for (absolute path in text form); `archive` is set once it is written."""
+    base_digest: str = ""
+    """Digest that the base image was pinned by (`sha256:…`); empty: it comes from no registry."""
+    findings: list[Finding] = []
+    """What the content guard found and nobody accepted: as long as there is any, the image is not pushed."""
+    accepted: list[Accepted] = []
+    tables: list[str] = []
+    """Tables that are in the image's workspace."""
+    verification: Verification | None = None
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """A layer of an image."""
+
+    what: str
+    """`base`, `runtime`, `environment`, `packages`, `files`, `application`."""
+    diff_id: str
+    """Digest of the layer as a plain tar (`sha256:…`)."""
+    size: int = 0
+    """Bytes of the plain tar; 0: not known (a base image's)."""
+
+
+class AcceptedFinding(msgspec.Struct, frozen=True):
+    """A finding that was let pass, and why."""
+
+    subject: str
+    text: str
+    reason: str
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -124,4 +193,14 @@ class Report(msgspec.Struct, frozen=True):
     digest: str = ""
     size: int = 0
     warnings: list[str] = []
-    version: int = 1
+    layers: list[Layer] = []
+    """What the image is made of, base first."""
+    healthcheck: list[str] = []
+    installed: list[tuple[str, str]] = []
+    """Packages that were installed for the image: name, version."""
+    tables: list[str] = []
+    """Tables that are in the workspace, under `tables/`."""
+    accepted: list[AcceptedFinding] = []
+    findings: list[Finding] = []
+    verification: Verification | None = None
+    version: int = 2

@@ -89,6 +89,8 @@ class ApplicationPart(msgspec.Struct, frozen=True):
     lock: Lock | None = None
     lock_note: str = ""
     """Why there is no lock, where an environment is configured."""
+    base_digest: str = ""
+    """Digest that the base image was pinned by at its first use (`sha256:…`); empty: not pinned yet."""
 
 
 class Warning(msgspec.Struct, frozen=True):

@@ -223,11 +223,14 @@ class _Reader:
 
     def key_image(self, node: "Node", key: str) -> str:
         value = self.filled(node, key, "an image reference or `host`")
-        if value != HOST_IMAGE and not (len(value) <= 512 and _IMAGE.fullmatch(value)):
+        kind, colon, path = value.partition(":")
+        archive = bool(colon and path) and kind in ("docker-archive", "oci-archive")
+        if not archive and value != HOST_IMAGE and not (len(value) <= 512 and _IMAGE.fullmatch(value)):
             self.fail(
                 node,
                 key,
-                "an image reference, as `docker.io/library/python:3.12-slim`, or `host`",
+                "an image reference, as `docker.io/library/python:3.12-slim`, `docker-archive:FILE`, "
+                "`oci-archive:FILE` or `host`",
                 repr(value),
             )
         return value
@@ -298,6 +301,12 @@ class _Reader:
         return self.listed(node, key, command, "shell commands")
 
     def key_command(self, node: "Node", key: str) -> list[str]:
+        return self.program(node, key)
+
+    def key_healthcheck(self, node: "Node", key: str) -> list[str]:
+        return self.program(node, key)
+
+    def program(self, node: "Node", key: str) -> list[str]:
         words = self.listed(
             node, key, lambda item, path: self.text(item, path, "a word", lines=True), "words"
         )
@@ -351,7 +360,7 @@ def _found(node: "Node") -> str:
 def render(application: Application) -> str:
     """The file of `application`, with comments; `parse` reads the same application from it."""
     packages = ", ".join(
-        f"{name}: {_flow(getattr(application.packages, name))}" for name in Packages.__struct_fields__
+        f"{name}: {flow(getattr(application.packages, name))}" for name in Packages.__struct_fields__
     )
     terms = application.license
     rows = [
@@ -364,19 +373,20 @@ def render(application: Application) -> str:
             "optional: folder of a venv, conda prefix or R library whose packages are recorded",
         ),
         ("packages", f"{{{packages}}}", "installed into an export"),
-        ("variables", _flow(application.variables), "in the image for all to read: no secrets here"),
-        ("secrets", _flow(application.secrets), "names only; handed in at run time, never in an image"),
+        ("variables", flow(application.variables), "in the image for all to read: no secrets here"),
+        ("secrets", flow(application.secrets), "names only; handed in at run time, never in an image"),
         (
             "license",
-            f"{{required: {_flow(terms.required)}, variables: {_flow(terms.variables)}, "
-            f"files: {_flow(terms.files)}}}",
+            f"{{required: {flow(terms.required)}, variables: {flow(terms.variables)}, "
+            f"files: {flow(terms.files)}}}",
             "never in an image",
         ),
-        ("setup", _flow(application.setup), "shell commands at build time, after the packages"),
-        ("command", _flow(application.command), "what the image starts"),
-        ("ports", _flow(application.ports), ""),
+        ("setup", flow(application.setup), "shell commands at build time, after the packages"),
+        ("command", flow(application.command), "what the image starts"),
+        ("ports", flow(application.ports), ""),
+        ("healthcheck", flow(application.healthcheck), "exits with 0 while the application works"),
         ("workdir", _plain(application.workdir), "where workspace files are and the command starts"),
-        ("exclude", _flow(application.exclude), "gitignore syntax, left out of exports with files"),
+        ("exclude", flow(application.exclude), "gitignore syntax, left out of exports with files"),
     ]
     lines = []
     for key, value, comment in rows:
@@ -395,8 +405,8 @@ def _plain(value: str) -> str:
     return _dump({"k": value}).removeprefix("k: ")
 
 
-def _flow(value: object) -> str:
-    """`value` in one line, as within brackets."""
+def flow(value: object) -> str:
+    """`value` as YAML in one line, as it stands within brackets."""
     return _dump([value])[1:-1]
 
 

@@ -82,10 +82,13 @@ def capture(workspace: Workspace) -> tuple[list[ApplicationPart], list[Warning]]
     for slug, text, application in load_all(workspace):
         path = f"{DOT}/apps/{slug}{SUFFIX}"
         if isinstance(application, Application):
-            from nuvtui.services import locks  # here: see _load
+            from nuvtui.services import base_pins, locks  # here: see _load
 
             lock, note = locks.capture(workspace, application.environment)
-            parts.append(ApplicationPart(slug, application.name, application.kind.value, text, lock, note))
+            pin = base_pins.read(workspace, slug, application.image)
+            parts.append(
+                ApplicationPart(slug, application.name, application.kind.value, text, lock, note, pin)
+            )
             if note:
                 warnings.append(Warning(path, note))
         elif text and is_slug(slug):
@@ -144,6 +147,7 @@ def delete(workspace: Workspace, slug: str) -> None:
         listed = f"There is: {', '.join(known)}." if known else "There are no applications."
         raise NuvError(f"No application {slug!r}", "", listed, Exit.NOT_FOUND)
     apply(workspace, [], [slug])
+    workspace.base_pin(slug).unlink(missing_ok=True)
 
 
 def _bad_slug(slug: str) -> NuvError:

@@ -29,6 +29,8 @@ class Operations:
             "export": _export,
             "archive": _archive,
             "push": _push,
+            "verify": _verify,
+            "load": _load,
             "import-table": _import_table,
             "check": _check,
             "gc": _gc,
@@ -109,6 +111,16 @@ def _archive(services: "UseCases", reporter: Reporter, export: str, path: str) -
 def _push(services: "UseCases", reporter: Reporter, export: str, public_ok: bool = False) -> Any:
     """Push an export's image."""
     return services.exports.push(export, public_ok, reporter)
+
+
+def _verify(services: "UseCases", reporter: Reporter, export: str, again: bool = False) -> Any:
+    """Run an export's image, compare it with the plan."""
+    return services.exports.verify(export, again, reporter)
+
+
+def _load(services: "UseCases", reporter: Reporter, space: str, path: str) -> Any:
+    """Read an archive of an image back."""
+    return {"images": services.exports.load(space, Path(text_to_path(path)), reporter)}
 
 
 def _import_table(

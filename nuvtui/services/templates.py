@@ -43,18 +43,47 @@ def _application(kind: ApplicationKind, name: str) -> Application:
             return Application(name, kind, PYTHON, command=["python"])
         case ApplicationKind.JUPYTERLAB:
             command = ["jupyter", "lab", "--ip=0.0.0.0", "--port=8888", "--no-browser"]
-            return Application(name, kind, JUPYTER, command=command, ports=[8888])
+            return Application(
+                name, kind, JUPYTER, command=command, ports=[8888], healthcheck=_python_asks(8888, "api")
+            )
         case ApplicationKind.RSTUDIO:
-            return Application(name, kind, ROCKER, secrets=["PASSWORD"], command=["/init"], ports=[8787])
+            # The image has wget, but no curl.
+            check = f"wget --no-proxy -T 5 -t 1 -q -O /dev/null {_address(8787, '')}".split()
+            return Application(
+                name,
+                kind,
+                ROCKER,
+                secrets=["PASSWORD"],
+                command=["/init"],
+                ports=[8787],
+                healthcheck=check,
+            )
         case ApplicationKind.VSCODE:
             command = ["code-server", "--bind-addr=0.0.0.0:8080", "."]
-            return Application(name, kind, CODE_SERVER, secrets=["PASSWORD"], command=command, ports=[8080])
+            check = f"curl --noproxy * -m 5 -fsS -o /dev/null {_address(8080, 'healthz')}".split()
+            return Application(
+                name,
+                kind,
+                CODE_SERVER,
+                secrets=["PASSWORD"],
+                command=command,
+                ports=[8080],
+                healthcheck=check,
+            )
         case ApplicationKind.SHELL:
             return Application(name, kind, DEBIAN, command=["bash"])
         case ApplicationKind.STREAMLIT:
             packages = Packages(pip=["streamlit==1.39.0"])
             command = ["streamlit", "run", "app.py", "--server.address=0.0.0.0", "--server.port=8501"]
-            return Application(name, kind, PYTHON, packages=packages, command=command, ports=[8501])
+            return Application(
+                name,
+                kind,
+                PYTHON,
+                packages=packages,
+                command=command,
+                ports=[8501],
+                healthcheck=_python_asks(8501, "_stcore/health"),
+            )
         case ApplicationKind.STATA:
             terms = License(required=True, variables=["STATA_LICENSE"])
             return Application(
@@ -65,3 +94,16 @@ def _application(kind: ApplicationKind, name: str) -> Application:
             return Application(name, kind, MATLAB, license=terms, command=["matlab", "-batch", "analysis"])
         case ApplicationKind.CUSTOM:
             return Application(name, kind, DEBIAN, command=["sh"])
+
+
+def _address(port: int, path: str) -> str:
+    return f"http://127.0.0.1:{port}/{path}"
+
+
+def _python_asks(port: int, path: str) -> list[str]:
+    """A healthcheck for images that have Python. Past any proxy: `127.0.0.1` is the container itself."""
+    program = (
+        "import urllib.request as r; "
+        f"r.build_opener(r.ProxyHandler({{}})).open('{_address(port, path)}', timeout=5)"
+    )
+    return ["python", "-c", program]

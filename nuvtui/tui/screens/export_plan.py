@@ -7,7 +7,7 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportSpec, Finding
 from nuvtui.model.names import text_to_path
-from nuvtui.services.exports import ExportPlan
+from nuvtui.services.export_plan import ExportPlan
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)

@@ -24,7 +24,7 @@ import msgspec
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images import archive, compare, context, registry, site
+from nuvtui.images import archive, compare, context, registry, site, transfer
 from nuvtui.images import reference as references
 from nuvtui.images.engines import Built, EngineInfo, RunResult, ping
 from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
@@ -118,11 +118,21 @@ class DockerEngine:
         """The registry's digest of an image that the engine has; empty where it came from no registry."""
         facts = self.inspect(reference)
         name = references.parse(reference).name
+        if self.info().name == "Podman":
+            # Podman gives digests to images that came from no registry as well: only the registry knows.
+            return self._registry_digest(reference, facts)
         for known in facts.digests if facts else []:
             with contextlib.suppress(NuvError):
                 parsed = references.parse(known)
                 if parsed.name == name:
                     return parsed.digest
+        return ""
+
+    def _registry_digest(self, reference: str, facts: ImageFacts | None) -> str:
+        with contextlib.suppress(NuvError):
+            auth = registry.credentials(references.parse(reference).registry)
+            platform = ("linux", facts.architecture if facts else "", "")
+            return transfer.resolve(reference, platform, auth, self._settings or Settings())[0]
         return ""
 
     def pull_if_missing(self, reference: str, auth: Credentials | None, reporter: Reporter) -> ImageFacts:
@@ -178,14 +188,39 @@ class DockerEngine:
     def _steps(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> ImageFacts:
         """The image that the install steps lead to."""
         try:
-            self._run_build(recipe, build, reporter)
-            image = build.finish()
+            image = self._by_buildkit(recipe, build, reporter)
+            if not image:
+                self._run_build(recipe, build, reporter)
+                image = build.finish()
         finally:
             build.redactor.flush()
         facts = self.inspect(image)
         if facts is None:
             raise NuvError("The build failed", f"the engine says it made {image}, but does not have it")
         return facts
+
+    def _by_buildkit(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> str:
+        """The image as `docker buildx` makes it; empty where it is not there: then the classic builder is used."""
+        from nuvtui.images import buildkit
+
+        if buildkit.find().problem or self.endpoint.tls is not None or self.info().name != "Docker Engine":
+            return ""
+        try:
+            return buildkit.BuildxBuild().run(
+                self.endpoint.url,
+                [context.context(recipe)],
+                recipe.build_arguments,
+                self.network,
+                reporter,
+                build.redactor.write,
+            )
+        except buildkit.UnusableError as error:
+            reporter.log(f"{error.message}: the classic builder is used\n".encode("utf-8", "replace"))
+            return ""
+        except NuvError as error:
+            if isinstance(error, Cancelled):
+                raise
+            raise NuvError(error.title, build.redactor.text(error.message), error.hint) from None
 
     def _stacked(
         self,
@@ -380,7 +415,9 @@ class DockerEngine:
             for message in self._messages("POST", path, reporter, _auth(auth)):
                 self._layer_progress(message, reporter, layers.seen, redactor.write)
                 error = error or message.error
-                digest = str(message.aux.get("Digest") or digest)
+                # Podman names it in a sentence only.
+                said = re.search(r"digest: (sha256:[0-9a-f]{64}) size:", message.status)
+                digest = str(message.aux.get("Digest") or (said and said[1]) or digest)
         except _StatusError as problem:
             raise _refused(f"{reference} cannot be pushed", problem.message, parsed.registry) from problem
         except BaseException:

@@ -16,9 +16,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from nuvtui.images import notebooks, tarstream, unpack
+import msgspec
+
+from nuvtui.images import forked, notebooks, tarstream, unpack
 from nuvtui.images.denylist import denied
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.secrets import (
@@ -67,6 +69,10 @@ class Readable(Protocol):
         """At most `size` bytes; empty at the end."""
 
 
+VERSION = 1
+"""Raised when the same content would give other findings: what is remembered of them does not count any more."""
+
+
 def scan_members(
     members: Iterable[tuple[str, Entry]], store: "Objects", known_values: Sequence[str], reporter: Reporter
 ) -> list[Finding]:
@@ -75,9 +81,33 @@ def scan_members(
     Raises Cancelled and StoreError.
     """
     scanner = Scanner(known_values)
-    out: list[Finding] = []
     members = list(members)
     total = sum(entry.size for _, entry in members if entry.kind == FILE)
+
+    def look(part: list[tuple[str, Entry]], reporter: Reporter) -> list[msgspec.Struct]:
+        return list(_scan(scanner, part, store, reporter, total))
+
+    if total < forked.FROM:
+        return cast(list[Finding], look(members, reporter))
+    found = forked.spread(_divided(members, total, forked.cores()), look, Finding, reporter)
+    return [cast(Finding, finding) for part in found for finding in part]
+
+
+def _divided(members: list[tuple[str, Entry]], total: int, count: int) -> list[list[tuple[str, Entry]]]:
+    """`members` in `count` runs of about the same bytes."""
+    parts: list[list[tuple[str, Entry]]] = [[]]
+    done = 0
+    for member in members:
+        if done * count > total * len(parts) and len(parts) < count:
+            parts.append([])
+        parts[-1].append(member)
+        done += member[1].size if member[1].kind == FILE else 0
+    return parts
+
+
+def _scan(
+    scanner: Scanner, members: list[tuple[str, Entry]], store: "Objects", reporter: Reporter, total: int
+) -> Iterator[Finding]:
     done = 0
     for path, entry in members:
         reporter.check()
@@ -93,8 +123,7 @@ def scan_members(
             reporter.progress(done, total, "bytes", look.shown)
         elif entry.kind == LINK and entry.target.startswith((b"/home/", b"/root/")):
             look.tell(look.shown, "is a link into somebody's home folder", level="warning")
-        out += look.findings
-    return out
+        yield from look.findings
 
 
 def scan_application(application: Application, known_values: Sequence[str]) -> list[Finding]:

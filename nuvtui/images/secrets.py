@@ -169,10 +169,6 @@ class Scanner:
             if len(form) >= _LONG:
                 self._remember(form)
         self._known_words = frozenset(self._needles)
-        for literal, _ in _LITERAL:
-            self._remember(literal)
-        self._words = frozenset(self._needles)
-        self._literals = dict(_LITERAL)
 
     def _remember(self, needle: bytes) -> None:
         for at in range(len(needle) - _WORD + 1):
@@ -197,17 +193,16 @@ class Scanner:
         """Start, end and kind of all that is in `data`; only known values unless `shapes`."""
         for needle in self._short:
             yield from ((start, start + len(needle), KNOWN) for start in _all(data, needle))
-        words = self._words if shapes else self._known_words
+        words = self._known_words
         if words and len(data) >= _LONG:
             every = memoryview(data)[: len(data) & -_WORD].cast("I")[::_STRIDE]
             for needle in set().union(*(self._needles[word] for word in words.intersection(every))):
-                literal = self._literals.get(needle)
-                if literal is None:
-                    yield from ((start, start + len(needle), KNOWN) for start in _all(data, needle))
-                elif shapes and needle in data:
-                    yield from ((m.start(), m.end(), literal.what) for m in literal.pattern.finditer(data))
+                yield from ((start, start + len(needle), KNOWN) for start in _all(data, needle))
         if not shapes:
             return
+        for needle, literal in _LITERAL:
+            if needle in data:
+                yield from ((m.start(), m.end(), literal.what) for m in literal.pattern.finditer(data))
         for anchor, rows in _ANCHORED:
             for at in anchor.finditer(data):
                 for shape in rows:

@@ -3,10 +3,9 @@
 
 `ssh` is not asked to guess: it never prompts, and nothing of a URL can become one of its options or a word of
 the remote shell. Connections to one machine share a master connection, so that only the first exchange pays
-for a handshake. The master ends with the program; where that could not say so, a few seconds later.
+for a handshake. The master ends with the program, however that ends: a watcher sees its pipe close.
 """
 
-import atexit
 import collections
 import contextlib
 import hashlib
@@ -177,50 +176,62 @@ class Tunnel:
         self._reader.join(_GRACE / 4)
 
 
+_WATCHER = """\
+read -r _
+for socket in "$1"/*; do
+    if [ -S "$socket" ]; then ssh -o ControlPath="$socket" -O exit -- nuvtui; fi
+done
+rm -rf -- "$1"
+"""
+"""Waits for the end of its standard input, which only nuvtui has the other end of."""
+
+
 class _Masters:
     """The shared connections of this process: one control socket a machine, in a private folder."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process = 0
-        self._folder = Path()
-        self._sockets: dict[Path, Target] = {}
+        self._folder: Path | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     def control(self, target: Target) -> Path | None:
-        """The control socket of the connections to `target`; None where no short path can be had."""
+        """The control socket of the connections to `target`; None where they cannot be shared."""
         with self._lock:
             if self._process != os.getpid():  # none yet, or the parent's
-                try:
-                    self._folder = Path(tempfile.mkdtemp(prefix="nuvtui-ssh-"))
-                except OSError:
-                    return None
-                self._process, self._sockets = os.getpid(), {}
-                atexit.register(self.end)
+                self._process, self._folder, self._watcher = os.getpid(), None, None
+                self._start()
+            if self._folder is None:
+                return None
             key = hashlib.sha256(repr((target.host, target.user, target.port)).encode()).hexdigest()[:12]
             path = self._folder / key
-            if len(os.fsencode(path)) > _PATH_LIMIT:
-                return None
-            self._sockets[path] = target
-            return path
+            return path if len(os.fsencode(path)) <= _PATH_LIMIT else None
+
+    def _start(self) -> None:
+        with contextlib.suppress(OSError):
+            folder = Path(tempfile.mkdtemp(prefix="nuvtui-ssh-"))
+            try:
+                self._watcher = subprocess.Popen(
+                    ["sh", "-c", _WATCHER, "nuvtui", folder],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError:
+                folder.rmdir()
+                raise
+            self._folder = folder
 
     def end(self) -> None:
         """End them and remove the folder."""
         with self._lock:
-            if self._process != os.getpid():
-                return
-            folder, sockets = self._folder, self._sockets
-            self._process, self._sockets = 0, {}
-        for path, target in sockets.items():
-            if path.exists():
-                with contextlib.suppress(OSError, subprocess.SubprocessError):
-                    subprocess.run(
-                        ["ssh", "-O", "exit", "-o", f"ControlPath={path}", "--", target.host],
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL,
-                        timeout=_GRACE,
-                    )
-        shutil.rmtree(folder, ignore_errors=True)
+            watcher, self._watcher, self._folder = self._watcher, None, None
+            if self._process == os.getpid() and watcher is not None and watcher.stdin is not None:
+                watcher.stdin.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    watcher.wait(_GRACE)
+            self._process = 0
 
 
 _masters = _Masters()

@@ -16,7 +16,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """A finding that somebody has looked at and lets pass; the reason goes into the report."""
 
     finding: str
-    """The finding's `key`, or the path it is about (text form) for all of that path."""
+    """The finding's `key`, or the path it is about (text form) for all of that path; a folder ends with `/`."""
     reason: str
 
 

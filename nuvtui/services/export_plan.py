@@ -310,11 +310,14 @@ class Planner:
 def judged(findings: list[Finding], accepted: list[Accepted]) -> tuple[list[Finding], list[AcceptedFinding]]:
     """The findings that nobody has accepted, and those that somebody has, with the reason."""
     reasons = {one.finding: one.reason for one in accepted}
+    folders = [name for name in reasons if name.endswith("/") and name != "/"]
     left, passed = [], []
     for finding in findings:
         reason = reasons.get(finding.key) if finding.key else None
         if reason is None and finding.path:
             reason = reasons.get(finding.path)
+            above = [name for name in folders if finding.path.startswith(name)]
+            reason = reasons[above[0]] if reason is None and above else reason
         if finding.level == "push" and reason is not None:
             passed.append(AcceptedFinding(finding.subject, finding.text, reason))
         else:

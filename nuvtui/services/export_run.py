@@ -23,6 +23,7 @@ from nuvtui.services import application_file, capture, export_plan
 from nuvtui.services.context import Context
 from nuvtui.services.export_parts import Base, Parts
 from nuvtui.services.export_plan import judged, refuse, refuse_push
+from nuvtui.services.guard_memory import GuardMemory
 
 if TYPE_CHECKING:
     from nuvtui.images.engines import Built, Engine
@@ -205,11 +206,15 @@ class Run:
         return dataclasses.replace(recipe, secret_values=[*recipe.secret_values, *self._known])
 
     def _guard(self, application: Application, recipe: Recipe) -> None:
-        from nuvtui.images import guard
+        from nuvtui.images import guard, layers
 
         self._begin("guard", "Looking for what must not leave")
         findings = guard.scan_application(application, self._known)
-        findings += guard.scan_members(recipe.members, self._context.store, self._known, self._reporter)
+        findings += GuardMemory(self._context.home.cache).findings(
+            layers.files_layer(recipe, self._context.store).key,
+            self._known,
+            lambda: guard.scan_members(recipe.members, self._context.store, self._known, self._reporter),
+        )
         self._found(findings)
 
     def _found(self, findings: list[Finding]) -> None:

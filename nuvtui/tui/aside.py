@@ -20,7 +20,7 @@ import msgspec
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.distribution import Strategies, TargetPlan
-from nuvtui.model.export import ExportSpec, Finding
+from nuvtui.model.export import Excluded, ExportSpec, Finding
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import Failure
@@ -29,6 +29,28 @@ if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
 
 COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.aside")
+SHOWN = 200
+"""Things left out of an image that an outlook names."""
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What preflight says of an export."""
+
+    findings: list[Finding]
+    engine: str = ""
+    """The engine that would be taken; empty: none."""
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """What the dry run of an export says, without the list of its files."""
+
+    findings: list[Finding]
+    """Of the content guard, and from which snapshot it was planned."""
+    files: int
+    bytes: int
+    left_out: int
+    excluded: list[Excluded]
+    """The first `SHOWN` of those left out."""
 
 
 def _no_answer() -> NuvError:
@@ -93,11 +115,13 @@ class Question:
         arguments = {"space": space, "targets": targets, "strategies": msgspec.to_builtins(strategies)}
         return msgspec.convert(self._ask(services, "dry-run", arguments), list[TargetPlan])
 
-    def preflight(self, services: Services, spec: ExportSpec) -> list[Finding]:
+    def preflight(self, services: Services, spec: ExportSpec) -> Checked:
         """What stands in the way of an export. For a thread; raises NuvError."""
-        return msgspec.convert(
-            self._ask(services, "preflight", {"spec": msgspec.to_builtins(spec)}), list[Finding]
-        )
+        return msgspec.convert(self._ask(services, "preflight", {"spec": msgspec.to_builtins(spec)}), Checked)
+
+    def outlook(self, services: Services, spec: ExportSpec) -> Outlook:
+        """What must not leave, and how much would go in. For a thread; raises NuvError."""
+        return msgspec.convert(self._ask(services, "outlook", {"spec": msgspec.to_builtins(spec)}), Outlook)
 
     def plan(self, services: Services, spec: ExportSpec) -> Any:
         """The dry run of an export (`services.exports.ExportPlan`) as plain values. For a thread; raises NuvError."""
@@ -154,7 +178,12 @@ def answer(request: dict[str, Any]) -> Any:
                 arguments["space"], arguments["targets"], msgspec.convert(arguments["strategies"], Strategies)
             )
         case "preflight":
-            return services.exports.preflight(msgspec.convert(arguments["spec"], ExportSpec))
+            findings, _, engine = services.exports.planner.preflight(
+                msgspec.convert(arguments["spec"], ExportSpec)
+            )
+            return Checked(findings, engine.name if engine is not None else "")
+        case "outlook":
+            return _outlook(services, msgspec.convert(arguments["spec"], ExportSpec))
         case "plan":
             return services.exports.plan(msgspec.convert(arguments["spec"], ExportSpec))
         case "freed":
@@ -166,6 +195,13 @@ def answer(request: dict[str, Any]) -> Any:
                 services, Path(text_to_path(arguments["folder"])), lambda text: None
             ).instance.id
     raise NuvError(f"No question {request['what']!r}", "", "", Exit.USAGE)
+
+
+def _outlook(services: Services, spec: ExportSpec) -> Outlook:
+    plan = services.exports.plan(spec)
+    # What preflight found is in the plan too; only the guard's findings have a key or a path.
+    found = [each for each in plan.findings if each.key or each.path or each.subject == "snapshot"]
+    return Outlook(found, plan.files, plan.bytes, len(plan.excluded), plan.excluded[:SHOWN])
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ license: {required: false, variables: [MLM_LICENSE_FILE], files: [licenses/stata
 setup: []                 # shell commands at build time, after the packages
 command: [python, analysis.py]
 ports: []
+healthcheck: [python, -c, "import pandas"]
 workdir: /files
 exclude: [raw/]           # gitignore syntax
 """
@@ -40,6 +41,7 @@ def test_the_file_of_the_design() -> None:
         secrets=["HF_TOKEN"],
         license=License(variables=["MLM_LICENSE_FILE"], files=["licenses/stata.lic"]),
         command=["python", "analysis.py"],
+        healthcheck=["python", "-c", "import pandas"],
         exclude=["raw/"],
     )
 
@@ -98,6 +100,9 @@ def test_only_a_name_is_needed_and_empty_keys_are_left_out() -> None:
         ("name: x\nsetup: make\n", 2, "setup", "a list of shell commands", "'make'"),
         ("name: x\ncommand: python a.py\n", 2, "command", "a list of words", "'python a.py'"),
         ("name: x\ncommand: ['', a]\n", 2, "command", "a program", "nothing"),
+        ("name: x\nhealthcheck: curl x\n", 2, "healthcheck", "a list of words", "'curl x'"),
+        ("name: x\nhealthcheck: [' ']\n", 2, "healthcheck", "a program", "nothing"),
+        ("name: x\nhealthcheck: [a, 5]\n", 2, "healthcheck[1]", "a word", "the number 5"),
         ("name: x\nports: [80, 65536]\n", 2, "ports[1]", "from 1 to 65535", "the number 65536"),
         ("name: x\nports: [0]\n", 2, "ports[0]", "from 1 to 65535", "the number 0"),
         ("name: x\nports: ['80']\n", 2, "ports[0]", "from 1 to 65535", "'80'"),
@@ -200,6 +205,7 @@ APPLICATIONS = st.builds(
     setup=st.lists(_lines, max_size=2),
     command=st.lists(_lines, max_size=3),
     ports=st.lists(st.integers(1, 65535), max_size=2),
+    healthcheck=st.lists(_lines, max_size=3),
     workdir=_line.map(lambda p: f"/{p}").filter(lambda p: ".." not in p.split("/")),
     exclude=st.lists(_line, max_size=2),
 )

@@ -1,6 +1,10 @@
 """Applications of a workspace: templates, captured word for word, put back, made and deleted."""
 
 import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import msgspec
 import pytest
@@ -30,7 +34,47 @@ def test_every_template_is_valid_and_has_no_stop(workspace: Workspace, kind: App
     assert text.startswith("# ")
     levels = {finding.level for finding in application_file.check(application, workspace, "my-app.yaml")}
     assert "stop" not in levels
+    # What serves a port can be asked whether it does.
+    assert bool(application.healthcheck) == bool(application.ports)
+    assert all(str(application.ports[0]) in " ".join(application.healthcheck) for _ in application.ports)
     assert application.needs_license == (kind in (ApplicationKind.STATA, ApplicationKind.MATLAB))
+
+
+@pytest.mark.parametrize("kind", [ApplicationKind.JUPYTERLAB, ApplicationKind.STREAMLIT])
+@pytest.mark.parametrize("answer", [200, 500, None])
+def test_the_healthchecks_of_templates_tell_sick_from_sound(
+    kind: ApplicationKind, answer: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(answer or 200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    application = application_file.parse(templates.template(kind, "x"), "x.yaml")
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        if answer is None:
+            server.shutdown()
+            server.server_close()
+        words = [
+            word.replace(f":{application.ports[0]}/", f":{server.server_port}/")
+            for word in application.healthcheck
+        ]
+        assert words[0] == "python"
+        # A proxy that containers are given must not be asked for the container itself.
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        done = subprocess.run([sys.executable, *words[1:]], capture_output=True)
+        server.shutdown()
+        serving.join()
+    assert (done.returncode == 0) == (answer == 200)
+    assert len(asked) == (answer is not None)
 
 
 def test_a_template_takes_any_name() -> None:

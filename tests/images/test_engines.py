@@ -1,8 +1,10 @@
 """The search for an engine: order, named problems, a limit on the time, nothing silently replaced."""
 
+import contextlib
 import hashlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import engines
 from nuvtui.images.engines import discover
-from tests.images.scripted import Scripted, scripted
+from tests.images.scripted import Scripted, scripted, whole
 from tests.support.engine import Engine
 
 QUICK = Settings(engine_timeout=0.5)
@@ -21,6 +23,7 @@ QUICK = Settings(engine_timeout=0.5)
 @pytest.fixture
 def fake(tmp_path: Path) -> Iterator[Scripted]:
     with scripted(tmp_path) as engine:
+        engine.answers["GET /version"] = whole({"Version": "27.1", "Components": [{"Name": "Engine"}]})
         yield engine
 
 
@@ -37,11 +40,14 @@ def test_named_engine_or_a_finding(fake: Scripted, hanging: str, tmp_path: Path)
     found = discover(QUICK, {"DOCKER_HOST": fake.url, "HOME": str(tmp_path)})
     assert found.required().name == "docker"
     assert found.where == f"DOCKER_HOST {fake.url}"
+    assert found.finding().text == f"Docker Engine 27.1 at {fake.url}, found by DOCKER_HOST"
 
     found = discover(QUICK, {"DOCKER_HOST": hanging, "HOME": str(tmp_path)})
     assert found.engine is None
-    assert found.finding().level == "stop"
+    assert found.finding().level == "warning"
     assert "does not answer (waited 0.5 s)" in found.finding().text
+    assert "`oci` is used" in found.finding().text
+    assert "engine_timeout" in found.finding().hint
     with pytest.raises(NuvError) as refusal:
         found.required()
     assert refusal.value.exit_code == Exit.REFUSED
@@ -50,7 +56,7 @@ def test_named_engine_or_a_finding(fake: Scripted, hanging: str, tmp_path: Path)
     for host, said in (
         (f"unix://{tmp_path}/none.sock", "there is no such socket"),
         ("tcp://127.0.0.1:1", "connection refused"),
-        ("ssh://ada@host", "ssh -L"),
+        ("ssh://ada:word@host", "a password in an ssh:// address is not used"),
         ("nonsense://x", "expected unix://"),
     ):
         assert said in discover(QUICK, {"DOCKER_HOST": host, "HOME": str(tmp_path)}).finding().text
@@ -65,9 +71,13 @@ def test_socket_that_may_not_be_used(fake: Scripted, tmp_path: Path) -> None:
         in discover(QUICK, {"DOCKER_HOST": f"unix://{not_http}", "HOME": str(tmp_path)}).finding().text
     )
     listener.close()
+    fake.answers["GET /version"] = whole({"message": "not allowed"}, "403 Forbidden")
+    assert discover(QUICK, {"DOCKER_HOST": fake.url, "HOME": str(tmp_path)}).finding().text == (
+        f"A Docker-compatible engine at {fake.url}, found by DOCKER_HOST"
+    )
     fake.answers["GET /_ping"] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
     assert "500 Internal" in discover(QUICK, {"DOCKER_HOST": fake.url, "HOME": str(tmp_path)}).finding().text
-    fake.answers["GET /_ping"] = b"SSH-2.0-OpenSSH\r\n\r\n"
+    fake.answers["GET /version"] = b"SSH-2.0-OpenSSH\r\n\r\n"
     assert "not HTTP" in discover(QUICK, {"DOCKER_HOST": fake.url, "HOME": str(tmp_path)}).finding().text
 
 
@@ -89,9 +99,49 @@ def test_usual_sockets_in_their_order(tmp_path: Path) -> None:
         "unix:///var/run/docker.sock",
         "unix:///run/user/7/docker.sock",
         "unix:///home/ada/.docker/run/docker.sock",
+        "unix:///home/ada/.docker/desktop/docker.sock",
         "unix:///run/user/7/podman/podman.sock",
         "unix:///run/podman/podman.sock",
     ]
+
+
+def test_first_of_the_usual_sockets_is_taken_and_none_holds_it_up(
+    fake: Scripted, hanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def place(url: str) -> engines.Place:
+        return engines.Place(url, engines.Endpoint(url))
+
+    none = f"unix://{tmp_path}/none.sock"
+    monkeypatch.setattr(engines, "places", lambda _: [place(none), place(fake.url), place(hanging)])
+    began = time.monotonic()
+    found = discover(QUICK, {})
+    assert time.monotonic() - began < 0.4
+    assert found.where == fake.url
+    assert [attempt.where for attempt in found.tried] == [none]
+
+    monkeypatch.setattr(engines, "places", lambda _: [place(fake.url), place(hanging), place(fake.url)])
+    found = discover(QUICK, {}, all_answers=True)
+    assert [attempt.where for attempt in found.tried] == [hanging]
+    assert found.others == (f"Docker Engine 27.1 at {fake.url}",)
+
+    monkeypatch.setattr(engines, "places", lambda _: [place(none), place(hanging)])
+    finding = discover(QUICK, {}).finding()
+    assert finding.level == "note"
+    assert f"{none}: there is no such socket; {hanging}: it accepts connections" in finding.text
+
+
+def test_an_engine_that_drips_is_given_up_in_time(fake: Scripted, tmp_path: Path) -> None:
+    def drip(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b"H")
+                time.sleep(0.05)
+
+    fake.answers["GET /version"] = drip
+    began = time.monotonic()
+    found = discover(QUICK, {"DOCKER_HOST": fake.url, "HOME": str(tmp_path)})
+    assert time.monotonic() - began < 1.0
+    assert "does not answer (waited 0.5 s)" in found.finding().text
 
 
 def test_real_engine(engine: Engine) -> None:

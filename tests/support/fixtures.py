@@ -7,6 +7,7 @@ import pytest
 
 from tests.support import debian, ssh
 from tests.support import engine as engines
+from tests.support import podman as podmans
 from tests.support import registry as registries
 from tests.support import tmux as tmuxes
 from tests.support.terminal import Terminal
@@ -46,6 +47,14 @@ def python_base(engine: engines.Engine) -> str:
     archive = debian.python_root(REPOSITORY / ".cache")
     engine.load(engines.PYTHON, archive, ['CMD ["python3"]'])
     return engines.PYTHON
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[podmans.Podman]:
+    """The suite's own Podman, with a base image of busybox and nothing else (`podman.TINY`)."""
+    if reason := podmans.missing():
+        pytest.skip(reason)
+    yield from podmans.running_podman()
 
 
 @pytest.fixture(scope="session")

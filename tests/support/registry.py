@@ -1,12 +1,13 @@
-"""The suite's own image registry on the loopback, with and without sign-in."""
+"""The suite's own image registry on the loopback: with and without sign-in, with and without TLS."""
 
 import base64
 import json
 import shutil
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.support.environment import neutral
@@ -29,12 +30,41 @@ def missing() -> str:
     return ""
 
 
+def certificate(folder: Path) -> tuple[Path, Path, Path]:
+    """CA, certificate of the loopback signed by it, and its key: PEM files in `folder`, made anew."""
+    if shutil.which("openssl") is None:
+        raise ServiceError("needs openssl (scripts/system-packages installs it)")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    for words in (
+        (
+            *("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem"),
+            *("-days", "2", "-subj", "/CN=CA of tests"),
+        ),
+        ("req", *key, "-keyout", "tls.key", "-out", "tls.csr", "-subj", "/CN=localhost"),
+        (
+            *("x509", "-req", "-in", "tls.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
+            *("-out", "tls.pem", "-days", "2", "-extfile", "san"),
+        ),
+    ):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+    return folder / "ca.pem", folder / "tls.pem", folder / "tls.key"
+
+
 class Registry:
     """A running registry of the tests' own; deletion is enabled."""
 
-    def __init__(self, signed: bool = False) -> None:
-        """Start it; `signed`: only for `user` with `password`. Raises ServiceError where that fails."""
+    def __init__(
+        self, signed: bool = False, tls: bool = False, auth: Mapping[str, object] | None = None
+    ) -> None:
+        """Start it; `signed`: only for `user` with `password`. Raises ServiceError where that fails.
+
+        `tls`: over TLS, with a certificate of the CA in the file `ca`. `auth`: the registry's own setting of
+        that name, instead of `signed`.
+        """
         self.user, self.password = (USER, PASSWORD) if signed else ("", "")
+        self.tls = tls
+        self._auth = auth
         for attempt in range(5):
             try:
                 self._service = self._start()
@@ -56,7 +86,15 @@ class Registry:
             },
             "http": {"addr": self.host, "secret": "of the tests"},
         }
-        if self.user:
+        http = config["http"]
+        assert isinstance(http, dict)
+        self.ca = self.folder / "ca.pem"
+        if self.tls:
+            self.ca, cert, key = certificate(self.folder)
+            http["tls"] = {"certificate": str(cert), "key": str(key)}
+        if self._auth:
+            config["auth"] = self._auth
+        elif self.user:
             line = subprocess.run(
                 ["htpasswd", "-Bin", self.user], input=self.password.encode(), capture_output=True, check=True
             ).stdout
@@ -88,13 +126,15 @@ class Registry:
 
     def request(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers (lower-case names) and body of a request of the registry's own API (`/v2/…`)."""
-        request = urllib.request.Request(f"http://{self.host}{path}", method=method)
+        scheme = "https" if self.tls else "http"
+        context = ssl.create_default_context(cafile=str(self.ca)) if self.tls else None
+        request = urllib.request.Request(f"{scheme}://{self.host}{path}", method=method)
         request.add_header("Accept", MANIFESTS)
         if self.user:
             word = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
             request.add_header("Authorization", f"Basic {word}")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=30, context=context) as answer:
                 return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()

@@ -5,7 +5,7 @@ the choice, `cancelled` (None) after Esc. A destructive dialog puts the focus on
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from rich.segment import Segment
 from textual import events
@@ -138,7 +138,7 @@ class Choices(LineWidget):
 class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
     """A titled box: text, whatever `fields` gives, and choices."""
 
-    SCOPES = ("dialog",)
+    SCOPES: ClassVar[tuple[str, ...]] = ("dialog",)
     BINDINGS = bindings("dialog")
     DESTRUCTIVE = False
     HELP = "Tab goes through fields and choices, Left and Right through the choices; Enter chooses, Esc leaves all as it is."

@@ -50,6 +50,14 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+def path_shown(text: str) -> str:
+    """`text` as the path that it stands for; as it is where it is not the text of a path."""
+    try:
+        return text_to_path(text)
+    except ValueError:
+        return text
+
+
 def kind_sign(kind: str, glyphs: Glyphs) -> str:
     """The sign of a snapshot's kind: named, quick or automatic (the kind is also said in words)."""
     if glyphs.mark.isascii():

@@ -1,4 +1,4 @@
-"""The form of a new export, with what preflight has to say about it beside it, always for the present answers."""
+"""The form of a new export, with what stands in its way beside it, always for the present answers."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,65 +12,49 @@ from textual.widget import Widget
 
 from nuvtui import clock
 from nuvtui.errors import NuvError
-from nuvtui.model.application import ApplicationKind
 from nuvtui.model.export import ExportSpec, Finding
-from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
-from nuvtui.tui.aside import Aside
+from nuvtui.tui.aside import Aside, Checked, Outlook
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.dialogs.pick import Option
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.describe import path_shown
+from nuvtui.tui.screens.export_fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
+from nuvtui.tui.screens.export_findings import FindingDialog, FindingsPane, Seen, seen
 from nuvtui.tui.screens.exports_actions import ask_public
-from nuvtui.tui.widgets.detail import DetailPane
-from nuvtui.tui.widgets.form_list import Field, FormList
+from nuvtui.tui.widgets.form_list import FormList
 from nuvtui.tui.widgets.frame import Frame
-from nuvtui.tui.widgets.lines import Line, Tone, line
-from nuvtui.tui.widgets.moments import ago
+from nuvtui.tui.widgets.line_list import LineList
+from nuvtui.tui.widgets.lines import Line, line
 
 DELAY = 0.3
 """Seconds without a change before the engine and the registry are asked."""
-TABLES_FOLDER = "tables"
-"""Folder in the workspace that tables are written to before an export."""
-LEVELS: dict[str, tuple[str, Tone]] = {
-    "stop": ("Stops the export", "bad"),
-    "warning": ("Worth knowing", "warn"),
-    "note": ("Note", "muted"),
-}
-CURRENT = "current"
+NAMED = 4
+"""Things left out that are named in the form; the dry run lists all."""
 
 
 class _Choices(NamedTuple):
     snapshots: list[SnapshotRecord]
     applications: list[ApplicationPart]
     usual: str
-    """Slug of the application to begin with."""
+    licensed: frozenset[str]
 
 
-def usual(applications: Sequence[ApplicationPart], exported: Sequence[str]) -> str:
-    """The application that the form begins with: exported last, else one that runs by itself; eligible where any is.
-
-    `exported`: slugs, newest first. Empty where there is no application.
-    """
-    eligible = [part for part in applications if not _licensed(part)] or list(applications)
-    slugs = [part.slug for part in eligible]
-    for slug in exported:
-        if slug in slugs:
-            return slug
-    plain = [part.slug for part in eligible if part.kind in (ApplicationKind.SCRIPT, ApplicationKind.PYTHON)]
-    return next(iter([*plain, *slugs]), "")
-
-
-def _licensed(part: ApplicationPart) -> bool:
-    """True where it cannot be exported as it is. For a thread: parses the file."""
-    from nuvtui.services import application_file
-
-    try:
-        return application_file.parse(part.text, part.slug).needs_license
-    except NuvError:
-        return True
+def _looked_at(spec: ExportSpec) -> ExportSpec:
+    """What of `spec` decides over what the content guard finds: another name needs no other look."""
+    return msgspec.structs.replace(
+        spec,
+        name="",
+        push=False,
+        verify=False,
+        output="",
+        tables=[],
+        tables_format="parquet",
+        accepted=[],
+    )
 
 
 class ExportForm(Frame):
@@ -79,8 +63,9 @@ class ExportForm(Frame):
     SCOPES = ("export-form",)
     BINDINGS = bindings("export-form")
     HELP = (
-        "Choose what becomes an image and where it goes. What would stop the export stands beside the form; it is "
-        "checked again after each change, without ever holding up a key."
+        "Choose what becomes an image and where it goes. What stands in the way of the export, or of a push, is "
+        "listed beside the form and looked for again after each change, without ever holding up a key. Tab goes to "
+        "the findings, Enter shows one in full."
     )
 
     def __init__(self, space: Space, instance: Instance, state: StateRef | None) -> None:
@@ -89,25 +74,37 @@ class ExportForm(Frame):
         self.space = space
         self.instance = instance
         self._source = state.snapshot if state is not None and state.instance == instance.id else None
-        self._snapshots: list[SnapshotRecord] = []
-        self._applications: list[ApplicationPart] = []
-        self._usual = ""
+        self._known = Known()
+        self._chosen: list[str] = []
+        """Tables that were chosen one by one."""
+        self._tables_before = "none"
+        self.accepted: dict[str, str] = {}
+        """Findings that may leave: the reason by the finding's key."""
         self.findings: list[Finding] | None = None
         """Of the last check; None while none is done."""
+        self.outlook: Outlook | None = None
+        """Of the last look for what must not leave; None while none is done."""
         self._checked: ExportSpec | None = None
+        self._looked: ExportSpec | None = None
+        self._looking: ExportSpec | None = None
+        self._problem: Finding | None = None
         self._asked = 0.0
         self._wait: Timer | None = None
         self._aside = Aside()
+        self._look_aside = Aside()
         self.form = FormList(id="form-list")
         """The fields."""
+        self.pane = FindingsPane(id="form-findings")
+        """The findings."""
 
     def on_unmount(self) -> None:
         """Nobody waits for the findings any more."""
         self._aside.stop()
+        self._look_aside.stop()
 
     def body(self) -> list[Widget]:
         """Fields and findings."""
-        return [_Body(self.form)]
+        return [_Body(self.form, self.pane)]
 
     def on_mount(self) -> None:
         """Read what there is to choose from."""
@@ -130,129 +127,68 @@ class ExportForm(Frame):
             ]
             applications = services.applications.list(ref)
             return _Choices(
-                services.snapshots.list(ref.instance), applications, usual(applications, exported)
+                services.snapshots.list(ref.instance),
+                applications,
+                usual(applications, exported),
+                frozenset(part.slug for part in applications if licensed(part)),
             )
 
+        def tables() -> list[str]:
+            return [table.name for table in self.nuv.services.tables.list(ref)]
+
         self.load(read, self._choices_read, group="choices", failed=self._no_choices)
+        # A database that cannot be read is no reason to show no form: preflight says so.
+        self.load(tables, self._tables_read, group="tables", failed=lambda error: self._tables_read([]))
 
     def _choices_read(self, choices: _Choices) -> None:
-        self._snapshots, self._applications, self._usual = choices
+        self._known = self._known._replace(**choices._asdict())
         self._set_form()
         self._check_soon()
 
+    def _tables_read(self, names: list[str]) -> None:
+        self._known = self._known._replace(tables=names)
+        before = self.spec.tables
+        self._set_form()
+        if self._known.applications and self.spec.tables != before:
+            self._check_soon()
+
     def _no_choices(self, error: NuvError) -> None:
-        self._show_findings(
-            [Finding("stop", "state", f"{error.title}: {error.message}".strip(": "), error.hint)]
-        )
+        self.findings = [Finding("stop", "state", f"{error.title}: {error.message}".strip(": "), error.hint)]
+        self._show_findings()
 
     def _set_form(self) -> None:
-        old = self.form.values
-        settings = self.nuv.settings
-        sources = (
-            Option(CURRENT, "Current State", "a snapshot is taken first"),
-            *(
-                Option(
-                    record.id,
-                    record.name or f"{record.kind} {short(record.id)}",
-                    f"{short(record.id)}  {ago(record.created)}",
-                )
-                for record in self._snapshots
-            ),
+        outlook = self.outlook
+        known = self._known._replace(
+            files=outlook.files if outlook else 0, bytes=outlook.bytes if outlook else None
         )
-        slugs = tuple(Option(part.slug, part.slug, str(part.kind)) for part in self._applications)
-        application = old.get("application", "")
-        if application not in [option.value for option in slugs]:
-            application = self._usual
-        yes_no = (Option("no", "no"), Option("yes", "yes"))
-        self.form.set_form(
-            [
-                Field(
-                    "application",
-                    "Application",
-                    "choice",
-                    application,
-                    slugs,
-                    "" if slugs or not self._snapshots else "none in this state",
-                    problem=not slugs,
-                ),
-                Field("source", "From", "choice", self._source or CURRENT, sources),
-                Field(
-                    "files",
-                    "Contents",
-                    "choice",
-                    old.get("files", "no"),
-                    (Option("no", "application only"), Option("yes", "application and workspace files")),
-                ),
-                Field(
-                    "name",
-                    "Name",
-                    "text",
-                    old.get("name", ""),
-                    note="" if old.get("name") else f"empty: {application or 'the application'}",
-                ),
-                Field(
-                    "registry",
-                    "Registry",
-                    "text",
-                    old.get("registry", ""),
-                    note="" if old.get("registry") else f"empty: {settings.registry}",
-                ),
-                Field(
-                    "push",
-                    "Push",
-                    "choice",
-                    old.get("push", "no"),
-                    yes_no,
-                    "to the registry, when it is built",
-                ),
-                Field(
-                    "license",
-                    "Without licence",
-                    "choice",
-                    old.get("license", "no"),
-                    yes_no,
-                    "of a licensed application",
-                ),
-                Field(
-                    "output",
-                    "Archive",
-                    "text",
-                    old.get("output", ""),
-                    note="" if old.get("output") else "empty: none; else a file to write",
-                ),
-                Field("go", "Start the export", "go", note="e"),
-            ]
-        )
+        chosen = [name for name in known.tables if name in self._chosen]
+        self.form.set_form(fields(self.form.values, known, self._source, chosen, self.nuv.settings))
 
     @property
     def spec(self) -> ExportSpec:
         """What is asked for now; whether a public push is meant is asked before it starts."""
-        values = self.form.values
-        output = values.get("output", "")
-        if output:
-            from pathlib import Path
-
-            output = path_to_text(str(Path(output).expanduser().absolute()))
-        return ExportSpec(
-            application=values.get("application", ""),
-            instance=self.instance.id,
-            snapshot=self._source,
-            name=values.get("name", ""),
-            with_files=values.get("files") == "yes",
-            engine=self.nuv.settings.engine,
-            registry=values.get("registry", ""),
-            push=values.get("push") == "yes",
-            public_ok=True,
-            without_license=values.get("license") == "yes",
-            output=output,
+        return spec_of(
+            self.form.values,
+            self._known,
+            self._source,
+            self._chosen,
+            self.accepted,
+            self.instance.id,
+            self.nuv.settings,
         )
 
     def on_form_list_changed(self, message: FormList.Changed) -> None:
         """Another source has other applications; everything is checked again."""
-        if message.field.id == "source":
-            self._source = None if message.field.value == CURRENT else message.field.value
+        field = message.field
+        if field.id == "source":
+            self._source = None if field.value == CURRENT else field.value
             self._read_choices()
             return
+        if field.id == "tables":
+            if field.value == "some" and self._tables_before != "some":
+                self.action_tables()
+                return
+            self._tables_before = field.value
         self._set_form()
         self._check_soon()
 
@@ -260,143 +196,265 @@ class ExportForm(Frame):
         """Start."""
         self.action_go()
 
-    # findings
+    # looking
 
     def _check_soon(self) -> None:
         if self._wait is not None:
             self._wait.stop()
-        self._wait = self.set_timer(DELAY, self.action_check)
+        self._wait = self.set_timer(DELAY, self._check)
+        key = _looked_at(self.spec)
+        if self._looking is not None and self._looking != key:
+            self._look_aside.stop()
+            self._looking = None
+        if self._looked is not None and self._looked != key:
+            self._forget_look()
         self._say_checking()
+
+    def _forget_look(self) -> None:
+        self.outlook = self._looked = self._problem = None
+        self._set_form()
 
     def _say_checking(self) -> None:
         timeout = self.nuv.settings.engine_timeout
-        self._note(f"checking; an engine has {timeout:g} s to answer")
-
-    def _note(self, text: str) -> None:
-        from textual.content import Content
-
-        from nuvtui import sanitise
-
-        self.query_one("#form-findings").border_subtitle = Content(sanitise.line(text))
-
-    def _count(self, findings: Sequence[Finding]) -> None:
-        from textual.content import Content
-
-        stops = sum(finding.level == "stop" for finding in findings)
-        others = len(findings) - stops
-        parts = [f"{stops} in the way"] if stops else []
-        parts += [f"{others} to know"] if others else []
-        self.query_one("#form-findings").border_title = Content(
-            ": ".join(["Preflight", ", ".join(parts)]) if parts else "Preflight"
-        )
+        self.pane.note(f"checking; an engine has {timeout:g} s to answer")
 
     def action_check(self) -> None:
-        """Ask preflight, in a thread."""
+        """Ask and look again."""
+        self._look_aside.stop()
+        self._looking = None
+        self._forget_look()
+        self._check()
+
+    def _check(self) -> None:
+        """Ask preflight, aside."""
         spec = self.spec
         if not spec.application:
-            self.findings = None
-            self._show_findings(
-                [
-                    Finding(
-                        "stop",
-                        "application",
-                        "this state has no application",
-                        "Make one: nuvtui apps new SLUG --template KIND, or choose another state.",
-                    )
-                ]
-            )
+            self.findings = [
+                Finding(
+                    "stop",
+                    "application",
+                    "this state has no application",
+                    "Make one: nuvtui apps new SLUG --template KIND, or choose another state.",
+                )
+            ]
+            self._show_findings()
             return
         self._asked = time.monotonic()
         self._say_checking()
 
-        def done(findings: list[Finding]) -> None:
-            self.findings, self._checked = findings, spec
-            self._show_findings(findings)
+        def done(checked: Checked) -> None:
+            self.findings, self._checked = checked.findings, spec
+            if checked.engine != self._known.engine:
+                self._known = self._known._replace(engine=checked.engine)
+                self._set_form()
+            self._look()
+            self._show_findings()
 
         def failed(error: NuvError) -> None:
-            done([Finding("stop", error.title, error.message, error.hint)])
+            done(Checked([Finding("stop", error.title, error.message, error.hint)]))
 
         question = self._aside.ask()
         self.load(lambda: question.preflight(self.nuv.services, spec), done, group="preflight", failed=failed)
 
-    def _show_findings(self, findings: Sequence[Finding]) -> None:
-        lines: list[Line | str] = []
-        for level in ("stop", "warning", "note"):
-            found = [finding for finding in findings if finding.level == level]
-            # First what makes an image that cannot run.
-            for finding in sorted(found, key=lambda finding: finding.subject != "command"):
-                title, tone = LEVELS[level]
-                lines.append(line((f"{title}: ", tone), (finding.subject, "strong")))
-                lines.append(line(f"  {finding.text}"))
-                if finding.hint:
-                    lines.append(line((f"  {self.nuv.glyphs.arrow} ", "accent"), (finding.hint, "")))
-                if finding.subject == "license" and level == "stop":
-                    lines.append(
-                        line(
-                            ("  Here: ", "muted"),
-                            ("Without licence", "strong"),
-                            ", the line in the form above",
-                        )
-                    )
-                if finding.subject == "tables":
-                    lines.append(line(("  t", "accent"), " writes them to files now and exports with files"))
-                lines.append("")
-        if not lines:
-            lines = [
-                line((f"{self.nuv.glyphs.done} Nothing stands in the way.", "good")),
-                "",
-                line(("e or Enter on the last line starts.", "muted")),
-            ]
-        self.query_one("#form-findings DetailPane", DetailPane).show(lines)
-        self._count(findings)
+    def _look(self) -> None:
+        """Look for what must not leave, aside; it can take a while, and is not done twice for one thing."""
+        spec = msgspec.structs.replace(self.spec, accepted=[])
+        key = _looked_at(spec)
+        if key in (self._looked, self._looking):
+            return
+        self._looking = key
+        question = self._look_aside.ask()
+
+        def over(outlook: Outlook | None, problem: Finding | None) -> None:
+            if self._looking != key:
+                return  # of answers that are not these any more
+            self._looking, self._looked = None, key
+            self.outlook, self._problem = outlook, problem
+            self._set_form()
+            self._show_findings()
+
+        def failed(error: NuvError) -> None:
+            text = f"what must not leave could not be looked for: {error.title}"
+            text = f"{text}: {error.message}" if error.message else text
+            over(None, Finding("warning", "content", text, error.hint))
+
+        self.load(
+            lambda: question.outlook(self.nuv.services, spec),
+            lambda outlook: over(outlook, None),
+            group="outlook",
+            failed=failed,
+        )
+
+    @property
+    def seen(self) -> list[Seen]:
+        """All findings, the worst first."""
+        found = list(self.findings or ())
+        if self._problem is not None:
+            found.append(self._problem)
+        if self.outlook is not None:
+            found += self.outlook.findings
+            if self.outlook.left_out:
+                found.append(_left_out(self.outlook))
+        return seen(found, self.accepted)
+
+    def _show_findings(self) -> None:
+        complete = self.findings is not None and self._looking is None and self._looked is not None
+        self.pane.show(self.seen, complete)
         waited = time.monotonic() - self._asked if self._asked else 0.0
-        self._note(f"checked in {waited:.1f} s; r checks again")
+        if self._looking is not None:
+            self.pane.note("looking for what must not leave")
+        else:
+            self.pane.note(f"checked in {waited:.1f} s; r checks again")
         self.refresh_bindings()
+
+    # findings
+
+    @property
+    def can_exclude(self) -> bool:
+        """True where the finding under the cursor is about a file that can be left out."""
+        return self.pane.current is not None and self.pane.current.can_exclude
+
+    @property
+    def can_accept(self) -> bool:
+        """True where the finding under the cursor can be let pass."""
+        return self.pane.current is not None and self.pane.current.can_accept
+
+    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+        """Other keys hold."""
+        self.refresh_bindings()
+
+    def on_line_list_opened(self, message: LineList.Opened) -> None:
+        """The whole finding, and what can be done about it."""
+        message.stop()
+        one = self.pane.current
+        if one is None or message.list is not self.pane.list:
+            return
+
+        def answered(action: object) -> None:
+            if action == "exclude":
+                self._exclude(one)
+            elif action == "accept":
+                self._accept(one)
+
+        self.nuv.push_screen(FindingDialog(one, self.nuv.glyphs, self.command_values()), answered)
+
+    def action_exclude(self) -> None:
+        """Leave the file of the finding under the cursor out."""
+        if self.pane.current is not None and self.can_exclude:
+            self._exclude(self.pane.current)
+
+    def action_accept(self) -> None:
+        """Let the finding under the cursor pass, or no longer."""
+        if self.pane.current is not None and self.can_accept:
+            self._accept(self.pane.current)
+
+    def _exclude(self, one: Seen) -> None:
+        from nuvtui.tui.dialogs.confirm import ConfirmDialog
+
+        path = one.finding.path
+        application = self.spec.application
+        name = path_shown(path)
+
+        def excluded(_: None) -> None:
+            self.nuv.notify(f"{name} is left out of exports of {application} from now on.", timeout=6)
+            # A snapshot keeps the application as it was: what changed counts for the next one.
+            self._source = None
+            self._forget_look()
+            self._read_choices()
+
+        def answered(yes: object) -> None:
+            if yes:
+                self.load(
+                    lambda: self.nuv.services.exports.exclude(self.instance.id, application, path),
+                    excluded,
+                    group="exclude",
+                )
+
+        text: list[Line | str] = [
+            line("Leaves ", (name, "strong"), f" out of exports of {application}."),
+            "",
+            f"It is added to `exclude` in .nuvtui/apps/{application}.yaml; the file itself stays where it is.",
+        ]
+        if self._source is not None:
+            text += [
+                "",
+                "It counts from the next snapshot on: the export is then made from the Current State.",
+            ]
+        self.nuv.push_screen(ConfirmDialog("Exclude the file", text, "Exclude"), answered)
+
+    def _accept(self, one: Seen) -> None:
+        from nuvtui.tui.dialogs.text import Field, TextDialog
+
+        if one.reason:
+            for name in (one.finding.key, one.finding.path):
+                self.accepted.pop(name, None)
+            self._accepted()
+            return
+
+        def refuse(texts: Mapping[str, str]) -> str | None:
+            return None if texts["reason"] else "Say why it may leave."
+
+        def answered(texts: object) -> None:
+            if isinstance(texts, Mapping):
+                self.accepted[one.key] = texts["reason"]
+                self._accepted()
+
+        self.nuv.push_screen(
+            TextDialog(
+                "Accept the finding",
+                [Field("reason", "Why it may leave", placeholder="a made-up token for the manual")],
+                "Accept it",
+                text=[
+                    line((one.finding.subject, "strong")),
+                    line(one.finding.text),
+                    "",
+                    "It goes into the image as it is. The reason stands in the report, and in the image with it.",
+                    "",
+                ],
+                refuse=refuse,
+            ),
+            answered,
+        )
+
+    def _accepted(self) -> None:
+        """Preflight is the same with it: only what is shown changes."""
+        if self._checked is not None:
+            self._checked = msgspec.structs.replace(self._checked, accepted=self.spec.accepted)
+        self._show_findings()
 
     # commands
 
     @property
     def has_tables(self) -> bool:
-        """True where tables would not be in the image."""
-        return any(finding.subject == "tables" for finding in self.findings or ())
+        """True where there are tables to choose from."""
+        return bool(self._known.tables)
 
     def action_tables(self) -> None:
-        """Ask, then write every table of the state to a file of the workspace, and export with files."""
-        from nuvtui.tui.dialogs.confirm import ConfirmDialog
+        """Choose tables one by one."""
+        from nuvtui.tui.dialogs.marks import MarksDialog
 
-        ref = StateRef(self.instance.id, self._source)
+        names = list(self._known.tables)
+        before = self.spec.tables or self._chosen
 
-        def write() -> int:
-            from pathlib import Path
-
-            services = self.nuv.services
-            folder = Path(text_to_path(self.instance.workspace)) / TABLES_FOLDER
-            folder.mkdir(exist_ok=True)
-            tables = services.tables.list(ref)
-            for table in tables:
-                services.tables.export(ref, table.name, folder / f"{_file_name(table.name)}.parquet")
-            return len(tables)
-
-        def written(count: int) -> None:
-            noun = "table is" if count == 1 else "tables are"
-            self.nuv.notify(f"{count} {noun} in the folder {TABLES_FOLDER}.", timeout=6)
-            self._source = None
-            self.form.change("files", "yes")
-            self._read_choices()
-
-        def answered(yes: object) -> None:
-            if yes:
-                self.load(write, written, group="tables")
+        def answered(chosen: object) -> None:
+            if isinstance(chosen, list):
+                self._chosen = chosen
+                self._tables_before = "all" if len(chosen) == len(names) else "some" if chosen else "none"
+            # `change` would ask again.
+            values = self._tables_before
+            self.form.form = [
+                msgspec.structs.replace(field, value=values) if field.id == "tables" else field
+                for field in self.form.form
+            ]
+            self._set_form()
+            self._check_soon()
 
         self.nuv.push_screen(
-            ConfirmDialog(
-                "Write the tables to files",
-                [
-                    f"Every table becomes a Parquet file in the folder {TABLES_FOLDER} of the workspace; files of that "
-                    "name are replaced.",
-                    "The export is then made from the Current State, with the workspace files.",
-                ],
-                "Write them",
+            MarksDialog(
+                "Tables that go along",
+                [Option(name, name) for name in names],
+                before,
+                ["They are written as files into the folder tables of the image's workspace."],
             ),
             answered,
         )
@@ -414,12 +472,15 @@ class ExportForm(Frame):
         if not spec.application:
             self.nuv.notify("Choose an application first.", severity="warning")
             return
-        stops = [finding for finding in self.findings or () if finding.level == "stop"]
-        if self._checked == spec and stops:
-            more = f" (and {len(stops) - 1} more)" if len(stops) > 1 else ""
-            self.nuv.notify(f"{stops[0].subject}: {stops[0].text}{more}", title="Not yet", severity="error")
-            return
-        # What was not checked yet, the export's own first step checks.
+        if self._checked == spec:
+            levels = ("stop", "push") if spec.push else ("stop",)
+            held = [one.finding for one in self.seen if one.in_the_way and one.finding.level in levels]
+            if held:
+                more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+                title = "Not yet" if held[0].level == "stop" else "Not with a push"
+                self.nuv.notify(f"{held[0].subject}: {held[0].text}{more}", title=title, severity="error")
+                return
+        # What was not checked yet, the export's own first steps check.
         if not spec.push:
             self._start(spec)
             return
@@ -464,51 +525,40 @@ class ExportForm(Frame):
         )
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
-        """All answers as options."""
+        """All answers as options; path and key of the finding under the cursor."""
         spec = self.spec
-        words: list[str] = []
-        if spec.snapshot:
-            words += ["-p", spec.snapshot[:8]]
-        if spec.name:
-            words += ["-n", spec.name]
-        if spec.with_files:
-            words.append("--with-files")
-        if spec.registry:
-            words += ["--registry", spec.registry]
-        if spec.push:
-            words.append("--push")
-        if spec.without_license:
-            words.append("--without-license")
-        if spec.output:
-            words += ["--output", text_to_path(spec.output)]
-        words += ["-i", self.instance.name]
-        return {
+        values: dict[str, str | Sequence[str]] = {
             "app": spec.application or "APP",
-            "options": words,
-            "table": "TABLE",
-            "file": f"{TABLES_FOLDER}/TABLE.parquet",
+            "options": options_of(spec, self._known, self.nuv.settings, self.instance.name),
+            "instance": self.instance.name,
         }
+        one = self.pane.current
+        if one is not None and one.can_exclude:
+            values["path"] = path_shown(one.finding.path)
+        if one is not None and one.can_accept:
+            values["finding"] = one.key
+        return values
+
+
+def _left_out(outlook: Outlook) -> Finding:
+    """What is left out, as a line of its own: the dry run lists all of it."""
+    named = ", ".join(path_shown(each.what) for each in outlook.excluded[:NAMED])
+    more = outlook.left_out - min(NAMED, outlook.left_out)
+    text = f"{outlook.left_out:,}: {named}" + (f" and {more:,} more" if more else "")
+    return Finding("note", "left out", text, "d lists what goes in and what is left out, and why.")
 
 
 class _Body(Vertical):
     """Fields, findings."""
 
-    def __init__(self, form: FormList) -> None:
+    def __init__(self, form: FormList, pane: FindingsPane) -> None:
         super().__init__(id="form-body")
         self._form = form
+        self._pane = pane
 
     def compose(self) -> ComposeResult:
         """Both."""
         with Vertical(id="form-fields", classes="pane") as fields:
             fields.border_title = "New export"
             yield self._form
-        with Vertical(id="form-findings", classes="pane") as findings:
-            findings.border_title = "Preflight"
-            yield DetailPane([line(("Reading what there is", "muted"))])
-
-
-def _file_name(table: str) -> str:
-    """A harmless file name for a table, whatever it is called."""
-    import urllib.parse
-
-    return urllib.parse.quote(table, safe=" ._-").strip(". ") or "table"
+        yield self._pane

@@ -1,32 +1,32 @@
-"""The dry run of an export: what goes into the image, what is left out and why, the Dockerfile."""
+"""The dry run of an export: findings, what is left out and why, what goes into the image, of what it is made."""
 
 from typing import NamedTuple
 
 from textual.widget import Widget
 
 from nuvtui.errors import NuvError
-from nuvtui.model.export import ExportSpec, Finding
-from nuvtui.model.names import text_to_path
+from nuvtui.model.export import Accepted, ExportSpec, Finding
 from nuvtui.services.export_plan import ExportPlan
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.describe import path_shown, plural
+from nuvtui.tui.screens.export_findings import seen
 from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Line, Tone, line
+from nuvtui.tui.widgets.lines import Line, Tone, fit, line
 from nuvtui.tui.widgets.meter import size
-
-LEVELS: dict[str, Tone] = {"stop": "bad", "warning": "warn", "note": "muted"}
 
 
 class Row(NamedTuple):
     """A line of the plan."""
 
     kind: str
-    """`head`, `in`, `out`, `finding`, `docker`."""
+    """`head`, `finding`, `in`, `out`, `layer`, `docker`."""
     text: str
     note: str = ""
     tone: Tone = ""
+    label: str = ""
 
 
 class ExportPlanScreen(Frame):
@@ -49,7 +49,8 @@ class ExportPlanScreen(Frame):
         """Read."""
         shown = self.query_one("#plan-body", LineList)
         shown.focus()
-        shown.empty = "Planning the image; nothing is built."
+        shown.opens = "whole line"
+        shown.empty = "Planning the image and looking for what must not leave; nothing is built."
 
         question = self._aside.ask()
 
@@ -73,61 +74,59 @@ class ExportPlanScreen(Frame):
 
             item: Row = source.items[at]
             self.nuv.push_screen(
-                MessageDialog("The whole line", [part for part in (item.text, item.note) if part])
+                MessageDialog(
+                    item.label or "The whole line", [part for part in (item.text, item.note) if part]
+                )
             )
 
     def _failed(self, error: NuvError) -> None:
         rows = [
-            Row("finding", f"stop: {error.title}", error.message, "bad"),
+            Row("finding", error.title, error.message, "bad", "Stops the export"),
             Row("finding", "", error.hint, "muted"),
         ]
         self.query_one("#plan-body", LineList).set_source(Items(rows, _draw))
 
     def _show(self, plan: ExportPlan) -> None:
         shown = self.query_one("#plan-body", LineList)
-        shown.set_source(Items(rows_of(plan), _draw, text=lambda row: f"{row.text} {row.note}"))
+        rows = rows_of(plan, self.spec.accepted)
+        shown.set_source(Items(rows, _draw, text=lambda row: f"{row.label} {row.text} {row.note}".strip()))
         shown.set_title(
-            f"Dry run: {plan.image}", f"{plan.files:,} files, {size(plan.bytes)} go in; Esc goes back"
+            f"Dry run: {plan.image}",
+            f"{plural(plan.files, 'file')}, {size(plan.bytes)} and the base image; engine {plan.engine}; Esc goes back",
         )
 
 
 def finding_rows(findings: list[Finding]) -> list[Row]:
-    """Findings, the worst first."""
-    order = ["stop", "warning", "note"]
+    """Findings, the worst first, each with its hint below it."""
     rows = []
-    for finding in sorted(findings, key=lambda each: order.index(each.level)):
-        rows.append(
-            Row(
-                "finding",
-                f"{finding.level}: {text_to_path_safe(finding.subject)}",
-                finding.text,
-                LEVELS[finding.level],
-            )
-        )
+    for one in seen(findings, {}):
+        finding = one.finding
+        rows.append(Row("finding", path_shown(finding.subject), finding.text, one.tone, one.title))
         if finding.hint:
             rows.append(Row("finding", "", finding.hint, "muted"))
     return rows
 
 
-def rows_of(plan: ExportPlan) -> list[Row]:
-    """All lines of a plan."""
-    rows = [Row("head", "Findings")] if plan.findings else []
+def rows_of(plan: ExportPlan, accepted: list[Accepted]) -> list[Row]:
+    """All lines of a plan; what was `accepted` is not among its findings any more."""
+    rows = [Row("head", "Findings")] if plan.findings or accepted else []
     rows += finding_rows(plan.findings)
+    rows += [Row("finding", one.finding, one.reason, "good", "Accepted") for one in accepted]
     rows.append(Row("head", f"Left out: {len(plan.excluded):,}"))
-    rows += [Row("out", text_to_path_safe(out.what), out.reason) for out in plan.excluded]
-    rows.append(Row("head", f"In the image: {plan.files:,} workspace files, {size(plan.bytes)}"))
-    rows += [Row("in", f"/{text_to_path_safe(path)}", size(count)) for path, count in plan.members]
-    rows.append(Row("head", "Dockerfile"))
-    rows += [Row("docker", text) for text in plan.dockerfile.splitlines()]
+    rows += [Row("out", path_shown(out.what), out.reason) for out in plan.excluded]
+    rows.append(
+        Row(
+            "head", f"In the image: {plural(plan.files, 'workspace file')}, {size(plan.bytes)}, largest first"
+        )
+    )
+    rows += [Row("in", f"/{path_shown(path)}", size(count)) for path, count in plan.members]
+    if plan.layers:
+        rows.append(Row("head", "Layers, the base first"))
+        rows += [Row("layer", text) for text in plan.layers]
+    if plan.dockerfile:
+        rows.append(Row("head", "Dockerfile of the install steps"))
+        rows += [Row("docker", text) for text in plan.dockerfile.splitlines()]
     return rows
-
-
-def text_to_path_safe(text: str) -> str:
-    """`text` as the path that it stands for; as it is where it is not the text of a path."""
-    try:
-        return text_to_path(text)
-    except ValueError:
-        return text
 
 
 def _draw(item: Row, width: int) -> Line:
@@ -140,8 +139,8 @@ def _draw(item: Row, width: int) -> Line:
             return line(("  - ", "warn"), item.text, (f"  {item.note}", "muted"))
         case "finding":
             return line(
-                (f"  {item.text}", item.tone),
-                "  " if item.text else "    ",
+                (f"  {fit(item.label, 16)}  ", item.tone),
+                (f"{item.text}  " if item.text else "", "strong"),
                 (item.note, "" if item.text else "muted"),
             )
         case _:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from textual import events
+
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.task import TaskStatus, TaskView
@@ -33,6 +35,11 @@ class ExportRun(TaskScreen, ExportActions):
     def on_mount(self) -> None:
         """Read the record."""
         self._read_record()
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """A push, an archive or a check may have changed the record meanwhile."""
+        if self._record is not None:
+            self._read_record()
 
     def ended(self) -> None:
         """Read the record, which now tells how it ended."""

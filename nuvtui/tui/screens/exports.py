@@ -1,11 +1,13 @@
 """Exports: the images that were made of applications, and the detail of the one under the cursor."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.widget import Widget
 
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
@@ -165,6 +167,44 @@ class Exports(Place, ExportActions):
             from nuvtui.tui.screens.export_form import ExportForm
 
             self.nuv.push_screen(ExportForm(context.space, context.instance, context.state))
+
+    def action_load(self) -> None:
+        """Ask for the archive, then read it back."""
+        from nuvtui.tui.dialogs.text import Field, TextDialog
+
+        context = self.nuv.context
+        space, instance = context.space, context.instance
+        if space is None or instance is None:
+            return
+
+        def refuse(texts: Mapping[str, str]) -> str | None:
+            return None if texts["file"] else "Give the file to read."
+
+        def load(texts: object) -> None:
+            if not isinstance(texts, Mapping):
+                return
+            from nuvtui.tui.screens.tasks_run import TaskScreen
+            from nuvtui.tui.screens.tasks_submit import submit
+
+            path = Path(texts["file"]).expanduser().absolute()
+            title = f"Load {path.name}"
+            submit(
+                self,
+                "load",
+                {"space": space.id, "path": path_to_text(str(path))},
+                title,
+                lambda task: self.nuv.push_screen(TaskScreen(TaskView(task, kind="load", title=title))),
+                space=space.id,
+                instance=instance.id,
+            )
+
+        text = ["It goes into the engine that answers; where none does, into nuvtui's own store.", ""]
+        self.nuv.push_screen(
+            TextDialog(
+                "Load an archive", [Field("file", "File to read")], "Load it", text=text, refuse=refuse
+            ),
+            load,
+        )
 
     def action_log(self) -> None:
         """Steps and log of the export under the cursor."""

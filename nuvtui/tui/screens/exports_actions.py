@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nuvtui.model.export import ExportRecord
+from nuvtui.model.export import Check, ExportRecord, Finding, Verification
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.glyphs import Glyphs
+from nuvtui.tui.screens.describe import path_shown
 from nuvtui.tui.widgets.lines import Line, Tone, line
 from nuvtui.tui.widgets.meter import size
 from nuvtui.tui.widgets.moments import moment
@@ -46,6 +47,8 @@ def details(record: ExportRecord, glyphs: Glyphs) -> list[Line | str]:
     ]
     if record.error and record.status == "failed":
         lines += [line((record.error, "bad"))]
+    if record.status == "completed":
+        lines += _held(record.findings, glyphs)
     for name, value in (
         ("Application", record.application),
         ("Image", record.image),
@@ -53,7 +56,10 @@ def details(record: ExportRecord, glyphs: Glyphs) -> list[Line | str]:
         ("Digest", record.digest or ("" if record.status != "completed" else "not pushed")),
         ("Size", size(record.size) if record.size else ""),
         ("Id", record.image_id),
+        ("Base", record.base_digest),
+        ("Engine", record.engine),
         ("Contents", "application and workspace files" if record.with_files else "application only"),
+        ("Tables", ", ".join(record.tables)),
         ("Snapshot", short(record.snapshot) if record.snapshot else ""),
         ("Archive", text_to_path(record.archive) if record.archive else ""),
         ("By", f"{record.author}, {moment(record.created)}"),
@@ -61,12 +67,51 @@ def details(record: ExportRecord, glyphs: Glyphs) -> list[Line | str]:
     ):
         if value:
             lines.append(line((f"{name:<12} ", "muted"), value))
-    lines += [line((f"{glyphs.warning} {warning}", "warn")) for warning in record.warnings]
+    if record.verification is not None:
+        lines += ["", *verification_lines(record.verification, glyphs)]
+    if record.accepted:
+        lines += ["", line(("Accepted", "strong"))]
+        lines += [
+            line(f"  {path_shown(one.finding)}", (f"  {one.reason}", "muted")) for one in record.accepted
+        ]
+    said = {f"{finding.subject}: {finding.text}" for finding in record.findings}
+    warnings = [warning for warning in record.warnings if warning not in said]
+    if warnings:
+        lines += ["", *(line((f"{glyphs.warning} {warning}", "warn")) for warning in warnings)]
     if record.excluded:
         lines += ["", line((f"Left out ({len(record.excluded):,})", "strong"))]
         for excluded in record.excluded[:2000]:
-            lines.append(line(f"  {text_to_path(excluded.what)}", (f"  {excluded.reason}", "muted")))
+            lines.append(line(f"  {path_shown(excluded.what)}", (f"  {excluded.reason}", "muted")))
     return lines
+
+
+def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Line | str]:
+    """What keeps an image from being pushed."""
+    held = [finding for finding in findings if finding.level in ("push", "stop")]
+    if not held:
+        return []
+    lines: list[Line | str] = [line((f"{glyphs.warning} Cannot be pushed: the content guard found", "bad"))]
+    lines += [line("  ", (finding.subject, "strong"), f"  {finding.text}") for finding in held]
+    return lines
+
+
+CHECKS: dict[str, tuple[str, Tone]] = {"passed": ("done", "good"), "failed": ("failed", "bad")}
+"""Glyph and tone of how a check went."""
+
+
+def verification_lines(verification: Verification, glyphs: Glyphs) -> list[Line]:
+    """What came out when an image was run and looked into."""
+    passed = verification.passed
+    word, tone = ("Verified", "good") if passed else ("Does not hold what it promises", "bad")
+    lines = [line((word, tone), (f"  {moment(verification.at)}", "muted"))]  # type: ignore[arg-type]
+    return [*lines, *(_check_line(check, glyphs) for check in verification.checks)]
+
+
+def _check_line(check: Check, glyphs: Glyphs) -> Line:
+    name, tone = CHECKS.get(check.status, ("waiting", "warn"))
+    return line(
+        (f"  {getattr(glyphs, name)} {check.status}", tone), f"  {check.name}: ", (check.text, "muted")
+    )
 
 
 class ExportActions(Scoped):
@@ -135,6 +180,16 @@ class ExportActions(Scoped):
         record = self.record
         if record is None or not self.has_image:
             return
+        if held := _held(record.findings, self.nuv.glyphs):
+            from nuvtui.tui.dialogs.confirm import MessageDialog
+
+            way_out = (
+                "n makes a new export: its form lists these findings. x leaves a file out, a accepts a finding with "
+                "a reason that goes into the report."
+            )
+            text = [*held[1:], "", line((f"{self.nuv.glyphs.arrow} ", "accent"), way_out)]
+            self.nuv.push_screen(MessageDialog("Not pushed: the content guard found", text, bad=True))
+            return
 
         def asked(public: bool) -> None:
             if public:
@@ -155,6 +210,12 @@ class ExportActions(Scoped):
 
         repository = record.image.rpartition(":")[0]
         self.load(lambda: self._exports.public(repository), asked, group="push")
+
+    def action_verify(self) -> None:
+        """Run the image and look into it, as a task."""
+        record = self.record
+        if record is not None and self.has_image:
+            self._submit("verify", record, f"Verify {record.name}")
 
     def action_archive(self) -> None:
         """Ask where to, then write the archive."""

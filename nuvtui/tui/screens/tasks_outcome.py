@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
+from nuvtui.model.export import Verification
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.glyphs import Glyphs
@@ -91,6 +94,13 @@ def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]
             left_out = len(result.get("excluded", ()))
             if left_out:
                 yield line((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
+        case "verify" if result.get("verification"):
+            from nuvtui.tui.screens.exports_actions import verification_lines
+
+            yield from verification_lines(msgspec.convert(result["verification"], Verification), glyphs)
+        case "load":
+            for image in result.get("images", ()):
+                yield line(("Image     ", "muted"), str(image))
         case "snapshot":
             name = result.get("name") or result.get("kind") or ""
             yield line("Snapshot ", (short(str(result.get("id", ""))), "accent"), f"  {name}")

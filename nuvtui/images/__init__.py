@@ -1,4 +1,4 @@
-"""Images: from an application to a build recipe, a build context, an image in an engine, a tag in a registry.
+"""Images: from an application to a recipe, to layers, to an image in an engine or in the store, to a registry.
 
 Knows nothing of state, roles or tasks: snapshots and applications come in, facts and findings come out.
 """

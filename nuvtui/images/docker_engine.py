@@ -155,7 +155,14 @@ class DockerEngine:
         return facts
 
     def build(
-        self, recipe: Recipe, base: ImageFacts, layers: Sequence[Layer], tag: str, reporter: Reporter
+        self,
+        recipe: Recipe,
+        base: ImageFacts,
+        layers: Sequence[Layer],
+        tag: str,
+        reporter: Reporter,
+        *,
+        fresh: bool = False,
     ) -> Built:
         """Run the recipe's install steps on `base`, lay `layers` on top and tag the image.
 
@@ -176,7 +183,7 @@ class DockerEngine:
                     )
                 below += [model.Layer("packages", diff_id) for diff_id in stepped.layers[len(below) :]]
                 source = stepped.id
-            made = self._stacked(recipe, base, below, source, layers, reporter)
+            made = self._stacked(recipe, base, below, source, layers, reporter, fresh)
             reporter.check()
             self._tag(made.image, tag)
         except BaseException as error:
@@ -230,10 +237,11 @@ class DockerEngine:
         source: str,
         layers: Sequence[Layer],
         reporter: Reporter,
+        fresh: bool,
     ) -> Built:
         """Lay `layers` on the layers `below`, which the image `source` in the engine has."""
         known = [self._layout.recall(layer.key) if self._layout else None for layer in layers]
-        if all(known):
+        if all(known) and not fresh:
             parts = [
                 *below,
                 *(

@@ -82,9 +82,19 @@ class Engine(Protocol):
         """Make sure that the engine has `reference`. Raises NuvError where it cannot be had."""
 
     def build(
-        self, recipe: Recipe, base: ImageFacts, layers: Sequence[Layer], tag: str, reporter: Reporter
+        self,
+        recipe: Recipe,
+        base: ImageFacts,
+        layers: Sequence[Layer],
+        tag: str,
+        reporter: Reporter,
+        *,
+        fresh: bool = False,
     ) -> Built:
-        """Put an image together of `base`, the recipe's install steps and `layers`, and tag it."""
+        """Put an image together of `base`, the recipe's install steps and `layers`, and tag it.
+
+        `fresh`: layers are made anew, also where they are known from before.
+        """
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Digest of each plain layer of an image (base first) and its tar, piece by piece."""

@@ -115,15 +115,22 @@ class OciEngine:
         return self._facts(reference, manifest)
 
     def build(
-        self, recipe: Recipe, base: ImageFacts, layers: Sequence[Layer], tag: str, reporter: Reporter
+        self,
+        recipe: Recipe,
+        base: ImageFacts,
+        layers: Sequence[Layer],
+        tag: str,
+        reporter: Reporter,
+        *,
+        fresh: bool = False,
     ) -> Built:
         """Put an image together and name it `tag`. Raises NuvError, StoreError; Cancelled: nothing is named then.
 
-        Layers that were made before are taken as they are.
+        Layers that were made before are taken as they are, unless it is to be `fresh`.
         """
         with self.layout.using():
             below = self._layers_of(base)
-            made = [self._made(layer, reporter) for layer in layers]
+            made = [self._made(layer, reporter, fresh) for layer in layers]
             parts = [
                 *(model.Layer("base", diff_id) for diff_id in base.layers),
                 *(
@@ -151,8 +158,8 @@ class OciEngine:
             Descriptor(str(e["mediaType"]), str(e["digest"]), int(e["size"])) for e in described["layers"]
         ]
 
-    def _made(self, layer: Layer, reporter: Reporter) -> Descriptor:
-        known = self.layout.recall(layer.key)
+    def _made(self, layer: Layer, reporter: Reporter, fresh: bool) -> Descriptor:
+        known = None if fresh else self.layout.recall(layer.key)
         if known is not None and self.layout.has(known.digest):
             reporter.log(f"{layer.what}: {known.digest} is there already, {known.size:,} bytes\n".encode())
             return known

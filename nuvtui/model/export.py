@@ -133,6 +133,7 @@ class ExportRecord(msgspec.Struct, frozen=True):
     accepted: list[Accepted] = []
     tables: list[str] = []
     """Tables that are in the image's workspace."""
+    tables_format: Literal["parquet", "csv"] = "parquet"
     verification: Verification | None = None
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 TABLES = "tables"
 """Folder of the workspace, inside an image, that chosen tables are written to."""
+DISCOVERY_SECONDS = 30.0
+"""So long an engine that was found, or was not, is not looked for again."""
 _PLACES = 40
 
 
@@ -56,6 +59,8 @@ class Images:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._found: Discovery | None = None
+        self._looked = 0.0
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -72,15 +77,17 @@ class Images:
         self._context.make_folder(self._context.home.tmp)
         return OciEngine(self.layout, self._context.settings, self._context.home.tmp)
 
-    @functools.cached_property
+    @property
     def discovery(self) -> Discovery:
-        """The search for an engine that answers: made once, it can take seconds."""
+        """The search for an engine that answers. It can take seconds, so that its outcome counts for a while."""
         from nuvtui.images import engines
 
-        found = engines.discover(self._context.settings)
-        if found.engine is not None:
-            found.engine.keep_in(self.layout, self.oci.tmp)  # type: ignore[attr-defined]
-        return found
+        if self._found is None or time.monotonic() - self._looked > DISCOVERY_SECONDS:
+            self._found = engines.discover(self._context.settings)
+            if self._found.engine is not None:
+                self._found.engine.keep_in(self.layout, self.oci.tmp)  # type: ignore[attr-defined]
+            self._looked = time.monotonic()
+        return self._found
 
     def named(self, name: str) -> Engine:
         """The engine that made an export: `docker` or `oci`. Raises NuvError (6) where it does not answer."""

@@ -124,7 +124,8 @@ class Planner:
         found = guard.scan_application(application, known)
         found += guard.scan_members(recipe.members, self._context.store, known, Silent())
         open_, _ = judged(found, spec.accepted)
-        layers = [recipe.base, *(["packages"] if recipe.dockerfile else []), "files", "application"]
+        layers = [recipe.base, *(["packages"] if recipe.dockerfile else []), "files"]
+        layers += [*(["tables"] if spec.tables else []), "application"]
         return ExportPlan(
             image=image.rsplit(":", 1)[0],
             engine=engine.name if engine is not None else "none",

@@ -43,7 +43,10 @@ class Run:
         spec: ExportSpec,
         record: ExportRecord,
         reporter: Reporter,
+        fresh: bool = False,
     ) -> None:
+        """`fresh`: every layer is made anew, whatever is known of it from before."""
+        self._fresh = fresh
         self._service = service
         self._planner = service.planner
         self._context = context
@@ -157,7 +160,7 @@ class Run:
         self._begin("build", f"Building {image}")
         with contextlib.ExitStack() as stack:
             recipe, layers = self._layers(recipe, application, manifest, image, base, stack)
-            built = engine.build(recipe, base.facts, layers, image, self._reporter)
+            built = engine.build(recipe, base.facts, layers, image, self._reporter, fresh=self._fresh)
         self._save(image_id=built.image)
         self._begin("inspect", "Looking at what really is in the image")
         facts = engine.inspect(image)
@@ -288,7 +291,13 @@ class Run:
                     findings += guard.scan_layer(
                         stream, f"layer {name}", self._known, self._reporter, thorough=name != "base"
                     )
+        if log := self._log():
+            findings += guard.scan_text("build log", log, self._known)
         self._found(findings)
+
+    def _log(self) -> Path | None:
+        log = self._context.home.task(self._record.task) / "build.log" if self._record.task else None
+        return log if log is not None and log.exists() else None
 
     def _verify(self) -> None:
         if not self._spec.verify:
@@ -348,10 +357,6 @@ class Run:
             for name, data in files.items()
             for finding in guard.scan_text(f"report, {name}", [data], self._known)
         ]
-        if self._record.task:
-            log = self._context.home.task(self._record.task) / "build.log"
-            if log.exists():
-                found += guard.scan_text("build log", log, self._known)
         for name, data in files.items():
             atomic.write_file(folder / name, data, mode)
         left, _ = judged(found, self._spec.accepted)

@@ -58,9 +58,17 @@ class ExportsService:
     # -- doing it ----------------------------------------------------------------------------------------------------
 
     def create(
-        self, spec: ExportSpec, reporter: Reporter | None = None, export_id: str | None = None
+        self,
+        spec: ExportSpec,
+        reporter: Reporter | None = None,
+        export_id: str | None = None,
+        *,
+        fresh: bool = False,
     ) -> ExportRecord:
-        """Export an application. Raises NuvError: role (4), refused by preflight or guard (6), build or push (1)."""
+        """Export an application; `fresh`: nothing is taken from earlier exports.
+
+        Raises NuvError: role (4), refused by preflight or guard (6), build or push (1).
+        """
         reporter = reporter or Silent()
         view = self._context.view()
         instance = self._context.instance(view, spec.instance)
@@ -79,10 +87,11 @@ class ExportsService:
             with_files=spec.with_files,
             output=spec.output,
             accepted=spec.accepted,
+            tables_format=spec.tables_format,
             task=os.environ.get("NUVTUI_TASK"),
         )
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        run = Run(self, self._context, spec, record, reporter)
+        run = Run(self, self._context, spec, record, reporter, fresh)
         with self._context.exclusive(f"export-{record.id}", "This export"):
             return run.all()
 

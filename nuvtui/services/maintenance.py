@@ -75,12 +75,17 @@ class MaintenanceService:
         return report
 
     def gc(self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None) -> Any:
-        """Free what no snapshot refers to. `grace` in seconds."""
+        """Free what no snapshot refers to, and base images that no export needs. `grace` in seconds."""
         from nuvtui.store import maintain
 
-        return maintain.gc(
+        report = maintain.gc(
             self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
         )
+        if not dry_run and self._context.home.images.exists():
+            from nuvtui.services.export_parts import Images
+
+            report.freed_bytes += Images(self._context).layout.sweep(bases=True)
+        return report
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""

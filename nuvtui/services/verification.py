@@ -43,8 +43,6 @@ def verify(service: ExportsService, record: ExportRecord, reporter: Reporter) ->
 
 def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
     """Build the export again from its snapshot, compare the images, and take the second one away."""
-    import msgspec
-
     from nuvtui.model.export import ExportSpec
 
     spec = ExportSpec(
@@ -57,9 +55,10 @@ def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -
         registry=record.image.rpartition("/")[0],
         without_license=True,
         tables=record.tables,
+        tables_format=record.tables_format,
         accepted=record.accepted,
     )
-    again = service.create(msgspec.structs.replace(spec), reporter)
+    again = service.create(spec, reporter, fresh=True)
     try:
         if again.image_id == record.image_id:
             return Check("rebuild", "passed", f"built again, and it is the same image: {record.image_id}")

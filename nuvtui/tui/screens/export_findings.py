@@ -15,7 +15,7 @@ from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Line, Tone, fit, line
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, fit, line
 
 LEVELS: dict[str, tuple[str, Tone]] = {
     "stop": ("Stops the export", "bad"),
@@ -85,25 +85,37 @@ def seen(findings: Iterable[Finding], accepted: Mapping[str, str]) -> list[Seen]
         for finding in findings
     ]
 
-    def rank(one: Seen) -> tuple[int, bool, bool]:
-        # What was accepted comes after what is in the way, what makes an image that cannot run before other warnings.
-        finding = one.finding
-        return ORDER.index(finding.level), bool(one.reason), finding.subject != "command"
+    def rank(one: Seen) -> tuple[int, bool]:
+        # What makes an image that cannot run comes before other warnings; what is accepted stays where it was.
+        return ORDER.index(one.finding.level), one.finding.subject != "command"
 
     return sorted(found, key=rank)
 
 
-def told(one: Seen, glyphs: Glyphs) -> list[Line | str]:
-    """The whole text of a finding with its hint."""
+def told(one: Seen, glyphs: Glyphs, *, keys: bool = False) -> list[Line | str]:
+    """The whole text of a finding with its hint; `keys`: with the keys for what can be done, in place of the hint."""
     finding = one.finding
     lines: list[Line | str] = [line((finding.subject, "strong"), ": ", finding.text)]
     if one.reason:
         lines.append(line(("Accepted: ", "good"), one.reason))
-    if finding.hint and not one.reason:
+    if keys and (one.can_accept or one.can_exclude):
+        actions = [("x", " leaves the file out")] if one.can_exclude else []
+        if one.can_accept:
+            actions.append(("a", " no longer accepts it" if one.reason else " accepts it with a reason"))
+        lines.append(line(*_keys(actions, glyphs)))
+    elif finding.hint and not one.reason:
         lines.append(line((f"{glyphs.arrow} ", "accent"), finding.hint))
     if finding.subject in HERE and finding.level != "note":
         lines.append(line((f"{glyphs.arrow} ", "accent"), HERE[finding.subject]))
     return lines
+
+
+def _keys(actions: Sequence[tuple[str, str]], glyphs: Glyphs) -> list[Piece]:
+    pieces: list[Piece] = [(f"{glyphs.arrow} ", "accent")]
+    for at, (key, what) in enumerate(actions):
+        pieces += [(", ", "")] if at else []
+        pieces += [(key, "accent"), (what, "")]
+    return pieces
 
 
 class FindingsPane(Vertical):
@@ -165,7 +177,7 @@ class FindingsPane(Vertical):
 
     def _show_detail(self) -> None:
         one = self.current
-        self._detail.show(told(one, self.list.glyphs) if one is not None else [])
+        self._detail.show(told(one, self.list.glyphs, keys=True) if one is not None else [])
 
     def _line(self, one: Seen, width: int) -> Line:
         return line(

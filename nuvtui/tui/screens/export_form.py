@@ -32,6 +32,8 @@ from nuvtui.tui.widgets.lines import Line, line
 
 DELAY = 0.3
 """Seconds without a change before the engine and the registry are asked."""
+USUAL = 11
+"""Fields that there are usually: there is room for them in 24 rows; for more, the findings get less."""
 NAMED = 4
 """Things left out that are named in the form; the dry run lists all."""
 
@@ -88,7 +90,7 @@ class ExportForm(Frame):
         self._looked: ExportSpec | None = None
         self._looking: ExportSpec | None = None
         self._problem: Finding | None = None
-        self._asked = 0.0
+        self._asked = self._took = 0.0
         self._wait: Timer | None = None
         self._aside = Aside()
         self._look_aside = Aside()
@@ -163,6 +165,7 @@ class ExportForm(Frame):
         )
         chosen = [name for name in known.tables if name in self._chosen]
         self.form.set_form(fields(self.form.values, known, self._source, chosen, self.nuv.settings))
+        self.set_class(len(self.form.form) > USUAL, "-more")
 
     @property
     def spec(self) -> ExportSpec:
@@ -244,6 +247,7 @@ class ExportForm(Frame):
 
         def done(checked: Checked) -> None:
             self.findings, self._checked = checked.findings, spec
+            self._took = time.monotonic() - self._asked
             if checked.engine != self._known.engine:
                 self._known = self._known._replace(engine=checked.engine)
                 self._set_form()
@@ -300,11 +304,10 @@ class ExportForm(Frame):
     def _show_findings(self) -> None:
         complete = self.findings is not None and self._looking is None and self._looked is not None
         self.pane.show(self.seen, complete)
-        waited = time.monotonic() - self._asked if self._asked else 0.0
         if self._looking is not None:
             self.pane.note("looking for what must not leave")
         else:
-            self.pane.note(f"checked in {waited:.1f} s; r checks again")
+            self.pane.note(f"checked in {self._took:.1f} s; r checks again")
         self.refresh_bindings()
 
     # findings
@@ -312,12 +315,14 @@ class ExportForm(Frame):
     @property
     def can_exclude(self) -> bool:
         """True where the finding under the cursor is about a file that can be left out."""
-        return self.pane.current is not None and self.pane.current.can_exclude
+        one = self.pane.current
+        return self.pane.list.has_focus and one is not None and one.can_exclude
 
     @property
     def can_accept(self) -> bool:
         """True where the finding under the cursor can be let pass."""
-        return self.pane.current is not None and self.pane.current.can_accept
+        one = self.pane.current
+        return self.pane.list.has_focus and one is not None and one.can_accept
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys hold."""

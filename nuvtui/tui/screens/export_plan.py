@@ -17,6 +17,14 @@ from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Line, Tone, fit, line
 from nuvtui.tui.widgets.meter import size
 
+LAYERS = {
+    "host": "this machine's own interpreter and libraries",
+    "packages": "what the application installs",
+    "files": "workspace files",
+    "application": "how it starts, and its report",
+}
+"""What is in the layers that have names of their own; the base is called by its image's."""
+
 
 class Row(NamedTuple):
     """A line of the plan."""
@@ -122,7 +130,7 @@ def rows_of(plan: ExportPlan, accepted: list[Accepted]) -> list[Row]:
     rows += [Row("in", f"/{path_shown(path)}", size(count)) for path, count in plan.members]
     if plan.layers:
         rows.append(Row("head", "Layers, the base first"))
-        rows += [Row("layer", text) for text in plan.layers]
+        rows += [Row("layer", text, LAYERS.get(text, "base image")) for text in plan.layers]
     if plan.dockerfile:
         rows.append(Row("head", "Dockerfile of the install steps"))
         rows += [Row("docker", text) for text in plan.dockerfile.splitlines()]
@@ -143,5 +151,7 @@ def _draw(item: Row, width: int) -> Line:
                 (f"{item.text}  " if item.text else "", "strong"),
                 (item.note, "" if item.text else "muted"),
             )
+        case "layer":
+            return line(f"    {item.text}", (f"  {item.note}", "muted"))
         case _:
             return line(f"    {item.text}")

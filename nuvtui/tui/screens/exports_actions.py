@@ -50,18 +50,18 @@ def details(record: ExportRecord, glyphs: Glyphs) -> list[Line | str]:
     if record.status == "completed":
         lines += _held(record.findings, glyphs)
     for name, value in (
-        ("Application", record.application),
         ("Image", record.image),
         ("Run it", record.run_command if record.status == "completed" else ""),
         ("Digest", record.digest or ("" if record.status != "completed" else "not pushed")),
         ("Size", size(record.size) if record.size else ""),
-        ("Id", record.image_id),
-        ("Base", record.base_digest),
-        ("Engine", record.engine),
+        ("Archive", text_to_path(record.archive) if record.archive else ""),
+        ("Application", record.application),
         ("Contents", "application and workspace files" if record.with_files else "application only"),
         ("Tables", ", ".join(record.tables)),
         ("Snapshot", short(record.snapshot) if record.snapshot else ""),
-        ("Archive", text_to_path(record.archive) if record.archive else ""),
+        ("Engine", record.engine),
+        ("Base", record.base_digest),
+        ("Id", record.image_id),
         ("By", f"{record.author}, {moment(record.created)}"),
         ("Export", record.id),
     ):

@@ -180,6 +180,7 @@ class TaskScreen(Frame):
         task = self.seen
         ended = task.status.ended
         self.set_class(ended, "-ended")
+        self.set_class(task.status is TaskStatus.COMPLETED, "-completed")
         box = self.query_one("#run-right", Vertical)
         from textual.content import Content
 

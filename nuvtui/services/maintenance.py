@@ -84,7 +84,8 @@ class MaintenanceService:
         if not dry_run and self._context.home.images.exists():
             from nuvtui.services.export_parts import Images
 
-            report.freed_bytes += Images(self._context).layout.sweep(bases=True)
+            freed = report.freed_bytes + Images(self._context).layout.sweep(bases=True)
+            report = dataclasses.replace(report, freed_bytes=freed)
         return report
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:

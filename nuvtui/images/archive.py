@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import posixpath
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,7 +154,7 @@ def read_from(
                 if member.isreg() or member.issym()
             }
             return _Reading(layout, archive, members, name, reporter).image(platform)
-    except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
         raise NuvError(
             f"Archive {name} cannot be used",
             f"expected what `docker save` or an OCI tool writes, found: {str(error)[:200] or type(error).__name__}",
@@ -286,7 +287,10 @@ def digest_of(data: bytes) -> str:
 
 
 def _path(digest: str) -> str:
-    return f"blobs/sha256/{str(digest).removeprefix('sha256:')}"
+    """Where a blob is in an archive. Raises ValueError where `digest` is none."""
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", str(digest)):
+        raise ValueError(f"{str(digest)[:80]!r} is no digest")
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"
 
 
 def _header(name: str, size: int, mtime: int, kind: bytes = tarfile.REGTYPE) -> bytes:

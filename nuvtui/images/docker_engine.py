@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
@@ -184,13 +184,17 @@ class DockerEngine:
                 below += [model.Layer("packages", diff_id) for diff_id in stepped.layers[len(below) :]]
                 source = stepped.id
             made = self._stacked(recipe, base, below, source, layers, reporter, fresh)
-            reporter.check()
-            self._tag(made.image, tag)
+            try:
+                reporter.check()
+                self._tag(made.image, tag)
+            except BaseException:
+                self.forget(made.image)
+                raise
+            return replace(made, steps=source if recipe.dockerfile else "")
         except BaseException as error:
             with contextlib.suppress(NuvError):
                 self._undo(build, before, tag, cancelled=isinstance(error, Cancelled))
             raise
-        return made
 
     def _steps(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> ImageFacts:
         """The image that the install steps lead to."""
@@ -268,9 +272,21 @@ class DockerEngine:
                 )
                 self._load(load.pieces(self.layers(source, reporter)), reporter)
         built = load.built()
+        try:
+            return self._checked(recipe, built)
+        except BaseException:
+            self.forget(built.image)
+            raise
+        finally:
+            self._remember(layers, built, len(below))
+
+    def _remember(self, layers: Sequence[Layer], built: Built, below: int) -> None:
         if self._layout:
-            for layer, part in zip(layers, built.layers[len(below) :], strict=True):
+            for layer, part in zip(layers, built.layers[below:], strict=True):
                 self._layout.remember(layer.key, Descriptor(LAYER, part.diff_id, part.size))
+
+    def _checked(self, recipe: Recipe, built: Built) -> Built:
+        """What was loaded, as the engine has it. Raises NuvError where that is something else."""
         facts = self.inspect(built.image)
         if facts is None or facts.layers != [part.diff_id for part in built.layers]:
             raise NuvError(
@@ -285,6 +301,13 @@ class DockerEngine:
                 "Nothing was tagged. Please report this with the export's log.",
             )
         return Built(facts.id, built.layers)
+
+    def forget(self, image: str) -> None:
+        """Remove an image that nothing has named."""
+        with contextlib.suppress(NuvError):
+            facts = self.inspect(image)
+            if facts is not None and not facts.tags:
+                self._json("DELETE", f"/images/{_name(image)}?noprune=1")
 
     def _load(self, pieces: Iterable[bytes], reporter: Reporter) -> list[str]:
         """Hand an archive over. Returns what the engine names. Raises _LoadError where it does not take it."""

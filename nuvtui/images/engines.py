@@ -47,6 +47,8 @@ class Built:
     """Id: the digest of its configuration (`sha256:…`)."""
     layers: list[model.Layer]
     """What it is made of, base first."""
+    steps: str = ""
+    """Id of the engine's own image that the install steps led to, which has no name; empty: there is none."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,9 @@ class Engine(Protocol):
 
     def load(self, path: Path, reporter: Reporter) -> list[str]:
         """Read an archive. Returns the references (or ids) in it."""
+
+    def forget(self, image: str) -> None:
+        """Remove an image by its id, where nothing has named it."""
 
     def remove(self, reference: str) -> bool:
         """Remove a tag, and the image with its last one. False where there was none."""

@@ -269,6 +269,8 @@ class Layout:
 
     def _made(self, folder: Path) -> Path:
         if not folder.is_dir():
+            if folder != self.folder:
+                self._made(folder.parent)
             atomic.make_folder(folder, self._folder_mode)
             with contextlib.suppress(PermissionError):  # somebody else's, made at the same time
                 folder.chmod(self._folder_mode)

@@ -178,6 +178,9 @@ class OciEngine:
         reporter.log(f"{layer.what}: {blob.digest}, {blob.size:,} bytes\n".encode())
         return blob
 
+    def forget(self, image: str) -> None:
+        """Nothing is here without a name."""
+
     def remove(self, reference: str) -> bool:
         """Remove an image, and what no other one shares with it. False where there is none."""
         return self.layout.untag(reference)

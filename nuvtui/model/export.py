@@ -111,6 +111,8 @@ class ExportRecord(msgspec.Struct, frozen=True):
     finished: str | None = None
     image_id: str = ""
     """Id of the image in the engine (`sha256:…`)."""
+    steps_image: str = ""
+    """Id of the image that the install steps made in the engine; it has no name and is the cache of the next export."""
     digest: str = ""
     """Digest in the registry after a push (`sha256:…`); empty: not pushed."""
     size: int = 0

@@ -161,7 +161,7 @@ class Run:
         with contextlib.ExitStack() as stack:
             recipe, layers = self._layers(recipe, application, manifest, image, base, stack)
             built = engine.build(recipe, base.facts, layers, image, self._reporter, fresh=self._fresh)
-        self._save(image_id=built.image)
+        self._save(image_id=built.image, steps_image=built.steps)
         self._begin("inspect", "Looking at what really is in the image")
         facts = engine.inspect(image)
         if facts is None or facts.id != built.image:
@@ -225,10 +225,7 @@ class Run:
         left, passed = judged(findings, self._spec.accepted)
         self._accepted += passed
         held = [finding for finding in left if finding.level in ("push", "stop")]
-        self._save(
-            findings=[*self._record.findings, *held],
-            accepted=[one for one in self._spec.accepted if self._accepted],
-        )
+        self._save(findings=[*self._record.findings, *held])
         self._warn([f"{f.subject}: {f.text}" for f in left if f.level == "warning"])
         for finding in held:
             self._reporter.warning(f"{finding.subject}: {finding.text}")

@@ -324,6 +324,8 @@ class ExportsService:
             if record.image_id:
                 try:
                     self._engine(record).remove(record.image)
+                    if record.steps_image:
+                        self._engine(record).forget(record.steps_image)
                 except NuvError as error:
                     problems.append(f"the image stays in the engine: {error}")
             if record.pushed and (problem := self.delete_tag(record.image)):

@@ -1,5 +1,6 @@
 """The store's upkeep: check, gc, repair (also of the state, from the manifests), info."""
 
+import dataclasses
 from typing import Any
 
 import msgspec

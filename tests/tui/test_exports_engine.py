@@ -10,7 +10,7 @@ from nuvtui.tui.screens.export_form import ExportForm
 from nuvtui.tui.screens.export_run import ExportRun
 from nuvtui.tui.widgets.log_view import LogView
 from tests.support.engine import Engine
-from tests.tui.sharing import app_of, lay_out, press, running, screen, until, words
+from tests.tui.sharing import app_of, lay_out, press, running, screen, texts, until, words
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ async def test_an_export_by_keys(tmp_path: Path, tiny_base: str, engine: Engine)
         await press(pilot, "4", "n", "down", "down", "right")
         form = app_of(pilot).screen
         assert isinstance(form, ExportForm)
-        await until(pilot, lambda: "Nothing stands in the way" in words(pilot), "the check")
+        await until(pilot, lambda: "nothing in the way" in words(pilot), "the check")
         await press(pilot, "e")
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
         run = app_of(pilot).screen
@@ -63,7 +63,7 @@ async def test_leaving_lets_it_go_on(tmp_path: Path, tiny_base: str) -> None:
     study = lay_out(tmp_path, tiny_base, table=False, build_network="host")
     async with running(study) as pilot:
         await press(pilot, "4", "n")
-        await until(pilot, lambda: "the command needs notes.md" in words(pilot), "the check")
+        await until(pilot, lambda: "the command needs notes.md" in texts(pilot), "the check")
         await press(pilot, "e")
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
     async with running(study) as pilot:

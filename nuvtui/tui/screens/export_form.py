@@ -301,9 +301,13 @@ class ExportForm(Frame):
                 found.append(_left_out(self.outlook))
         return seen(found, self.accepted)
 
+    @property
+    def complete(self) -> bool:
+        """True where everything was looked for that the present answers call for."""
+        return self._checked == self.spec and self._looked is not None and self._looking is None
+
     def _show_findings(self) -> None:
-        complete = self.findings is not None and self._looking is None and self._looked is not None
-        self.pane.show(self.seen, complete)
+        self.pane.show(self.seen, self.complete)
         if self._looking is not None:
             self.pane.note("looking for what must not leave")
         else:
@@ -439,7 +443,7 @@ class ExportForm(Frame):
         from nuvtui.tui.dialogs.marks import MarksDialog
 
         names = list(self._known.tables)
-        before = self.spec.tables or self._chosen
+        before = names if self._tables_before == "all" else self._chosen
 
         def answered(chosen: object) -> None:
             if isinstance(chosen, list):

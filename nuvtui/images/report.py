@@ -83,11 +83,31 @@ def to_markdown(report: Report) -> str:
         f"- workspace files: {report.files:,} ({report.bytes:,} bytes)"
         if report.with_files
         else "- no workspace files",
-        "",
     ]
+    if report.tables:
+        out.append(f"- tables, as files under /files/tables: {_text(', '.join(report.tables))}")
+    if report.installed:
+        out.append(f"- installed by pip: {_text(', '.join(f'{n} {v}' for n, v in report.installed))}")
+    out.append("")
+    if report.layers:
+        out += ["| layer | digest | bytes |", "|---|---|---|"]
+        out += [f"| {_text(x.what)} | {x.diff_id} | {x.size:,} |" for x in report.layers]
+        out.append("")
     out += ["## What was left out", ""]
     out += [f"- {_text(item.what)}: {_text(item.reason)}" for item in report.excluded] or ["- nothing"]
     out.append("")
+    if report.findings:
+        out += ["## What the content guard found (the image is not pushed)", ""]
+        out += [f"- {_text(f.subject)}: {_text(f.text)}" for f in report.findings]
+        out.append("")
+    if report.accepted:
+        out += ["## What was found and let pass", ""]
+        out += [f"- {_text(a.subject)}: {_text(a.text)}. Reason: {_text(a.reason)}" for a in report.accepted]
+        out.append("")
+    if report.verification is not None:
+        out += [f"## Verified {_text(report.verification.at)}", ""]
+        out += [f"- {c.status}: {_text(c.name)}: {_text(c.text)}" for c in report.verification.checks]
+        out.append("")
     if report.warnings:
         out += ["## Warnings", "", *(f"- {_text(warning)}" for warning in report.warnings), ""]
     if report.lock is not None:

@@ -92,6 +92,16 @@ class Verification(msgspec.Struct, frozen=True):
         return all(check.status != "failed" for check in self.checks)
 
 
+class AcceptedFinding(msgspec.Struct, frozen=True):
+    """A finding that was let pass, and why."""
+
+    subject: str
+    text: str
+    reason: str
+    finding: str = ""
+    """Its key."""
+
+
 class ExportRecord(msgspec.Struct, frozen=True):
     """An export as the state file lists it."""
 
@@ -132,7 +142,8 @@ class ExportRecord(msgspec.Struct, frozen=True):
     """Digest that the base image was pinned by (`sha256:…`); empty: it comes from no registry."""
     findings: list[Finding] = []
     """What the content guard found and nobody accepted: as long as there is any, the image is not pushed."""
-    accepted: list[Accepted] = []
+    accepted: list[AcceptedFinding] = []
+    """What the content guard found and somebody let pass."""
     tables: list[str] = []
     """Tables that are in the image's workspace."""
     tables_format: Literal["parquet", "csv"] = "parquet"
@@ -148,14 +159,6 @@ class Layer(msgspec.Struct, frozen=True):
     """Digest of the layer as a plain tar (`sha256:…`)."""
     size: int = 0
     """Bytes of the plain tar; 0: not known (a base image's)."""
-
-
-class AcceptedFinding(msgspec.Struct, frozen=True):
-    """A finding that was let pass, and why."""
-
-    subject: str
-    text: str
-    reason: str
 
 
 class Report(msgspec.Struct, frozen=True):

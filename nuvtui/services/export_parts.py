@@ -102,8 +102,9 @@ class Images:
             return found.engine, [found.finding()]
         finding = found.finding()
         if wanted == "docker":
+            text = finding.text.replace(", the built-in engine `oci` is used", "")
             return None, [
-                Finding("stop", "engine", finding.text, f"{finding.hint} Or build without one: --engine oci.")
+                Finding("stop", "engine", text, f"{finding.hint} Or build without one: --engine oci.")
             ]
         return self.oci, [finding]
 

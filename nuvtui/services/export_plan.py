@@ -320,7 +320,7 @@ def judged(findings: list[Finding], accepted: list[Accepted]) -> tuple[list[Find
             above = [name for name in folders if finding.path.startswith(name)]
             reason = reasons[above[0]] if reason is None and above else reason
         if finding.level == "push" and reason is not None:
-            passed.append(AcceptedFinding(finding.subject, finding.text, reason))
+            passed.append(AcceptedFinding(finding.subject, finding.text, reason, finding.key))
         else:
             left.append(finding)
     return left, passed

@@ -65,7 +65,7 @@ class Run:
             base = self._preflight()
             manifest = self._snapshot()
             report = self._image(manifest, base)
-            self._verify()
+            self._verify(report)
             self._push()
             self._report(report)
         except Cancelled:
@@ -157,6 +157,8 @@ class Run:
         self._warn([*base.warnings, *recipe.warnings])
         self._save(image=image, excluded=[*recipe.excluded, *base.excluded], tables=list(spec.tables))
         self._guard(application, recipe)
+        if self._accepted:  # the report in the image tells what was let pass
+            recipe = self._recipe(application, manifest, image, base)
         self._begin("build", f"Building {image}")
         with contextlib.ExitStack() as stack:
             recipe, layers = self._layers(recipe, application, manifest, image, base, stack)
@@ -223,9 +225,9 @@ class Run:
     def _found(self, findings: list[Finding]) -> None:
         """Keep what the content guard found; an application that is to be pushed ends here."""
         left, passed = judged(findings, self._spec.accepted)
-        self._accepted += passed
+        self._accepted = [*self._accepted, *passed]
         held = [finding for finding in left if finding.level in ("push", "stop")]
-        self._save(findings=[*self._record.findings, *held])
+        self._save(findings=[*self._record.findings, *held], accepted=self._accepted)
         self._warn([f"{f.subject}: {f.text}" for f in left if f.level == "warning"])
         for finding in held:
             self._reporter.warning(f"{finding.subject}: {finding.text}")
@@ -296,13 +298,13 @@ class Run:
         log = self._context.home.task(self._record.task) / "build.log" if self._record.task else None
         return log if log is not None and log.exists() else None
 
-    def _verify(self) -> None:
+    def _verify(self, report: Report) -> None:
         if not self._spec.verify:
             return
         from nuvtui.services.verification import verify
 
         self._begin("verify", "Running the image")
-        found = verify(self._service, self._record, self._reporter)
+        found = verify(self._service, self._record, report, self._reporter)
         self._save(verification=found)
         failed = [check for check in found.checks if check.status == "failed"]
         self._warn([f"verify, {check.name}: {check.text}" for check in failed])

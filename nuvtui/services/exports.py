@@ -86,7 +86,6 @@ class ExportsService:
             image="",
             with_files=spec.with_files,
             output=spec.output,
-            accepted=spec.accepted,
             tables_format=spec.tables_format,
             task=os.environ.get("NUVTUI_TASK"),
         )
@@ -280,7 +279,7 @@ class ExportsService:
         with self._alone(export):
             record = self._own(export)
             reporter.step("verify", f"Running {record.image}")
-            found = verification.verify(self, record, reporter)
+            found = verification.verify(self, record, self.report_of(record), reporter)
             if again:
                 check = verification.rebuild(self, record, reporter)
                 found = msgspec.structs.replace(found, checks=[*found.checks, check])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nuvtui import clock
 from nuvtui.errors import NuvError
-from nuvtui.model.export import Check, ExportRecord, Report, Verification
+from nuvtui.model.export import Accepted, Check, ExportRecord, Report, Verification
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ _INFO = re.compile(r"(?:site|dist)-packages/(?P<name>[^/]+?)-(?P<version>[^-/]+)
 _CONDA = re.compile(r"conda-meta/(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json$")
 
 
-def verify(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Verification:
+def verify(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Verification:
     """Look at the image of an export in every way that there is here. Raises NuvError, Cancelled."""
-    report = service.report_of(record)
     engine = service.images.named(record.engine)
-    checks = [_run(service, record, reporter)]
+    checks = [_run(service, record, report, reporter)]
     reporter.progress(1, 3, "steps", "packages")
     if engine.name == "oci":
         with service.images.oci.tree(record.image, reporter) as tree:
@@ -56,7 +55,7 @@ def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -
         without_license=True,
         tables=record.tables,
         tables_format=record.tables_format,
-        accepted=record.accepted,
+        accepted=[Accepted(one.finding, one.reason) for one in record.accepted],
     )
     again = service.create(spec, reporter, fresh=True)
     try:
@@ -73,7 +72,7 @@ def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -
         service.delete(again.id)
 
 
-def _run(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
+def _run(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
     """Run it: no network, read-only root, a user that it does not know."""
     engine: Engine | None = service.images.named(record.engine)
     loaded = ""
@@ -91,7 +90,7 @@ def _run(service: ExportsService, record: ExportRecord, reporter: Reporter) -> C
             had = engine.inspect(record.image) is not None
             engine.load_from(service.images.oci.pieces(record.image), record.image, reporter)  # type: ignore[attr-defined]
             loaded = "" if had else loaded
-        return _answers(engine, record, service.report_of(record), reporter)
+        return _answers(engine, record, report, reporter)
     except NuvError as error:
         if error.exit_code == 130:
             raise

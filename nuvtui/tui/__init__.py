@@ -11,7 +11,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `jobs.py` | reads in threads |
 | `watch.py`, `board.py` | changes by other processes; tasks |
 | `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
-| `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `MessageDialog`, over `base.Dialog` |
+| `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |
 | `screens/` | the five places and what they open; their commands in `screens/commands.py` |
 
 ## A place
@@ -87,7 +87,8 @@ whatever is drawn.
     )
 
 `TextDialog(title, [Field(id, label)…], yes, advise=…, refuse=…)` gives a dict of texts or None; `TypedDialog` asks
-for a word. Long work is a task: `tasks.submit.submit(home, Request(…))` in a `load`, never in the event loop.
+for a word, `PickDialog` for one of many, `MarksDialog` for any number of them. Long work is a task:
+`tasks.submit.submit(home, Request(…))` in a `load`, never in the event loop.
 """
 
 from __future__ import annotations

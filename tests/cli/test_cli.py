@@ -145,7 +145,7 @@ def test_a_refused_role_is_exit_4_and_names_both_roles(study: Nuvtui, home: Home
 
 def test_without_an_engine_the_export_ends_at_once(study: Nuvtui) -> None:
     study.run("apps", "new", "demo", "--template", "script")
-    done = study.run("exports", "create", "demo", code=6)
+    done = study.run("exports", "create", "demo", "--engine", "docker", code=6)
     assert "DOCKER_HOST" in done.stderr
     assert "no-engine.sock" in done.stderr
     (record,) = study.json("exports", "list", "--all")

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
+from nuvtui.images import layers
+from nuvtui.images.docker_engine import DockerEngine
 from nuvtui.images.facts import ImageFacts
+from nuvtui.images.oci_engine import OciEngine
 from nuvtui.images.recipe import Recipe, build_recipe
 from nuvtui.model.application import Application, ApplicationKind, Lock, Packages
 from nuvtui.model.export import ExportSpec
@@ -117,6 +120,22 @@ def application(image: str = "docker.io/library/python:3.12-slim", **values: obj
     name = values.pop("name", "Demo")
     packages = Packages(**managers)  # type: ignore[arg-type]
     return Application(name=name, kind=kind, image=image, packages=packages, **values)  # type: ignore[arg-type]
+
+
+def built(
+    engine: DockerEngine | OciEngine,
+    project: Project,
+    recipe: Recipe,
+    reporter: Silent | None = None,
+    base: ImageFacts | None = None,
+    fresh: bool = False,
+) -> str:
+    """Id of the image of `recipe`, made by `engine` under the recipe's own name. `base` None: as the engine has it."""
+    if base is None:
+        base = engine.inspect(recipe.base)
+        assert base is not None, recipe.base
+    made = [layers.files_layer(recipe, project.store), layers.application_layer(recipe)]
+    return engine.build(recipe, base, made, recipe.image, reporter or Recorder(), fresh=fresh).image
 
 
 class Recorder(Silent):

@@ -10,10 +10,11 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
-from nuvtui.images import compare, context
 from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.layout import Layout
+from nuvtui.images.recipe import Recipe
 from nuvtui.model.application import License
-from tests.images.project import IMAGE, Project, Recorder, application
+from tests.images.project import IMAGE, Project, Recorder, application, built
 from tests.support.engine import Engine
 
 
@@ -28,8 +29,8 @@ def docker(engine: Engine) -> DockerEngine:
     return DockerEngine(engine.url, "host")
 
 
-def build(docker: DockerEngine, project: Project, recipe, reporter=None) -> str:  # type: ignore[no-untyped-def]
-    return docker.build(recipe, context.stream(recipe, project.store), recipe.image, reporter or Recorder())
+def build(docker: DockerEngine, project: Project, recipe: Recipe, reporter: Recorder | None = None) -> str:
+    return built(docker, project, recipe, reporter)
 
 
 def saved(docker: DockerEngine, image: str, folder: Path) -> bytes:
@@ -60,19 +61,20 @@ def test_image_with_files_runs_as_anybody_on_a_read_only_root(
     image = build(docker, project, recipe, reporter)
 
     assert image == docker.inspect(IMAGE).id  # type: ignore[union-attr]
-    assert compare.file_findings(recipe, docker.list_files(image, "/files")) == []
+    listed = {fact.path for fact in docker.list_files(image, "/files")}
+    assert listed == {"files", *(path for path, _ in recipe.members)}
     result = docker.run(image, Recorder(), user="54321")
     assert (result.exit_code, result.output.decode()) == (0, "1,2\n54321\n/files\ngrüß $HOME \"'\\ #1\n6\n")
     files = engine.files(IMAGE)
-    assert files["files/analysis.sh"].mode & 0o7777 == 0o775
-    assert files["files/data/values.csv"].mode & 0o7777 == 0o664
+    assert files["files/analysis.sh"].mode & 0o7777 == 0o777
+    assert files["files/data/values.csv"].mode & 0o7777 == 0o666
     assert files["files/link"].linkname == "data/values.csv"
     assert files["files/empty"].isdir()
     assert {(m.uid, m.gid) for name, m in files.items() if name.startswith("files")} == {(0, 0)}
     assert files["files/data/values.csv"].mtime == int(
         (project.workspace / "data/values.csv").stat().st_mtime
     )
-    assert "Step 1/" in reporter.text
+    assert all(layer in reporter.text for layer in docker.inspect(image).layers[-2:])  # type: ignore[union-attr]
     assert engine.containers() == []
 
 
@@ -138,15 +140,23 @@ def test_layers_depend_on_the_snapshot_alone(
     project.write("run.sh", "#!/bin/sh\n", 0o755)
     app = application(tiny_base, command=["./run.sh"])
     snapshot = project.snapshot()
-    layers = []
+    found = []
+    docker.keep_in(Layout(tmp_path / "images"), tmp_path)
     for zone, mask in (("UTC", 0o022), ("Asia/Tokyo", 0o077)):
         monkeypatch.setenv("TZ", zone)
         monkeypatch.setenv("LC_ALL", "C" if mask else "C.UTF-8")
         os.umask(mask)
         recipe = project.recipe(app, snapshot=snapshot, image=f"127.0.0.1:1/{zone.lower()}/x:1")
-        layers.append(docker.inspect(build(docker, project, recipe)).layers)  # type: ignore[union-attr]
+        found.append(build(docker, project, recipe))
         engine.remove_images()
-    assert layers[0] == layers[1]
+    assert found[0] == found[1]
+    # What the engine has, it is not given again.
+    build(docker, project, project.recipe(app, snapshot=snapshot))
+    reporter = Recorder()
+    assert build(docker, project, project.recipe(app, snapshot=snapshot), reporter) == found[0]
+    assert reporter.text == "The engine has this image already.\n"
+    # Made anew all the same, it is the same.
+    assert built(docker, project, project.recipe(app, snapshot=snapshot), fresh=True) == found[0]
 
 
 def test_build_log_and_failure_are_told(

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from nuvtui.errors import Cancelled
-from nuvtui.images import context
 from nuvtui.images.docker_engine import DockerEngine
-from tests.images.project import IMAGE, Project, Recorder, application
+from tests.images.project import IMAGE, Project, Recorder, application, built
 from tests.support.engine import Engine
 
 
@@ -20,8 +19,8 @@ def test_cancel_during_the_upload(engine: Engine, tiny_base: str, tmp_path: Path
     recipe = project.recipe(application(tiny_base, command=["true"]))
     reporter = Recorder(lambda r: bool(r.progresses) and r.progresses[-1][0] > 5_000_000)
     with pytest.raises(Cancelled):
-        DockerEngine(engine.url, "host").build(recipe, context.stream(recipe, project.store), IMAGE, reporter)
-    assert not reporter.output
+        built(DockerEngine(engine.url, "host"), project, recipe, reporter)
+    assert IMAGE not in engine.images()
     assert engine.image_ids() == images
     assert engine.containers() == []
 
@@ -35,7 +34,7 @@ def test_cancel_during_a_step(engine: Engine, tiny_base: str, tmp_path: Path) ->
     recipe = project.recipe(app)
     reporter = Recorder(lambda r: b"begun" in r.output)
     with pytest.raises(Cancelled):
-        DockerEngine(engine.url, "host").build(recipe, context.stream(recipe, project.store), IMAGE, reporter)
+        built(DockerEngine(engine.url, "host"), project, recipe, reporter)
     assert engine.containers() == []
     assert IMAGE not in engine.images()
     assert engine.image_ids() == images
@@ -52,12 +51,10 @@ def test_cancel_does_not_take_away_an_earlier_export(engine: Engine, tiny_base: 
     project = Project(tmp_path)
     docker = DockerEngine(engine.url, "host")
     first = project.recipe(application(tiny_base, command=["true"]))
-    earlier = docker.build(first, context.stream(first, project.store), IMAGE, Recorder())
+    earlier = built(docker, project, first)
     second = project.recipe(application(tiny_base, setup=["echo begun; exec sleep 8600"], command=["false"]))
     with pytest.raises(Cancelled):
-        docker.build(
-            second, context.stream(second, project.store), IMAGE, Recorder(lambda r: b"begun" in r.output)
-        )
+        built(docker, project, second, Recorder(lambda r: b"begun" in r.output))
     facts = docker.inspect(IMAGE)
     assert facts is not None
     assert facts.id == earlier

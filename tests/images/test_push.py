@@ -12,10 +12,11 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import context, registry
+from nuvtui.images import registry
 from nuvtui.images.docker_engine import DockerEngine
 from nuvtui.images.registry import Credentials
 from tests.images.project import Project, Recorder, application
+from tests.images.project import built as build
 from tests.images.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.support.engine import Engine
 from tests.support.registry import Registry
@@ -32,7 +33,7 @@ def built(docker: DockerEngine, base: str, folder: Path, image: str, size: int =
     project.write("data.bin", os.urandom(size))
     project.write("run.sh", "#!/bin/sh\necho ran\n", 0o755)
     recipe = project.recipe(application(base, command=["./run.sh"]), image=image)
-    return docker.build(recipe, context.stream(recipe, project.store), image, Recorder())
+    return build(docker, project, recipe)
 
 
 def test_pushed_image_runs_in_another_engine_and_can_be_deleted(
@@ -203,8 +204,8 @@ def test_base_from_a_registry_is_pinned_by_its_digest(
     assert docker.base_digest(tiny_base) == ""
     project = Project(tmp_path)
     recipe = project.recipe(application(base, command=["true"]), base_digest=docker.base_digest(base))
-    assert f"FROM {registry.host}/ada/base@{digest}\n" in recipe.dockerfile
-    image = docker.build(recipe, context.stream(recipe, project.store), recipe.image, Recorder())
+    assert recipe.base == f"{registry.host}/ada/base@{digest}"
+    image = build(docker, project, recipe)
     facts = docker.inspect(image)
     assert facts is not None
     assert facts.labels["org.opencontainers.image.base.digest"] == digest

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images import context, dockerfile, reference, report, requirements, site
+from nuvtui.images import context, dockerfile, layers, reference, report, requirements, site
 from nuvtui.images.denylist import denied
 from nuvtui.images.facts import ImageFacts
+from nuvtui.images.image_config import image_config
 from nuvtui.model.application import ApplicationKind, License, Lock, Package
 from nuvtui.model.snapshot import TablePart
 from tests.images.project import IMAGE, Project, application
@@ -90,7 +91,7 @@ def test_recipe_of_a_whole_application(project: Project) -> None:
         ".env", "raw/", "licenses/key.txt", "variable API_KEY", "variable HF_TOKEN", "variable LM_LICENSE_FILE",
         "tables: penguins", "~ (personal files)",
     }  # fmt: skip
-    assert "nuvtui tables export" in out["tables: penguins"]
+    assert "--tables" in out["tables: penguins"]
     assert recipe.env == {"A": "1", "TOKENIZERS_PARALLELISM": "false"}
     assert recipe.dockerfile.splitlines()[1] == f"FROM docker.io/library/python@sha256:{'1' * 64}"
     assert recipe.files["usr/share/nuvtui/build/requirements.txt"] == b"pandas==2.2.3\nNumPy==2.1.0\n"
@@ -119,7 +120,7 @@ def test_entrypoint_and_user_of_the_base_are_carried_on(project: Project) -> Non
     recipe = project.recipe(application(secrets=["T"], kind=ApplicationKind.JUPYTERLAB), base=base)
     assert recipe.entrypoint == ["/usr/share/nuvtui/start", "tini", "--"]
     assert recipe.command == ["start"]
-    assert 'USER "1000:100"' in recipe.dockerfile
+    assert json.loads(image_config(base, recipe, []))["config"]["User"] == "1000:100"
     assert project.recipe(application(), base=base).entrypoint == []
 
 
@@ -150,7 +151,6 @@ def test_entrypoint_and_user_of_the_base_are_carried_on(project: Project) -> Non
         ({"cran": ["x'); system('id"]}, "packages.cran"),
         ({"image": "python:3.12\nRUN x"}, "image reference"),
         ({"image": "python AS x"}, "image reference"),
-        ({"image": "host"}, "no base image"),
         ({"kind": ApplicationKind.STATA}, "not eligible"),
     ],
 )
@@ -196,21 +196,21 @@ def test_context_is_the_plan_and_the_same_again(project: Project, monkeypatch: p
     app = application(command=["x"], workdir="/files/out/here", setup=["true"])
     snapshot = project.snapshot()
     recipe = project.recipe(app, snapshot=snapshot)
-    data = b"".join(context.stream(recipe, project.store))
-    assert len(data) == context.size(recipe)
+    layer = layers.files_layer(recipe, project.store)
+    data = b"".join(layer.stream())
+    assert len(data) == layer.size
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     os.umask(0o077)
-    assert (
-        b"".join(context.stream(project.recipe(app, snapshot=snapshot, image=IMAGE + "x"), project.store))
-        == data
-    )
+    again = project.recipe(app, snapshot=snapshot, image=IMAGE + "x")
+    assert b"".join(layers.files_layer(again, project.store).stream()) == data
+    assert context.context(again) == context.context(recipe)
 
-    with tarfile.open(fileobj=io.BytesIO(data)) as outer:
-        assert outer.getnames() == ["Dockerfile", "build.tar", "nuvtui.tar", "files.tar"]
-        with tarfile.open(fileobj=outer.extractfile("files.tar")) as inner:
-            found = {member.name: member for member in inner}
-            assert inner.extractfile("files/big").read() == (project.workspace / "big").read_bytes()  # type: ignore[union-attr]
-            assert inner.extractfile("files/c-linked").read() == (project.workspace / "big").read_bytes()  # type: ignore[union-attr]
+    with tarfile.open(fileobj=io.BytesIO(context.context(recipe))) as outer:
+        assert outer.getnames() == ["Dockerfile", "build.tar"]
+    with tarfile.open(fileobj=io.BytesIO(data)) as inner:
+        found = {member.name: member for member in inner}
+        assert inner.extractfile("files/big").read() == (project.workspace / "big").read_bytes()  # type: ignore[union-attr]
+        assert inner.extractfile("files/c-linked").read() == (project.workspace / "big").read_bytes()  # type: ignore[union-attr]
     assert set(found) == {
         "files", "files/out", "files/out/here", *(path for path, _ in recipe.members)
     }  # fmt: skip
@@ -220,10 +220,10 @@ def test_context_is_the_plan_and_the_same_again(project: Project, monkeypatch: p
     assert {(m.uid, m.gid, m.uname) for m in found.values()} == {(0, 0, "")}
 
 
-def test_context_is_streamed_in_bounded_pieces(project: Project) -> None:
+def test_layers_are_streamed_in_bounded_pieces(project: Project) -> None:
     project.write("big", bytes(20_000_000))
     recipe = project.recipe(application(command=["x"]))
-    assert max(map(len, context.stream(recipe, project.store))) < 9_000_000
+    assert max(map(len, layers.files_layer(recipe, project.store).stream())) < 9_000_000
 
 
 def test_site_settings_are_checked(tmp_path: Path) -> None:

@@ -12,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import context
+from nuvtui.images import archive, layers
 from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.facts import ImageFacts
+from nuvtui.images.image_config import image_config
+from nuvtui.images.recipe import Recipe
 from nuvtui.images.stream import Decoder, Message
-from tests.images.project import IMAGE, Project, Recorder, application
+from nuvtui.model import export as model
+from tests.images.project import Project, Recorder, application, built
 from tests.images.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 
 texts = st.text(max_size=30)
@@ -122,8 +126,15 @@ def fake(tmp_path: Path) -> Iterator[Scripted]:
 def build(fake: Scripted, project: Project, reporter: Recorder | None = None) -> str:
     docker = DockerEngine(fake.url)
     docker.stall_seconds = 0.3
-    recipe = project.recipe(application(command=["true"]))
-    return docker.build(recipe, context.stream(recipe, project.store), IMAGE, reporter or Recorder())
+    return built(docker, project, stepped(project), reporter, BASE)
+
+
+BASE = ImageFacts("sha256:" + "ba" * 32, layers=["sha256:" + "01" * 32], size=1)
+STEPPED = [*BASE.layers, "sha256:" + "02" * 32]
+
+
+def stepped(project: Project) -> Recipe:
+    return project.recipe(application(command=["true"], setup=["true"]))
 
 
 def tagged(fake: Scripted) -> bool:
@@ -131,25 +142,57 @@ def tagged(fake: Scripted) -> bool:
 
 
 def good_image(project: Project) -> bytes:
-    recipe = project.recipe(application(command=["true"]))
-    return whole(
-        {"Id": ID, "Size": 5, "Config": {"Labels": recipe.labels, "Cmd": ["true"], "WorkingDir": "/files"}}
+    """What the engine says of the image that the install steps lead to."""
+    return whole({"Id": ID, "RootFS": {"Layers": STEPPED}})
+
+
+def takes_the_image(fake: Scripted, project: Project) -> str:
+    """Let the engine load the image and have it afterwards. Returns its id."""
+    recipe = stepped(project)
+    parts = [model.Layer("base", STEPPED[0]), model.Layer("packages", STEPPED[1])]
+    for layer in (layers.files_layer(recipe, project.store), layers.application_layer(recipe)):
+        parts.append(model.Layer(layer.what, archive.digest_of(b"".join(layer.stream()))))
+    config = image_config(BASE, recipe, parts)
+    image = archive.digest_of(config)
+    found = {"Id": image, "Size": 5, "Config": json.loads(config)["config"]}
+    fake.answers["POST /images/load"] = HEAD + chunk(line(stream=f"Loaded image ID: {image}\n")) + END
+    fake.answers[f"GET /images/{image}/json"] = whole(
+        {**found, "RootFS": {"Layers": [part.diff_id for part in parts]}}
     )
+    fake.answers[f"POST /images/{image}/tag"] = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+    return image
 
 
 def test_success_needs_id_and_inspect(fake: Scripted, project: Project) -> None:
     fake.answers["POST /build"] = HEAD + chunk(line(stream="hello\n")) + chunk(line(aux={"ID": ID})) + END
     with pytest.raises(NuvError, match="does not have it"):
         build(fake, project)
-    fake.answers[f"GET /images/{ID}/json"] = whole({"Id": ID, "Config": {"Labels": {}}})
-    with pytest.raises(NuvError, match="not what was planned"):
+    fake.answers[f"GET /images/{ID}/json"] = whole({"Id": ID, "RootFS": {"Layers": ["sha256:other"]}})
+    with pytest.raises(NuvError, match="does not stand on the base image"):
         build(fake, project)
-    assert not tagged(fake)
     fake.answers[f"GET /images/{ID}/json"] = good_image(project)
-    fake.answers[f"POST /images/{ID}/tag"] = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+    image = takes_the_image(fake, project)
+    good = fake.answers[f"GET /images/{image}/json"]
+    for wrong in (
+        whole({"Id": image, "Config": {}, "RootFS": {"Layers": STEPPED}}),
+        whole(json.loads(good.partition(b"\r\n\r\n")[2]) | {"Config": {}}),  # type: ignore[union-attr]
+    ):
+        fake.answers[f"GET /images/{image}/json"] = wrong
+        with pytest.raises(NuvError, match="not what was planned"):
+            build(fake, project)
+    for refused in (
+        whole({"message": "no"}, "500 Internal"),
+        HEAD + chunk(line(error="no space left on device")) + END,
+    ):
+        taken, fake.answers["POST /images/load"] = fake.answers["POST /images/load"], refused
+        with pytest.raises(NuvError):
+            build(fake, project)
+        fake.answers["POST /images/load"] = taken
+    assert not tagged(fake)
+    fake.answers[f"GET /images/{image}/json"] = good
     reporter = Recorder()
-    assert build(fake, project, reporter) == ID
-    assert reporter.output == b"hello\n"
+    assert build(fake, project, reporter) == image
+    assert reporter.output.startswith(b"hello\n")
     assert tagged(fake)
 
 
@@ -192,20 +235,27 @@ def test_log_is_complete_over_split_characters_and_a_huge_line(fake: Scripted, p
     pieces = b"".join(chunk(data[at : at + 997]) for at in range(0, len(data), 997))
     fake.answers["POST /build"] = HEAD + pieces + END
     fake.answers[f"GET /images/{ID}/json"] = good_image(project)
-    fake.answers[f"POST /images/{ID}/tag"] = whole(None)
+    takes_the_image(fake, project)
     reporter = Recorder()
     build(fake, project, reporter)
-    assert reporter.text == text + "two in one\n"
+    assert reporter.text.startswith(text + "two in one\n")
 
 
 def test_an_error_before_the_context_was_taken_is_told(fake: Scripted, project: Project) -> None:
     def early(connection: socket.socket) -> None:
         connection.sendall(whole({"message": "no room for a build"}, "507 Insufficient Storage"))
 
-    project.write("big.bin", bytes(30_000_000))
     fake.answers["POST /build"] = early
     with pytest.raises(NuvError, match="no room for a build"):
         build(fake, project)
+    project.write("big.bin", bytes(30_000_000))
+    fake.answers["POST /build"] = HEAD + chunk(line(aux={"ID": ID})) + END
+    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers["POST /images/load"] = early
+    fake.answers[f"GET /images/{ID}/get"] = early
+    with pytest.raises(NuvError, match="no room for a build"):
+        build(fake, project)
+    assert not tagged(fake)
 
 
 def test_an_engine_that_hangs_is_found_out(fake: Scripted, project: Project) -> None:
@@ -240,8 +290,8 @@ def test_a_silent_build_step_is_no_stall(fake: Scripted, project: Project) -> No
 
     fake.answers["POST /build"] = slow
     fake.answers[f"GET /images/{ID}/json"] = good_image(project)
-    fake.answers[f"POST /images/{ID}/tag"] = whole(None)
-    assert build(fake, project) == ID
+    image = takes_the_image(fake, project)
+    assert build(fake, project) == image
 
 
 def test_cancel_while_the_engine_takes_nothing(fake: Scripted, project: Project) -> None:
@@ -253,7 +303,9 @@ def test_cancel_while_the_engine_takes_nothing(fake: Scripted, project: Project)
         held.append(connection.dup())
         reporter.cancel()
 
-    fake.answers["POST /build"] = ignore
+    fake.answers["POST /build"] = HEAD + chunk(line(aux={"ID": ID})) + END
+    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers["POST /images/load"] = ignore
     project.write("big.bin", bytes(30_000_000))
     with pytest.raises(Cancelled):
         build(fake, project, reporter)
@@ -276,7 +328,7 @@ def test_known_secrets_do_not_get_into_log_or_error(fake: Scripted, project: Pro
     recipe = project.recipe(application(pip=["six==1.16.0"]), settings=Settings(pip_index=index))
     reporter = Recorder()
     with pytest.raises(NuvError) as failure:
-        docker.build(recipe, context.stream(recipe, project.store), IMAGE, reporter)
+        built(docker, project, recipe, reporter, BASE)
     assert "s3cret" not in reporter.text + str(failure.value)
     assert "s3cret" not in repr(recipe)
     assert "Looking in indexes" in reporter.text

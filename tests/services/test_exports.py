@@ -11,7 +11,7 @@ import pytest
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
 from nuvtui.images import registry as registry_client
-from nuvtui.model.export import ExportRecord, ExportSpec
+from nuvtui.model.export import Accepted, ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
 from tests.images.project import Recorder
 from tests.services.helpers import Listener, World, refused
@@ -140,19 +140,41 @@ def test_a_licensed_application_is_not_eligible_unless_it_goes_without(
     assert b"unit mm" in ran.stdout
 
 
-def test_a_secret_in_a_file_stops_the_export(exporting: Exporting, engine: Engine, monkeypatch: Any) -> None:
+def test_a_secret_in_a_file_stops_a_push(
+    exporting: Exporting, engine: Engine, registry: Registry, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
     exporting.write_application(secrets=["HF_TOKEN"])
-    exporting.world.write("notes.txt", f"the token is {SECRET}\n")
-    before = engine.images()
-    with refused(6, "notes.txt"):
-        exporting.create(with_files=True)
+    exporting.world.write("notes.txt", f"first\nthe token is {SECRET}\n")
+    before, repositories = engine.images(), registry.repositories()
+    with refused(6, "files/notes.txt:2", "--accept"):
+        exporting.create(with_files=True, push=True)
     (record,) = exporting.records()
     assert (record.status, record.failed_stage) == ("failed", "guard")
     assert engine.images() == before
-    assert SECRET not in exporting.world.home.state.read_text()
-    # Without files it may go.
-    assert exporting.create().status == "completed"
+    # Built it may be, but what was found keeps it from leaving.
+    built = exporting.create(with_files=True)
+    assert [(f.level, f.subject, f.path) for f in built.findings] == [
+        ("push", "files/notes.txt:2", "notes.txt")
+    ]
+    with refused(6, "files/notes.txt:2"):
+        exporting.world.services.exports.push(built.id)
+    assert registry.repositories() == repositories
+    told = exporting.world.services.exports.report(built.id) + exporting.world.home.state.read_text()
+    assert SECRET not in told
+    # Without files there is nothing to find.
+    assert exporting.create().findings == []
+    # Accepted with a reason it goes, and the reason goes along.
+    accepted = exporting.create(
+        with_files=True, push=True, accepted=[Accepted(built.findings[0].key, "revoked on Monday")]
+    )
+    assert (accepted.pushed, accepted.findings) == (True, [])
+    assert "revoked on Monday" in exporting.world.services.exports.report(accepted.id)
+    # Excluded it is not in the image.
+    exporting.world.services.exports.exclude(exporting.world.master.id, "demo", "notes.txt")
+    clean = exporting.create(with_files=True, push=True)
+    assert (clean.pushed, clean.findings) == (True, [])
+    assert "files/notes.txt" not in engine.files(clean.image)
 
 
 def test_a_failing_build_is_recorded_with_its_stage_and_leaves_nothing(
@@ -277,15 +299,56 @@ def test_what_an_interrupted_export_tagged_is_taken_away(exporting: Exporting, e
 
 @pytest.fixture
 def lonely(tmp_path: Path) -> Exporting:
-    return Exporting(tmp_path, "docker.io/library/busybox:1", Settings(home=str(tmp_path / "home")))
+    return Exporting(tmp_path, "127.0.0.1:1/library/busybox:1", Settings(home=str(tmp_path / "home")))
 
 
-def test_without_an_engine_it_ends_at_once_and_says_what_was_tried(lonely: Exporting) -> None:
-    with refused(6, "no-engine.sock", "DOCKER_HOST"):
-        lonely.create()
+def test_an_engine_that_was_asked_for_and_is_not_there_ends_it_at_once(lonely: Exporting) -> None:
+    with refused(6, "no-engine.sock", "DOCKER_HOST", "--engine oci"):
+        lonely.create(engine="docker")
     (record,) = lonely.records()
     assert (record.status, record.failed_stage) == ("failed", "preflight")
     assert lonely.world.services.snapshots.list(lonely.world.master.id) == []
+
+
+@pytest.mark.parametrize("step", ["setup", "packages.apt"])
+def test_what_needs_an_engine_is_said_before_anything_starts(lonely: Exporting, step: str) -> None:
+    more = {"setup": ["true"]} if step == "setup" else {"packages": {"apt": ["tree"]}}
+    lonely.write_application(**more)
+    with refused(6, step, "--engine docker"):
+        lonely.create()
+    lonely.image = "host"
+    lonely.write_application(**more)
+    with refused(6, step, "image: host"):
+        lonely.create()
+    assert lonely.world.services.snapshots.list(lonely.world.master.id) == []
+
+
+def test_a_base_image_that_cannot_be_had_is_named(lonely: Exporting) -> None:
+    with refused(1, "127.0.0.1:1/library/busybox:1"):
+        lonely.create()
+    (record,) = lonely.records()
+    assert (record.status, record.engine, record.failed_stage) == ("failed", "oci", "preflight")
+    assert lonely.world.services.snapshots.list(lonely.world.master.id) == []
+
+
+def test_this_machine_as_the_base_needs_no_engine(lonely: Exporting) -> None:
+    lonely.image = "host"
+    lonely.write_application(command=["python3", "-c", "print(1)"])
+    record = lonely.create(with_files=True)
+    assert (record.status, record.engine) == ("completed", "oci")
+    again = lonely.create(with_files=True, snapshot=record.snapshot)
+    assert again.image_id == record.image_id
+    verified = lonely.world.services.exports.verify(record.id, again=True)
+    assert verified.verification is not None
+    assert {check.name: check.status for check in verified.verification.checks} == {
+        "run": "not done", "packages": "passed", "libraries": "passed", "configuration": "passed",
+        "rebuild": "passed",
+    }  # fmt: skip
+    blobs = lonely.world.home.images / "blobs" / "sha256"
+    lonely.world.services.exports.delete(again.id)
+    assert len(list(blobs.iterdir())) > 3
+    lonely.world.services.exports.delete(record.id)
+    assert list(blobs.iterdir()) == []
 
 
 def test_the_dry_run_needs_no_engine_and_writes_nothing(lonely: Exporting, monkeypatch: Any) -> None:
@@ -296,24 +359,18 @@ def test_the_dry_run_needs_no_engine_and_writes_nothing(lonely: Exporting, monke
     world.snapshot("fixed")
     stamp = world.services.context.state.stamp()
     plan = world.services.exports.plan(lonely.spec(with_files=True))
-    assert plan.engine == "none"
+    assert plan.engine == "oci"
     assert "files/README.md" in [name for name, _size in plan.members]
     assert ".env" in [excluded.what for excluded in plan.excluded]
-    assert plan.dockerfile.startswith(("FROM", "#", "ARG"))
-    assert any(f.subject == "engine" and f.level == "stop" for f in plan.findings)
+    assert (plan.dockerfile, plan.layers) == ("", ["127.0.0.1:1/library/busybox:1", "files", "application"])
+    assert any(f.subject == "engine" and "no-engine.sock" in f.text for f in plan.findings)
     assert world.services.context.state.stamp() == stamp
     assert lonely.records() == []
 
 
-def test_the_image_host_and_an_unknown_application_are_refused(lonely: Exporting) -> None:
-    lonely.image = "host"
-    lonely.write_application()
-    with refused(6, "base image"):
-        lonely.create()
+def test_an_unknown_application_is_refused(lonely: Exporting) -> None:
     with refused(3, "nothing", "demo"):
         lonely.create(application="nothing")
-    with refused(6, "oci"):
-        lonely.create(engine="oci")
 
 
 def test_deleting_a_snapshot_that_a_running_export_needs_is_refused(lonely: Exporting) -> None:

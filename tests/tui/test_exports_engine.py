@@ -76,3 +76,24 @@ async def test_leaving_lets_it_go_on(tmp_path: Path, tiny_base: str) -> None:
         await until(pilot, lambda: run.query_one(LogView).index.count > 0, "the log")
         raw = (study.services.home.task(run.seen.id) / "build.log").read_bytes()
         assert run.query_one(LogView).index.count == len(raw.splitlines())
+
+
+async def test_a_build_that_fails_opens_at_its_last_lines(tmp_path: Path, tiny_base: str) -> None:
+    study = lay_out(tmp_path, tiny_base, table=False, build_network="host")
+    with (study.root / ".nuvtui" / "apps" / "hello.yaml").open("a") as file:
+        file.write("setup: ['for i in $(seq 200); do echo line $i; done; echo the last word; exit 3']\n")
+    async with running(study) as pilot:
+        await press(pilot, "4", "n")
+        form = app_of(pilot).screen
+        assert isinstance(form, ExportForm)
+        await until(pilot, lambda: form.complete, "the look")
+        await press(pilot, "e")
+        await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
+        run = app_of(pilot).screen
+        assert isinstance(run, ExportRun)
+        await until(pilot, lambda: run.seen.status.ended, "its end", 240)
+        await until(pilot, lambda: "the last word" in words(pilot), "the last lines of the log")
+        rows = screen(pilot).split("\n")
+        assert "Failed at: Building" in rows[2]
+        assert run.seen.error is not None
+        assert run.seen.error.hint

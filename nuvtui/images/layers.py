@@ -2,9 +2,9 @@
 
 A layer is a list of members in a fixed order. Owner 0:0; modes are two, for programs and for all else, and the
 workspace lets everybody write, since the user of an image is whoever runs it; times are those of the snapshot's
-files, that of the snapshot, or a constant for what is captured from a machine. Contents come straight from the
-snapshot's objects or from files on disk, in bounded pieces: a layer is never held as a whole, neither on disk
-nor in memory. Format: GNU tar, which carries long and undecodable names as raw bytes.
+files, for what nuvtui writes that of the snapshot, and a constant for what is captured from a machine. Contents
+come straight from the snapshot's objects or from files on disk, in bounded pieces: a layer is never held as a
+whole, neither on disk nor in memory. Format: GNU tar, which carries long and undecodable names as raw bytes.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _BLOCK = 512
 _PIECE = 1 << 20
 _FOLDER_MODE, _FILE_MODE, _PROGRAM_MODE = 0o777, 0o666, 0o777
 _END = bytes(2 * _BLOCK)
-_FORMAT = "1"
+_FORMAT = "2"
 """Raised when the same content would give other bytes: what was remembered of layers does not count any more."""
 
 
@@ -71,17 +71,21 @@ class Layer:
 
 
 def files_layer(recipe: Recipe, store: Objects) -> Layer:
-    """The workspace: `/files`, the working folder, and the members of the recipe, each in its own time."""
+    """The workspace: `/files`, the working folder, and the members of the recipe, each in its own time.
+
+    The folders above them have the newest of those: another snapshot of the same files is the same layer.
+    """
+    newest = max((_seconds(entry) for _, entry in recipe.members), default=HOST_TIME)
 
     def members() -> Iterator[_Member]:
-        yield _Member(FILES, tarfile.DIRTYPE, _FOLDER_MODE, recipe.mtime)
-        yield from (_Member(path, tarfile.DIRTYPE, _FOLDER_MODE, recipe.mtime) for path in _workdir(recipe))
+        yield _Member(FILES, tarfile.DIRTYPE, _FOLDER_MODE, newest)
+        yield from (_Member(path, tarfile.DIRTYPE, _FOLDER_MODE, newest) for path in _workdir(recipe))
         first: dict[int, str] = {}
         for path, entry in recipe.members:
             yield _workspace_member(path, entry, first, store)
 
     digest = hashlib.sha256()
-    digest.update(msgspec.msgpack.encode((_FORMAT, "files", list(_workdir(recipe)), recipe.mtime)))
+    digest.update(msgspec.msgpack.encode((_FORMAT, "files", list(_workdir(recipe)), newest)))
     encode = msgspec.msgpack.Encoder().encode
     for path, e in recipe.members:
         content = e.content if e.kind == FILE else []

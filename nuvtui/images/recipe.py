@@ -195,11 +195,13 @@ def build_recipe(
     files[f"{scripts.FOLDER}/report.json"] = report.to_json(inside)
     files[f"{scripts.FOLDER}/report.md"] = report.to_markdown(inside).encode("utf-8", "replace")
     files[f"{scripts.FOLDER}/sbom.cdx.json"] = sbom.cyclonedx(inside)
-    origin = str(parse(reference).pinned(base_digest)) if base_digest else reference
+    origin = source = str(parse(reference).pinned(base_digest)) if base_digest else reference
+    if base is not None and archive_path(application.image) is not None:
+        source = next(iter(base.tags), base.id)  # as the engine calls what it has loaded
     return Recipe(
         image=image,
         base=origin,
-        dockerfile=_dockerfile(origin, steps, env, bool(application.setup)) if steps else "",
+        dockerfile=_dockerfile(source, steps, env, bool(application.setup)) if steps else "",
         requirements=wanted,
         other_steps=_other_steps(application),
         files=files,

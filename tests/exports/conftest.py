@@ -26,13 +26,9 @@ OWN = ("packages", "runtime", "environment", "files", "tables", "application")
 class Study:
     """A project with one application `demo`, and an environment in which an engine answers or none."""
 
-    def __init__(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch, registry: Registry | None, **settings: Any
-    ) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
         self.folder = folder
         self._monkeypatch = monkeypatch
-        if registry is not None:
-            settings = {"registry": f"{registry.host}/ada", "private_registries": [registry.host]} | settings
         settings = {"home": str(folder / "home"), "build_network": "host"} | settings
         self.world = World(folder, Settings(**settings))
         self.fields: dict[str, Any] = {"name": "Demo", "kind": "script", "workdir": "/files"}
@@ -123,7 +119,8 @@ def make_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: Regist
     """Makes projects: `make_study(name, **settings)`; no engine answers until told (`Study.reach`)."""
 
     def make(name: str = "study", folder: Path | None = None, **settings: Any) -> Study:
-        return Study(folder or tmp_path / name, monkeypatch, registry, **settings)
+        usual = {"registry": f"{registry.host}/ada", "private_registries": [registry.host]}
+        return Study(folder or tmp_path / name, monkeypatch, **(usual | settings))
 
     return make
 

@@ -266,6 +266,8 @@ class DockerEngine:
             try:
                 self._load(pieces, reporter)
             except _LoadError as error:
+                if re.search(r"no space left", error.message, re.I):
+                    raise
                 # An engine that wants every layer gets every layer.
                 reporter.log(
                     f"The engine wants all layers: {error.message[:500]}\n".encode("utf-8", "replace")

@@ -60,7 +60,11 @@ def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -
     again = service.create(spec, reporter, fresh=True)
     try:
         if again.image_id == record.image_id:
-            return Check("rebuild", "passed", f"built again, and it is the same image: {record.image_id}")
+            cached = " (the engine knew what the install steps led to, and did not run them again)"
+            known = cached if again.steps_image and again.steps_image == record.steps_image else ""
+            return Check(
+                "rebuild", "passed", f"built again, and it is the same image: {record.image_id}{known}"
+            )
         old, new = service.report_of(record).layers, service.report_of(again).layers
         differ = [b.what for a, b in zip(old, new, strict=False) if a.diff_id != b.diff_id]
         return Check(
@@ -169,7 +173,7 @@ def _packages(paths: list[str], report: Report) -> Check:
     missing = sorted(f"{n} {v}" for n, v in wanted - inside if n not in ("pip", "setuptools", "wheel"))
     if not missing:
         return Check(
-            "packages", "passed", f"all {len(wanted):,} packages of the lock are in it, in their versions"
+            "packages", "passed", f"all packages of the lock ({len(wanted):,}) are in it, in their versions"
         )
     other = [item for item in missing if item.split()[0] in have]
     said = f"{len(missing)} of {len(wanted):,} packages are missing or of another version: {', '.join(missing[:10])}"

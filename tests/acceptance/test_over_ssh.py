@@ -233,7 +233,7 @@ def test_the_main_job_over_ssh(
     tmux.send(f"line-{FIRST + 1}-")
     tmux.wait_for(f"line-{FIRST + 1}-")
     press(tmux, "enter", "1 of 1 match")
-    tmux.wait_for(f"line-{FIRST + 1}-")
+    tmux.wait_for(f"line-{FIRST + 2}-")  # the log around it, not the words that are searched for
     tmux.wait_for("w wrap")
     tmux.send("q")
     until(tmux, lambda: not tmux.alternate_screen, "the shell is back")

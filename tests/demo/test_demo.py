@@ -38,6 +38,14 @@ def test_a_second_run_goes_on_with_the_same_study(tmp_path: Path) -> None:
     again = nuvtui.run("demo", "--headless", "--dir", "study")
     assert "Space 'penguins' in" not in again.stdout
     assert "Distribution" in again.stdout
+    # Changed so that it needs an engine: the export is named as not done, with the reason, and all else is done.
+    application = tmp_path / "study" / "penguins" / ".nuvtui" / "apps" / "penguins.yaml"
+    text = application.read_text()
+    application.write_text(text.replace("setup: []", "setup: ['true']"))
+    without = nuvtui.run("demo", "--headless", "--dir", "study").stdout.splitlines()
+    assert "Export: NOT DONE" in without
+    assert any(line.startswith("  setup: ") for line in without)
+    assert any(line.startswith("Distribution") for line in without)
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

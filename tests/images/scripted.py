@@ -32,15 +32,20 @@ def whole(value: object, status: str = "200 OK") -> bytes:
 
 
 class Scripted:
-    """Answers by path: the longest beginning that fits. A request's body is read to its end first."""
+    """Answers by path: the longest beginning that fits. A request's body is read to its end first.
+
+    A list is answered one by one, its last one from then on.
+    """
 
     def __init__(self, socket_path: Path) -> None:
         self.url = f"unix://{socket_path}"
-        self.answers: dict[str, bytes | Answer] = {
+        self.answers: dict[str, bytes | Answer | list[bytes]] = {
             "GET /_ping": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
             "": whole({"message": "No such image"}, "404 Not Found"),
         }
         self.requests: list[str] = []
+        self.bodies: list[tuple[str, bytes]] = []
+        """Path and body of every chunked request that was read to its end."""
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(socket_path))
         self._listener.listen(16)
@@ -65,10 +70,14 @@ class Scripted:
                 self.requests.append(first.strip())
                 matching = [key for key in self.answers if first.startswith(key)]
                 answer = self.answers[max(matching, key=len)]
+                if isinstance(answer, list):
+                    answer = answer.pop(0) if len(answer) > 1 else answer[0]
                 if headers.get(b"transfer-encoding") == b"chunked" and isinstance(answer, bytes):
+                    body = []
                     while size := int(reader.readline(), 16):
-                        reader.read(size + 2)
+                        body.append(reader.read(size + 2)[:size])
                     reader.readline()
+                    self.bodies.append((first.split()[1], b"".join(body)))
                 if isinstance(answer, bytes):
                     connection.sendall(answer)
                 else:

@@ -14,6 +14,7 @@ from nuvtui.images.docker_engine import DockerEngine
 from nuvtui.images.layout import Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.model.application import License
+from nuvtui.model.tree import FILE
 from tests.images.project import IMAGE, Project, Recorder, application, built
 from tests.support.engine import Engine
 
@@ -61,8 +62,12 @@ def test_image_with_files_runs_as_anybody_on_a_read_only_root(
     image = build(docker, project, recipe, reporter)
 
     assert image == docker.inspect(IMAGE).id  # type: ignore[union-attr]
-    listed = {fact.path for fact in docker.list_files(image, "/files")}
-    assert listed == {"files", *(path for path, _ in recipe.members)}
+    listed = {fact.path: fact for fact in docker.list_files(image, "/files")}
+    assert set(listed) == {"files", *(path for path, _ in recipe.members)}
+    for path, entry in recipe.members:
+        assert listed[path].kind == entry.kind, path
+        if entry.kind == FILE and not entry.group:  # what is one file by two names is listed as a link
+            assert listed[path].size == entry.size, path
     result = docker.run(image, Recorder(), user="54321")
     assert (result.exit_code, result.output.decode()) == (0, "1,2\n54321\n/files\ngrüß $HOME \"'\\ #1\n6\n")
     files = engine.files(IMAGE)
@@ -140,7 +145,7 @@ def test_layers_depend_on_the_snapshot_alone(
     project.write("run.sh", "#!/bin/sh\n", 0o755)
     app = application(tiny_base, command=["./run.sh"])
     snapshot = project.snapshot()
-    found = []
+    found, made = [], []
     docker.keep_in(Layout(tmp_path / "images"), tmp_path)
     for zone, mask in (("UTC", 0o022), ("Asia/Tokyo", 0o077)):
         monkeypatch.setenv("TZ", zone)
@@ -148,13 +153,16 @@ def test_layers_depend_on_the_snapshot_alone(
         os.umask(mask)
         recipe = project.recipe(app, snapshot=snapshot, image=f"127.0.0.1:1/{zone.lower()}/x:1")
         found.append(build(docker, project, recipe))
+        made.append(docker.inspect(found[-1]).layers)  # type: ignore[union-attr]
         engine.remove_images()
+    assert made[0] == made[1]
     assert found[0] == found[1]
     # What the engine has, it is not given again.
     build(docker, project, project.recipe(app, snapshot=snapshot))
     reporter = Recorder()
     assert build(docker, project, project.recipe(app, snapshot=snapshot), reporter) == found[0]
     assert reporter.text == "The engine has this image already.\n"
+    assert reporter.progresses == []
     # Made anew all the same, it is the same.
     assert built(docker, project, project.recipe(app, snapshot=snapshot), fresh=True) == found[0]
 

@@ -1,14 +1,33 @@
-"""Cancel while the context goes up and while a step runs: nothing tagged, no container, no image left."""
+"""Cancel while a layer goes up and while a step runs: ends soon, nothing tagged, no container, no image left."""
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nuvtui.errors import Cancelled
 from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.recipe import Recipe
 from tests.images.project import IMAGE, Project, Recorder, application, built
 from tests.support.engine import Engine
+
+
+def cancelled(
+    docker: DockerEngine, project: Project, recipe: Recipe, when: Callable[[Recorder], bool]
+) -> None:
+    """Build, and cancel as soon as `when` says so: it ends within 10 seconds."""
+    moment: list[float] = []
+
+    def now(reporter: Recorder) -> bool:
+        if when(reporter):
+            moment.append(time.monotonic())
+        return bool(moment)
+
+    with pytest.raises(Cancelled):
+        built(docker, project, recipe, Recorder(now))
+    assert time.monotonic() - moment[0] < 10
 
 
 def test_cancel_during_the_upload(engine: Engine, tiny_base: str, tmp_path: Path) -> None:
@@ -17,9 +36,8 @@ def test_cancel_during_the_upload(engine: Engine, tiny_base: str, tmp_path: Path
     project = Project(tmp_path)
     project.write("big.bin", os.urandom(30_000_000))
     recipe = project.recipe(application(tiny_base, command=["true"]))
-    reporter = Recorder(lambda r: bool(r.progresses) and r.progresses[-1][0] > 5_000_000)
-    with pytest.raises(Cancelled):
-        built(DockerEngine(engine.url, "host"), project, recipe, reporter)
+    docker = DockerEngine(engine.url, "host")
+    cancelled(docker, project, recipe, lambda r: bool(r.progresses) and r.progresses[-1][0] > 5_000_000)
     assert IMAGE not in engine.images()
     assert engine.image_ids() == images
     assert engine.containers() == []
@@ -32,9 +50,7 @@ def test_cancel_during_a_step(engine: Engine, tiny_base: str, tmp_path: Path) ->
     mark = f"exec sleep 86{os.getpid()}"
     app = application(tiny_base, setup=[f"echo begun; {mark}"], command=["true"])
     recipe = project.recipe(app)
-    reporter = Recorder(lambda r: b"begun" in r.output)
-    with pytest.raises(Cancelled):
-        built(DockerEngine(engine.url, "host"), project, recipe, reporter)
+    cancelled(DockerEngine(engine.url, "host"), project, recipe, lambda r: b"begun" in r.output)
     assert engine.containers() == []
     assert IMAGE not in engine.images()
     assert engine.image_ids() == images
@@ -53,8 +69,7 @@ def test_cancel_does_not_take_away_an_earlier_export(engine: Engine, tiny_base: 
     first = project.recipe(application(tiny_base, command=["true"]))
     earlier = built(docker, project, first)
     second = project.recipe(application(tiny_base, setup=["echo begun; exec sleep 8600"], command=["false"]))
-    with pytest.raises(Cancelled):
-        built(docker, project, second, Recorder(lambda r: b"begun" in r.output))
+    cancelled(docker, project, second, lambda r: b"begun" in r.output)
     facts = docker.inspect(IMAGE)
     assert facts is not None
     assert facts.id == earlier

@@ -203,10 +203,17 @@ def test_context_is_the_plan_and_the_same_again(project: Project, monkeypatch: p
     os.umask(0o077)
     again = project.recipe(app, snapshot=snapshot, image=IMAGE + "x")
     assert b"".join(layers.files_layer(again, project.store).stream()) == data
+    own = [b"".join(layers.application_layer(one).stream()) for one in (recipe, again)]
+    assert own[0] == own[1]
     assert context.context(again) == context.context(recipe)
 
+    # Nothing of the workspace goes to the install steps.
     with tarfile.open(fileobj=io.BytesIO(context.context(recipe))) as outer:
         assert outer.getnames() == ["Dockerfile", "build.tar"]
+        with tarfile.open(fileobj=outer.extractfile("build.tar")) as inner:
+            scripts = [member.name for member in inner if not member.isdir()]
+    assert scripts == sorted(recipe.build_files)
+    assert scripts
     with tarfile.open(fileobj=io.BytesIO(data)) as inner:
         found = {member.name: member for member in inner}
         assert inner.extractfile("files/big").read() == (project.workspace / "big").read_bytes()  # type: ignore[union-attr]

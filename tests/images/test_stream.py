@@ -1,8 +1,11 @@
 """The engine's stream: cut anywhere, glued, huge, wrong; and a build over an engine that misbehaves."""
 
+import io
 import json
+import re
 import socket
 import struct
+import tarfile
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import archive, layers
+from nuvtui.images import archive, buildkit, layers
 from nuvtui.images.docker_engine import DockerEngine
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.image_config import image_config
@@ -118,7 +121,8 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def fake(tmp_path: Path) -> Iterator[Scripted]:
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    monkeypatch.setattr(buildkit, "find", lambda: buildkit.Buildx(problem="not in these tests"))
     with scripted(tmp_path) as engine:
         yield engine
 
@@ -129,8 +133,23 @@ def build(fake: Scripted, project: Project, reporter: Recorder | None = None) ->
     return built(docker, project, stepped(project), reporter, BASE)
 
 
-BASE = ImageFacts("sha256:" + "ba" * 32, layers=["sha256:" + "01" * 32], size=1)
-STEPPED = [*BASE.layers, "sha256:" + "02" * 32]
+def tar(**files: bytes) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as made:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return data.getvalue()
+
+
+BELOW = [tar(base=b"of the base image"), tar(step=b"of an install step")]
+STEPPED = [archive.digest_of(layer) for layer in BELOW]
+BASE = ImageFacts("sha256:" + "ba" * 32, layers=STEPPED[:1], size=1)
+GOOD_STEPS = whole({"Id": ID, "RootFS": {"Layers": STEPPED}})
+"""What the engine says of the image that the install steps lead to."""
+MADE = r"files: sha256:[0-9a-f]{64}, [\d,]+ bytes\napplication: sha256:[0-9a-f]{64}, [\d,]+ bytes\n"
+"""What the log tells of the layers on top."""
 
 
 def stepped(project: Project) -> Recipe:
@@ -139,11 +158,6 @@ def stepped(project: Project) -> Recipe:
 
 def tagged(fake: Scripted) -> bool:
     return any("/tag?" in request for request in fake.requests)
-
-
-def good_image(project: Project) -> bytes:
-    """What the engine says of the image that the install steps lead to."""
-    return whole({"Id": ID, "RootFS": {"Layers": STEPPED}})
 
 
 def takes_the_image(fake: Scripted, project: Project) -> str:
@@ -170,7 +184,7 @@ def test_success_needs_id_and_inspect(fake: Scripted, project: Project) -> None:
     fake.answers[f"GET /images/{ID}/json"] = whole({"Id": ID, "RootFS": {"Layers": ["sha256:other"]}})
     with pytest.raises(NuvError, match="does not stand on the base image"):
         build(fake, project)
-    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
     image = takes_the_image(fake, project)
     good = fake.answers[f"GET /images/{image}/json"]
     for wrong in (
@@ -180,19 +194,62 @@ def test_success_needs_id_and_inspect(fake: Scripted, project: Project) -> None:
         fake.answers[f"GET /images/{image}/json"] = wrong
         with pytest.raises(NuvError, match="not what was planned"):
             build(fake, project)
-    for refused in (
-        whole({"message": "no"}, "500 Internal"),
-        HEAD + chunk(line(error="no space left on device")) + END,
+    taken = fake.answers["POST /images/load"]
+    for refused, said in (
+        (whole({"message": "no"}, "500 Internal"), "The engine wants all layers: no\n"),
+        (HEAD + chunk(line(error="no such layer")) + END, "The engine wants all layers: no such layer\n"),
     ):
-        taken, fake.answers["POST /images/load"] = fake.answers["POST /images/load"], refused
-        with pytest.raises(NuvError):
-            build(fake, project)
-        fake.answers["POST /images/load"] = taken
+        fake.answers["POST /images/load"] = refused
+        reporter = Recorder()
+        with pytest.raises(NuvError):  # it does not hand them out either
+            build(fake, project, reporter)
+        assert said in reporter.text
+    fake.answers["POST /images/load"] = HEAD + chunk(line(error="write x: no space left on device")) + END
+    with pytest.raises(NuvError, match="no space left on device") as full:
+        build(fake, project)
+    assert "disk is full" in full.value.hint
+    fake.answers["POST /images/load"] = taken
     assert not tagged(fake)
     fake.answers[f"GET /images/{image}/json"] = good
     reporter = Recorder()
     assert build(fake, project, reporter) == image
-    assert reporter.output.startswith(b"hello\n")
+    assert re.fullmatch(f"hello\n{MADE}", reporter.text)
+    assert tagged(fake)
+
+
+def test_an_engine_that_wants_every_layer_gets_every_layer(fake: Scripted, project: Project) -> None:
+    """The first archive has the engine's own layers by name alone; where it does not take that, the next has all."""
+    fake.answers["POST /build"] = HEAD + chunk(line(aux={"ID": ID})) + END
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
+    image = takes_the_image(fake, project)
+    refusal = HEAD + chunk(line(error="archive/tar: invalid tar header")) + END
+    fake.answers["POST /images/load"] = [
+        refusal,
+        HEAD + chunk(line(stream=f"Loaded image ID: {image}\n")) + END,
+    ]
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": STEPPED}}
+    saved = {
+        "0.tar": BELOW[0],
+        "1.tar": BELOW[1],
+        "c.json": json.dumps(config).encode(),
+        "manifest.json": json.dumps(
+            [{"Config": "c.json", "RepoTags": None, "Layers": ["0.tar", "1.tar"]}]
+        ).encode(),
+    }
+    fake.answers[f"GET /images/{ID}/get"] = HEAD + chunk(tar(**saved)) + END
+    reporter = Recorder()
+    assert build(fake, project, reporter) == image
+    assert "The engine wants all layers: archive/tar: invalid tar header\n" in reporter.text
+    first, second = (body for path, body in fake.bodies if path.startswith("/images/load"))
+    contents = []
+    for body in (first, second):
+        with tarfile.open(fileobj=io.BytesIO(body)) as sent:
+            (described,) = json.load(sent.extractfile("manifest.json"))  # type: ignore[arg-type]
+            assert archive.digest_of(sent.extractfile(described["Config"]).read()) == image  # type: ignore[union-attr]
+            contents.append([sent.extractfile(name).read() for name in described["Layers"]])  # type: ignore[union-attr]
+    assert [len(layer) for layer in contents[0][:2]] == [0, 0]
+    assert contents[1][:2] == BELOW
+    assert contents[0][2:] == contents[1][2:]
     assert tagged(fake)
 
 
@@ -211,7 +268,7 @@ def test_a_build_that_did_not_end_well_is_no_success(
     fake: Scripted, project: Project, body: bytes, said: str
 ) -> None:
     fake.answers["POST /build"] = HEAD + body
-    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
     with pytest.raises(NuvError, match=said):
         build(fake, project)
     assert not tagged(fake)
@@ -234,11 +291,13 @@ def test_log_is_complete_over_split_characters_and_a_huge_line(fake: Scripted, p
     data = line(stream=text) + line(stream="two") + line(stream=" in one\n") + line(aux={"ID": ID})
     pieces = b"".join(chunk(data[at : at + 997]) for at in range(0, len(data), 997))
     fake.answers["POST /build"] = HEAD + pieces + END
-    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
     takes_the_image(fake, project)
     reporter = Recorder()
     build(fake, project, reporter)
-    assert reporter.text.startswith(text + "two in one\n")
+    told = text + "two in one\n"
+    assert reporter.text.startswith(told)
+    assert re.fullmatch(MADE, reporter.text.removeprefix(told))
 
 
 def test_an_error_before_the_context_was_taken_is_told(fake: Scripted, project: Project) -> None:
@@ -250,7 +309,7 @@ def test_an_error_before_the_context_was_taken_is_told(fake: Scripted, project: 
         build(fake, project)
     project.write("big.bin", bytes(30_000_000))
     fake.answers["POST /build"] = HEAD + chunk(line(aux={"ID": ID})) + END
-    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
     fake.answers["POST /images/load"] = early
     fake.answers[f"GET /images/{ID}/get"] = early
     with pytest.raises(NuvError, match="no room for a build"):
@@ -289,7 +348,7 @@ def test_a_silent_build_step_is_no_stall(fake: Scripted, project: Project) -> No
         connection.sendall(chunk(line(aux={"ID": ID})) + END)
 
     fake.answers["POST /build"] = slow
-    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
     image = takes_the_image(fake, project)
     assert build(fake, project) == image
 
@@ -304,7 +363,7 @@ def test_cancel_while_the_engine_takes_nothing(fake: Scripted, project: Project)
         reporter.cancel()
 
     fake.answers["POST /build"] = HEAD + chunk(line(aux={"ID": ID})) + END
-    fake.answers[f"GET /images/{ID}/json"] = good_image(project)
+    fake.answers[f"GET /images/{ID}/json"] = GOOD_STEPS
     fake.answers["POST /images/load"] = ignore
     project.write("big.bin", bytes(30_000_000))
     with pytest.raises(Cancelled):

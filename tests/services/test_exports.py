@@ -323,7 +323,8 @@ def test_what_needs_an_engine_is_said_before_anything_starts(lonely: Exporting, 
     assert lonely.world.services.snapshots.list(lonely.world.master.id) == []
 
 
-def test_a_base_image_that_cannot_be_had_is_named(lonely: Exporting) -> None:
+def test_a_base_image_that_cannot_be_had_is_named(lonely: Exporting, monkeypatch: Any) -> None:
+    monkeypatch.setattr("nuvtui.images.registry_client.FIRST_WAIT", 0.01)
     with refused(1, "127.0.0.1:1/library/busybox:1"):
         lonely.create()
     (record,) = lonely.records()
@@ -364,6 +365,10 @@ def test_the_dry_run_needs_no_engine_and_writes_nothing(lonely: Exporting, monke
     assert ".env" in [excluded.what for excluded in plan.excluded]
     assert (plan.dockerfile, plan.layers) == ("", ["127.0.0.1:1/library/busybox:1", "files", "application"])
     assert any(f.subject == "engine" and "no-engine.sock" in f.text for f in plan.findings)
+    # A plan for an engine that is not there tells so, and all the rest.
+    wanting = world.services.exports.plan(lonely.spec(with_files=True, engine="docker"))
+    assert (wanting.engine, wanting.members) == ("none", plan.members)
+    assert [f.subject for f in wanting.findings if f.level == "stop"] == ["engine"]
     assert world.services.context.state.stamp() == stamp
     assert lonely.records() == []
 

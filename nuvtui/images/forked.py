@@ -8,13 +8,13 @@ import contextlib
 import os
 import select
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from nuvtui.reporter import Reporter, Silent
+from nuvtui.store.helpers import may_copy
 
 T = TypeVar("T")
 FROM = 64 << 20
@@ -34,7 +34,7 @@ def spread(
     The first part is done by this process, which reports and can be cancelled; the others by copies of it. Raises
     what `work` raises here; what fails in a copy is done again here, and so raised here.
     """
-    copies: list[tuple[int, int] | None] = [_copy(part, work) if _may_copy() else None for part in parts[1:]]
+    copies: list[tuple[int, int] | None] = [_copy(part, work) if may_copy() else None for part in parts[1:]]
     try:
         results = [work(parts[0], reporter)]
         for part, copy in zip(parts[1:], copies, strict=True):
@@ -116,8 +116,3 @@ def _end(pid: int, reading: int) -> None:
         os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
-
-
-def _may_copy() -> bool:
-    """True where a copy need not fear for locks that another thread holds: a worker has one that waits for a cancel."""
-    return threading.active_count() <= 2 and len(os.listdir("/proc/self/task")) <= 2

@@ -66,7 +66,7 @@ class Helpers:
         self._pids: list[int] = []
         self._pipe = -1
         count = min(MOST, len(os.sched_getaffinity(0)) - 1, len(found))
-        if count < 1 or not _may_copy():
+        if count < 1 or not may_copy():
             return
         self._pipe, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         scanner = os.getpid()
@@ -109,7 +109,7 @@ class Helpers:
             self._pipe = -1
 
 
-def _may_copy() -> bool:
+def may_copy() -> bool:
     """True where a copy of this process need not fear for locks that another thread holds.
 
     A worker has one thread more than its main one, which waits for a cancel.

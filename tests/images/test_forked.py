@@ -20,7 +20,7 @@ def look(part: list[int], reporter: Reporter) -> list[Finding]:
 
 
 def test_results_come_in_order_and_from_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forked, "_may_copy", lambda: True)
+    monkeypatch.setattr(forked, "may_copy", lambda: True)
     found = forked.spread([[1, 2], [3], [4, 5]], look, Finding, Silent())  # type: ignore[arg-type]
     assert [finding.subject for part in found for finding in part] == ["1", "2", "3", "4", "5"]
     assert len({finding.text for part in found for finding in part}) == 3
@@ -29,7 +29,7 @@ def test_results_come_in_order_and_from_several_processes(monkeypatch: pytest.Mo
 
 
 def test_what_a_copy_could_not_do_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forked, "_may_copy", lambda: True)
+    monkeypatch.setattr(forked, "may_copy", lambda: True)
     here = os.getpid()
 
     def dies(part: list[int], reporter: Reporter) -> list[Finding]:
@@ -50,7 +50,7 @@ def test_what_a_copy_could_not_do_is_done_here(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_cancel_ends_the_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forked, "_may_copy", lambda: True)
+    monkeypatch.setattr(forked, "may_copy", lambda: True)
     here = os.getpid()
 
     def works(part: list[int], reporter: Reporter) -> list[Finding]:

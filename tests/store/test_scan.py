@@ -714,7 +714,7 @@ def test_helpers_overlook_nothing(
     plain, _ = look(store, place, folder / "no cache")
     with monkeypatch.context() as patch:
         patch.setattr(helpers, "FROM", 1)
-        patch.setattr(helpers, "_may_copy", lambda: True)
+        patch.setattr(helpers, "may_copy", lambda: True)
         patch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
         patch.setattr(scan_module, "Helpers", Patient)
         Patient.said.clear()
@@ -737,7 +737,7 @@ from nuvtui import atomic
 from nuvtui.store import helpers
 
 lock, ready = Path(sys.argv[1]), Path(sys.argv[2])
-helpers._may_copy = lambda: True
+helpers.may_copy = lambda: True
 
 def same(part, reporter):
     for _ in range(20000):

@@ -129,10 +129,24 @@ class DockerEngine:
         return ""
 
     def _registry_digest(self, reference: str, facts: ImageFacts | None) -> str:
-        with contextlib.suppress(NuvError):
-            auth = registry.credentials(references.parse(reference).registry)
-            platform = ("linux", facts.architecture if facts else "", "")
-            return transfer.resolve(reference, platform, auth, self._settings or Settings())[0]
+        """Of the digests that the engine has for an image the one that the registry knows: the tag may name
+        another image by now.
+        """
+        parsed = references.parse(reference)
+        own: list[str] = []
+        for known in facts.digests if facts else []:
+            with contextlib.suppress(NuvError):
+                if (found := references.parse(known)).name == parsed.name:
+                    own.append(found.digest)
+        if facts is None or not own:
+            return ""
+        platform = (facts.os, facts.architecture, facts.variant)
+        for asked in (reference, *(str(parsed.pinned(digest)) for digest in own)):
+            with contextlib.suppress(NuvError):
+                auth = registry.credentials(parsed.registry)
+                named = transfer.resolve(asked, platform, auth, self._settings or Settings())
+                if set(named) & set(own):
+                    return named[0]
         return ""
 
     def pull_if_missing(self, reference: str, auth: Credentials | None, reporter: Reporter) -> ImageFacts:
@@ -305,11 +319,11 @@ class DockerEngine:
         return Built(facts.id, built.layers)
 
     def forget(self, image: str) -> None:
-        """Remove an image that nothing has named."""
+        """Remove an image that nothing has named, and what was built on the way to it and for nothing else."""
         with contextlib.suppress(NuvError):
             facts = self.inspect(image)
             if facts is not None and not facts.tags:
-                self._json("DELETE", f"/images/{_name(image)}?noprune=1")
+                self._json("DELETE", f"/images/{_name(image)}")
 
     def _load(self, pieces: Iterable[bytes], reporter: Reporter) -> list[str]:
         """Hand an archive over. Returns what the engine names. Raises _LoadError where it does not take it."""

@@ -171,11 +171,19 @@ class Parts:
         parsed = references.parse(application.image)
         pin = "" if parsed.digest else self._pin(spec, application.image, part)
         wanted = str(parsed.pinned(pin)) if pin else application.image
-        if facts := self._local(wanted, application.image, pin):
-            return self._pinned(spec, application.image, pin, Base(facts, pin or self._digest(wanted)))
+        facts = self._local(wanted, application.image, pin)
+        digest = pin or parsed.digest or (self._engine.base_digest(wanted) if facts else "")
+        if facts and digest and not pin and not parsed.digest:
+            # The image came here once. What counts where nothing is pinned is what the tag names now.
+            now = self._named_now(application.image, facts) or digest
+            if now != digest:
+                digest, wanted = now, str(parsed.pinned(now))
+                facts = self._local(wanted, application.image, now)
+        if facts:
+            return self._pinned(spec, application.image, pin, Base(facts, digest))
         auth = registry.credentials(parsed.registry)
         facts = self._engine.pull_if_missing(wanted, auth, self._reporter)
-        digest = pin or parsed.digest or self._engine.base_digest(wanted)
+        digest = digest or self._engine.base_digest(wanted)
         return self._pinned(spec, application.image, pin, Base(facts, digest))
 
     def _local(self, wanted: str, image: str, pin: str) -> ImageFacts | None:
@@ -195,8 +203,17 @@ class Parts:
                     return self._images.oci.adopt(wanted, file, self._reporter, other.base_digest(wanted))
         return None
 
-    def _digest(self, reference: str) -> str:
-        return self._engine.base_digest(reference)
+    def _named_now(self, image: str, facts: ImageFacts) -> str:
+        """The digest that the registry has for a tag; empty where it cannot be asked."""
+        from nuvtui.images import reference as references
+        from nuvtui.images import registry, transfer
+
+        platform = (facts.os, facts.architecture, facts.variant)
+        with contextlib.suppress(NuvError):
+            insecure = self._engine.info().insecure_registries
+            auth = registry.credentials(references.parse(image).registry)
+            return transfer.resolve(image, platform, auth, self._context.settings, insecure)[0]
+        return ""
 
     def _pin(self, spec: ExportSpec, image: str, part: ApplicationPart) -> str:
         return part.base_digest or base_pins.read(self._workspace(spec), part.slug, image)

@@ -114,7 +114,7 @@ class Planner:
             spec.application,
             manifest,
             self._context.store.tree,
-            spec,
+            msgspec.structs.replace(spec, without_license=True),  # that it stops is among the findings
             self._context.settings,
             image,
             None,

@@ -69,7 +69,7 @@ class Run:
             self._push()
             self._report(report)
         except Cancelled:
-            self._take_away()
+            self._take_away(cancelled=True)
             self._save(status="cancelled", finished=clock.now(), failed_stage=self._stage, error="cancelled")
             raise
         except BaseException as error:
@@ -366,12 +366,17 @@ class Run:
             findings=[*self._record.findings, *left],
         )
 
-    def _take_away(self) -> None:
-        """Remove what a failed or cancelled export has made: image, archive, pushed tag. Says what stays."""
+    def _take_away(self, *, cancelled: bool = False) -> None:
+        """Remove what a failed or cancelled export has made: image, archive, pushed tag. Says what stays.
+
+        What the install steps led to is the cache of the next try; where that was `cancelled`, it goes too.
+        """
         warnings = list(self._record.warnings)
         if self._engine is not None and self._record.image:
             with contextlib.suppress(NuvError):
                 self._engine.remove(self._record.image)
+            if cancelled and self._record.steps_image:
+                self._engine.forget(self._record.steps_image)
         if self._record.archive:  # set once this run has written it: never a file of somebody else
             with contextlib.suppress(OSError):
                 Path(text_to_path(self._record.archive)).unlink()

@@ -320,9 +320,10 @@ class ExportsService:
         problems: builtins.list[str] = []
         with self._alone(export):
             record = self.get(export)
-            if record.image_id:
+            if record.image_id or record.steps_image:
                 try:
-                    self._engine(record).remove(record.image)
+                    if record.image_id:
+                        self._engine(record).remove(record.image)
                     if record.steps_image:
                         self._engine(record).forget(record.steps_image)
                 except NuvError as error:

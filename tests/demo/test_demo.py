@@ -39,9 +39,10 @@ def test_a_second_run_goes_on_with_the_same_study(tmp_path: Path) -> None:
     assert "Space 'penguins' in" not in again.stdout
     assert "Distribution" in again.stdout
     # Changed so that it needs an engine: the export is named as not done, with the reason, and all else is done.
-    application = tmp_path / "study" / "penguins" / ".nuvtui" / "apps" / "penguins.yaml"
-    text = application.read_text()
-    application.write_text(text.replace("setup: []", "setup: ['true']"))
+    study = tmp_path / "study" / "penguins"
+    application = study / ".nuvtui" / "apps" / "penguins.yaml"
+    application.write_text(application.read_text().replace("setup: []", "setup: ['true']"))
+    Nuvtui(study, {"NUVTUI_HOME": str(tmp_path / "study-store")}).run("snapshots", "create")
     without = nuvtui.run("demo", "--headless", "--dir", "study").stdout.splitlines()
     assert "Export: NOT DONE" in without
     assert any(line.startswith("  setup: ") for line in without)

@@ -17,7 +17,17 @@ from tests.support.engine import Engine
 from tests.support.podman import Podman
 from tests.support.registry import Registry
 
-STRANGER = ("--user", "54321:54321", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")
+STRANGER = (
+    "--user",
+    "54321:54321",
+    "--network",
+    "none",
+    "--read-only",
+    "--tmpfs",
+    "/tmp",
+    "--cap-drop",
+    "ALL",
+)
 """How strangers run an image: an unknown user, no network, a read-only system, no capability."""
 OWN = ("packages", "runtime", "environment", "files", "tables", "application")
 """Layers that nuvtui itself makes."""
@@ -132,9 +142,7 @@ def study(make_study: Make) -> Study:
 
 
 @pytest.fixture(scope="session")
-def tiny_archive(
-    engine: Engine, tiny_base: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def tiny_archive(engine: Engine, tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base image with busybox and nothing else, as `docker save` writes it: `docker-archive:FILE`."""
     yield from _saved(engine, tiny_base, tmp_path_factory)
 

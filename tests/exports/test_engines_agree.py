@@ -64,3 +64,23 @@ def test_a_python_script_gives_the_same_result_from_every_engine(
     study.write("analysis.py", ANALYSIS)
     study.application(python_archive, ["python3", "analysis.py"], kind="python")
     assert len(set(exported(study, engine, podman).values())) == 1
+
+
+def test_install_steps_leave_the_own_layers_the_same(
+    study: Study, engine: Engine, podman: Podman, tiny_archive: str
+) -> None:
+    """What the engine's steps made is the engine's; what nuvtui lays on top of it is the same bytes."""
+    study.write("a.txt", "a\n")
+    study.application(tiny_archive, ["/bin/sh", "-c", "cat /made a.txt"], setup=["echo made > /made"])
+    snapshot = study.snapshot()
+    found = []
+    for there in (engine, podman):
+        study.reach(there)
+        record = study.export("docker", snapshot=snapshot, with_files=True)
+        layers = study.layers(record)
+        assert [what for what, _ in layers if what != "packages"] == ["base", "files", "application"]
+        assert len([what for what, _ in layers if what == "packages"]) >= 1
+        assert run(there, record.image) == "made\na"
+        found.append([digest for what, digest in layers if what in ("base", "files", "application")])
+        there.text("rmi", "--force", record.image)
+    assert found[0] == found[1]

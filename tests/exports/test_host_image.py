@@ -109,14 +109,18 @@ def test_an_environment_that_has_changed_since_the_snapshot_is_told(captured: St
         record = captured.export(snapshot=snapshot)
     finally:
         metadata.write_text(before)
-    assert any("has changed since the snapshot" in warning and "six" in warning for warning in record.warnings)
+    assert any(
+        "has changed since the snapshot" in warning and "six" in warning for warning in record.warnings
+    )
 
 
 def test_what_cannot_be_run_on_it_is_refused_before_anything_starts(
     make_study: Make, home: Path, tmp_path: Path
 ) -> None:
     study = make_study()
-    study.application("host", ["python"], environment=str(home / "env"), packages={"apt": ["jq"]}, setup=["x"])
+    study.application(
+        "host", ["python"], environment=str(home / "env"), packages={"apt": ["jq"]}, setup=["x"]
+    )
     with refused(6, "packages.apt", "setup", "name a base image"):
         study.export()
     study.application("host", ["python"], environment=str(tmp_path), packages={}, setup=[])

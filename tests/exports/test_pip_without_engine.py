@@ -47,7 +47,10 @@ def test_a_package_is_installed_and_can_be_imported(
         ({"packages": {"conda": ["numpy"]}}, ["packages.conda"]),
         ({"packages": {"cran": ["zoo"]}}, ["packages.cran"]),
         ({"setup": ["touch /x"]}, ["setup"]),
-        ({"packages": {"pip": ["x @ git+https://example.org/x.git"]}}, ["packages.pip", "x would have to be"]),
+        (
+            {"packages": {"pip": ["x @ git+https://example.org/x.git"]}},
+            ["packages.pip", "x would have to be"],
+        ),
     ],
     ids=["apt", "conda", "cran", "setup", "source"],
 )
@@ -73,7 +76,11 @@ def test_a_base_without_python_is_refused(study: Study, tiny_archive: str) -> No
 
 @pytest.mark.slow
 def test_a_package_without_a_wheel_is_refused(
-    make_study: Make, package_index: dict[str, str], python_archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_study: Make,
+    package_index: dict[str, str],
+    python_archive: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An index that has only the source of a package; nothing of it is run."""
     import io

@@ -232,7 +232,9 @@ def test_planted_secrets_of_every_class_leave_only_where_somebody_says_so(
     kept = json.loads((study.world.home.export(pushed["id"]) / "report.json").read_bytes())
     reasons = {one["reason"] for one in kept["accepted"]}
     assert reasons == set(accepted.values())
-    assert {one.where for one in search.in_image(archive, list(accepted.values()))}, "the reasons travel along"
+    assert {one.where for one in search.in_image(archive, list(accepted.values()))}, (
+        "the reasons travel along"
+    )
     assert any("report.json" in one.where for one in search.in_image(archive, [accepted["upload.py"]]))
     nowhere(study, planted.all, images=False)
     # What is not accepted any more stops the next push.
@@ -283,7 +285,10 @@ def test_a_secret_value_in_the_application_file_stops_a_push(
     study = make_study(registry=f"{registry.host}/app")
     token, hub = value(), f"hf_{letters(34)}"
     study.application(
-        tiny_archive, ["sh", "-c", f"curl -H 'X: {token}' x"], secrets=["KEY"], variables={"MODEL": hub, "API_TOKEN": value()}
+        tiny_archive,
+        ["sh", "-c", f"curl -H 'X: {token}' x"],
+        secrets=["KEY"],
+        variables={"MODEL": hub, "API_TOKEN": value()},
     )
     nuvtui = study.cli(KEY=token)
     refused = nuvtui.run("exports", "create", "demo", "--push", "--engine", "oci", code=6)
@@ -296,3 +301,20 @@ def test_a_secret_value_in_the_application_file_stops_a_push(
     assert "variable API_TOKEN" in {one["what"] for one in export["excluded"]}
     archive = image_of(study, nuvtui, export, "image.tar")
     assert search.in_image(archive, [study.fields["variables"]["API_TOKEN"]]) == []
+
+
+def test_a_value_that_is_known_only_later_is_found_all_the_same(
+    make_study: Make, registry: Registry, tiny_archive: str
+) -> None:
+    """What was looked into before is not looked into again, unless there is another value to look for."""
+    study = make_study(registry=f"{registry.host}/later")
+    token = value()
+    study.write("notes.txt", f"{token}\n")
+    study.application(tiny_archive, ["true"], secrets=["HF_TOKEN"])
+    create = ("exports", "create", "demo", "--with-files", "--engine", "oci")
+    assert study.cli().json(*create)["findings"] == []
+    for _ in range(2):
+        export = study.cli(HF_TOKEN=token).json(*create)
+        assert [finding["subject"] for finding in export["findings"]] == ["notes.txt:1"]
+    assert study.cli(HF_TOKEN=value()).json(*create)["findings"] == []
+    nowhere(study, [token], images=False)

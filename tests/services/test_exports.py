@@ -204,6 +204,42 @@ def test_cancel_leaves_nothing_tagged(exporting: Exporting, engine: Engine) -> N
     assert (engine.images(), engine.containers()) == (images, [])
 
 
+def test_of_the_install_steps_nothing_stays_with_a_deleted_or_cancelled_export(
+    exporting: Exporting, engine: Engine
+) -> None:
+    exporting.write_application(setup=["head -c 100000 /dev/urandom > /one"])
+    before = engine.image_ids()
+    record = exporting.create()
+    assert record.steps_image in engine.image_ids()
+    exporting.world.services.exports.delete(record.id)
+    assert engine.image_ids() == before
+
+    class Late(Recorder):
+        """Cancels, or fails, when the image is built already."""
+
+        def __init__(self, error: type[Exception] | None = None) -> None:
+            super().__init__()
+            self.error = error
+
+        def step(self, name: str, title: str) -> None:
+            if name == "inspect":
+                if self.error is not None:
+                    raise self.error
+                self.cancel()
+
+    with pytest.raises(Cancelled):
+        exporting.create(Late())
+    assert engine.image_ids() == before
+    # After a failure they are the cache of the next try, and go with the record.
+    with pytest.raises(RuntimeError):
+        exporting.create(Late(RuntimeError))
+    failed = exporting.records()[0]
+    assert (failed.status, failed.image_id) == ("failed", "")
+    assert failed.steps_image in engine.image_ids()
+    exporting.world.services.exports.delete(failed.id)
+    assert engine.image_ids() == before
+
+
 def test_push_archive_load_and_delete(
     exporting: Exporting, engine: Engine, registry: Registry, tmp_path: Path
 ) -> None:

@@ -107,7 +107,6 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     temporary = atomic.temporary_name(path)
     try:
         with temporary.open("xb", buffering=0) as file:
-            temporary.chmod(0o644)
             yield cast(BinaryIO, file)
             os.fsync(file.fileno())
         atomic.publish_new(temporary, path)

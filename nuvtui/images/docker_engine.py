@@ -272,7 +272,7 @@ class DockerEngine:
             if self.inspect(image) is not None:
                 reporter.log(b"The engine has this image already.\n")
                 return Built(image, parts)
-        load = Load(recipe, base, below, layers, reporter)
+        load = Load(recipe, base, below, layers, reporter, self._tmp)
         pieces = load.pieces()
         if not below:
             self._load(pieces, reporter)
@@ -307,8 +307,8 @@ class DockerEngine:
         if facts is None or facts.layers != [part.diff_id for part in built.layers]:
             raise NuvError(
                 "The image is not what was planned",
-                "the engine has other layers than it was given",
-                "Nothing was tagged. Please report this with the export's log.",
+                "the engine has other layers than it was given, or counts images otherwise (containerd's store does)",
+                "Nothing was tagged. Export with --engine oci, and load the archive: `docker load -i FILE`.",
             )
         if wrong := compare.differences(recipe, facts):
             raise NuvError(
@@ -379,11 +379,14 @@ class DockerEngine:
             raise
         return True
 
-    def list_files(self, image: str, path: str = "/") -> Iterator[FileFact]:
+    def list_files(self, image: str, path: str = "/", reporter: Reporter | None = None) -> Iterator[FileFact]:
         """Everything at and below `path` in `image`, in the engine's order; nothing where there is no such
         path.
         """
-        with self._container({"Image": image, "Cmd": ["nuvtui"]}) as container, self._exchange() as exchange:
+        with (
+            self._container({"Image": image, "Cmd": ["nuvtui"]}) as container,
+            self._exchange(reporter) as exchange,
+        ):
             exchange.request("GET", f"/containers/{container}/archive?{urlencode({'path': path})}")
             if exchange.status == 404:
                 return

@@ -104,7 +104,7 @@ class Engine(Protocol):
     def inspect(self, image: str) -> ImageFacts | None:
         """What is known of an image; None where the engine does not have it."""
 
-    def list_files(self, image: str, path: str) -> Iterator[FileFact]:
+    def list_files(self, image: str, path: str, reporter: Reporter | None = None) -> Iterator[FileFact]:
         """Everything at and below `path` in an image."""
 
     def push(self, reference: str, auth: Credentials | None, reporter: Reporter) -> str:

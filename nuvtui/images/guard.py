@@ -56,6 +56,8 @@ _CREDENTIALS = frozenset(
 _CREDENTIAL_FOLDERS = frozenset({".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker"})
 _SHIPPED = re.compile(r"(?:^|/)(?:site-packages|dist-packages|node_modules|site-library|usr/share)/")
 """Below these, files are what packages ship: their examples and tests are named like anything."""
+_SYSTEM = re.compile(r"(?:usr|lib|lib64|bin|sbin|var|etc/(?:ssl|ssh|pki|ca-certificates|alternatives))/")
+"""What distributions and interpreters bring along, which has no token of the user's in it."""
 _SETTINGS = frozenset(
     "conf cfg ini toml yaml yml json list sources repo url txt pth rc profile sh env".split()  # noqa: SIM905
 )
@@ -237,10 +239,12 @@ def _layer_name(look: "_Look", name: str, member: tarstream.TarMember) -> None:
 
 
 def _layer_file(look: "_Look", name: str, member: tarstream.TarMember, thorough: bool) -> None:
-    search = Search(look.scanner, shapes=False)
+    # What packages ship has sample keys in it; what else lies there is somebody's own.
+    own = thorough and not _SHIPPED.search(name) and not _SYSTEM.match(name)
+    search = Search(look.scanner, shapes=own)
     base = name.rpartition("/")[2]
     settings = suffix(base) in _SETTINGS or base in ("direct_url.json", ".npmrc", "config", "sources.list")
-    if thorough and settings and member.size <= _SETTINGS_LIMIT:
+    if thorough and settings and not own and member.size <= _SETTINGS_LIMIT:
         data = b"".join(member.pieces)
         search.feed(data)
         look.hits(look.shown, [hit for hit in look.scanner.whole(data) if hit.what == URL])

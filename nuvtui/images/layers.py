@@ -147,8 +147,8 @@ def _folders(files: Mapping[str, bytes]) -> list[str]:
 def _workdir(recipe: Recipe) -> Iterator[str]:
     """The working folder and those above it, where no member is it: made here, so that it is there in any case."""
     if not recipe.workdir.startswith(f"/{FILES}/"):
-        return
-    known = {path for path, entry in recipe.members if entry.kind == FOLDER}
+        return  # the base image's own, or made where a container starts
+    known = {path for path, _ in recipe.members}
     parts = recipe.workdir.strip("/").split("/")
     for depth in range(2, len(parts) + 1):
         folder = "/".join(parts[:depth])

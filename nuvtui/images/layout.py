@@ -131,20 +131,21 @@ class Layout:
     # What layers turned out to be
 
     def remember(self, key: str, descriptor: Descriptor) -> None:
-        """Note what the layer with this key is."""
-        folder = self._made(self.folder / "layers")
-        data = json.dumps({"digest": descriptor.digest, "size": descriptor.size}).encode()
-        atomic.write_file(folder / f"{_safe(key)}.json", data, self._file_mode, durable=False)
+        """Note what the layer with this key is. Where that cannot be written, it is made again next time."""
+        data = json.dumps(descriptor._asdict()).encode()
+        with contextlib.suppress(OSError):
+            folder = self._made(self.folder / "layers")
+            atomic.write_file(folder / f"{_safe(key)}.json", data, self._file_mode, durable=False)
 
     def recall(self, key: str) -> Descriptor | None:
         """What the layer with this key is, where that is known; its blob may be gone."""
         try:
             found = json.loads((self.folder / "layers" / f"{_safe(key)}.json").read_bytes())
-            digest, size = str(found["digest"]), int(found["size"])
-            _hex(digest)
-        except (OSError, ValueError, KeyError, TypeError):
+            known = Descriptor(str(found["media_type"]), str(found["digest"]), int(found["size"]))
+            _hex(known.digest)
+        except (OSError, ValueError, KeyError, TypeError, StoreError):
             return None
-        return Descriptor(LAYER, digest, size)
+        return known
 
     # Images by reference
 
@@ -214,8 +215,10 @@ class Layout:
             for folder in (blobs, self.folder / "partial"):
                 for entry in os.scandir(folder) if folder.exists() else ():
                     if folder is not blobs or entry.name not in needed:
-                        freed += entry.stat(follow_symlinks=False).st_size
-                        os.unlink(entry.path)
+                        with contextlib.suppress(FileNotFoundError, PermissionError):
+                            size = entry.stat(follow_symlinks=False).st_size
+                            os.unlink(entry.path)
+                            freed += size
             return freed
 
     def _needed(self) -> set[str]:
@@ -251,21 +254,38 @@ class Layout:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[list[dict[str, Any]]]:
-        folder = self._made(self.folder)
+        try:
+            folder = self._made(self.folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
         with atomic.locked(folder / "index.lock", mode=self._file_mode):
             entries = self._index()
             before = list(entries)
             yield entries
             if entries == before:
                 return
-            if not (folder / "oci-layout").exists():
-                atomic.write_file(folder / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}', self._file_mode)
-            index = {
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.index.v1+json",
-                "manifests": entries,
-            }
-            atomic.write_file(folder / "index.json", json.dumps(index).encode(), self._file_mode)
+            try:
+                self._write_index(entries)
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def _write_index(self, entries: list[dict[str, Any]]) -> None:
+        folder = self.folder
+        if not (folder / "oci-layout").exists():
+            atomic.write_file(folder / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}', self._file_mode)
+        index = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": entries,
+        }
+        atomic.write_file(folder / "index.json", json.dumps(index).encode(), self._file_mode)
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            "The list of images cannot be written",
+            f"{self.folder}: {error.strerror or error}",
+            "Is the disk full, or may you not write there? `nuvtui store gc` frees what is not needed.",
+        )
 
     def _made(self, folder: Path) -> Path:
         if not folder.is_dir():

@@ -10,6 +10,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from nuvtui.images import archive
 from nuvtui.images.engines import Built
@@ -31,8 +32,10 @@ class Load:
         below: Sequence[model.Layer],
         layers: Sequence[Layer],
         reporter: Reporter,
+        tmp: Path | None = None,
     ) -> None:
-        """`below`: layers that the engine has; `layers`: those to be laid on top."""
+        """`below`: layers that the engine has; `layers`: those to be laid on top; `tmp`: where one is kept for a moment."""
+        self._tmp = tmp
         self._recipe, self._base, self._reporter = recipe, base, reporter
         self._below, self._layers = list(below), list(layers)
         self._built: Built | None = None
@@ -46,7 +49,7 @@ class Load:
                 yield _header(_name(known.diff_id), 0)
         else:
             for diff_id, content in all_below:
-                yield from _sized(_name(diff_id), content)
+                yield from _sized(_name(diff_id), content, self._tmp)
         parts = list(self._below)
         names = [_name(part.diff_id) for part in parts]
         sizes = [layer.size for layer in self._layers]
@@ -78,11 +81,11 @@ class Load:
         return self._built
 
 
-def _sized(name: str, data: Iterator[bytes]) -> Iterator[bytes]:
+def _sized(name: str, data: Iterator[bytes], tmp: Path | None) -> Iterator[bytes]:
     """A member whose size is not known before: kept in a temporary file for a moment."""
     import tempfile
 
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile(dir=tmp) as file:
         for piece in data:
             file.write(piece)
         size = file.tell()

@@ -62,9 +62,16 @@ class OciEngine:
     # Images
 
     def inspect(self, image: str) -> ImageFacts | None:
-        """What is known of an image by its reference; None where there is none."""
+        """What is known of an image by its reference; None where there is none, or parts of it are gone."""
         manifest = self.layout.find(image)
-        return None if manifest is None else self._facts(image, manifest)
+        return None if manifest is None or not self._whole(manifest) else self._facts(image, manifest)
+
+    def _whole(self, manifest: Descriptor) -> bool:
+        """True where every part of an image is there."""
+        if not self.layout.has(manifest.digest):
+            return False
+        described = json.loads(self.layout.read(manifest.digest))
+        return all(self.layout.has(str(e["digest"])) for e in (described["config"], *described["layers"]))
 
     def _facts(self, reference: str, manifest: Descriptor) -> ImageFacts:
         described = json.loads(self.layout.read(manifest.digest))
@@ -86,12 +93,16 @@ class OciEngine:
 
         `reference` names an image of a registry, or an archive (`docker-archive:PATH`, `oci-archive:PATH`).
         """
+        with self.layout.using():
+            return self._pulled(reference, auth, reporter)
+
+    def _pulled(self, reference: str, auth: Credentials | None, reporter: Reporter) -> ImageFacts:
         if (path := references.archive_path(reference)) is not None:
             manifest, _ = archive.read(self.layout, Path(path), reporter, ("linux", machine()))
             self.layout.tag(reference, manifest, "base")
             return self._facts(reference, manifest)
         known = self.layout.find(reference)
-        if known is not None:
+        if known is not None and self._whole(known):
             return self._facts(reference, known)
         pulled = transfer.pull(
             reference, ("linux", machine(), ""), auth, self.layout, reporter, self._settings
@@ -110,8 +121,9 @@ class OciEngine:
 
         `origin`: the registry's digest of it, where that is known.
         """
-        manifest, _ = archive.read_from(self.layout, image, reference, reporter, ("linux", machine()))
-        self.layout.tag(reference, manifest, "base", origin)
+        with self.layout.using():
+            manifest, _ = archive.read_from(self.layout, image, reference, reporter, ("linux", machine()))
+            self.layout.tag(reference, manifest, "base", origin)
         return self._facts(reference, manifest)
 
     def build(
@@ -149,11 +161,13 @@ class OciEngine:
         if not base.layers:
             return []
         manifest = self.layout.find(base.tags[0])
-        if manifest is None:
+        described = json.loads(self.layout.read(manifest.digest)) if manifest is not None else None
+        if described is None or described["config"]["digest"] != base.id:
             raise NuvError(
-                f"The base image {base.tags[0]} is gone", "it was removed meanwhile", "Export again."
+                f"The base image {base.tags[0]} is gone",
+                "it was removed or replaced meanwhile",
+                "Export again.",
             )
-        described = json.loads(self.layout.read(manifest.digest))
         return [
             Descriptor(str(e["mediaType"]), str(e["digest"]), int(e["size"])) for e in described["layers"]
         ]
@@ -203,7 +217,7 @@ class OciEngine:
         """The file system of an image, to be closed by the caller."""
         return image_tree(self.layout, self.blobs(image), self.tmp, reporter.check)
 
-    def list_files(self, image: str, path: str = "/") -> Iterator[FileFact]:
+    def list_files(self, image: str, path: str = "/", reporter: Reporter | None = None) -> Iterator[FileFact]:
         """Everything at and below `path` in an image."""
         with image_tree(self.layout, self.blobs(image), self.tmp) as tree:
             yield from tree.facts(path.strip("/"))
@@ -229,6 +243,15 @@ class OciEngine:
         """Read an archive. Returns the references in it. Raises NuvError where it names none."""
         with self.layout.using():
             manifest, found = archive.read(self.layout, path, reporter, ("linux", machine()))
+            for reference in found:
+                other = self.layout.find(reference)
+                if "@" in reference or (other is not None and other != manifest):
+                    raise NuvError(
+                        f"{reference} is here already",
+                        "the archive has another image of that name",
+                        "Delete the export of that name first, if it is not needed.",
+                        Exit.CONFLICT,
+                    )
             for reference in found:
                 self.layout.tag(reference, manifest)
         if not found:

@@ -6,6 +6,7 @@ that nuvtui writes itself (report, package list, start script). What becomes of 
 engine builds: see `layers` and `image_config`.
 """
 
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +22,9 @@ from nuvtui.images.facts import ImageFacts
 from nuvtui.images.reference import archive_path, parse
 from nuvtui.model.application import HOST_IMAGE, Application, ApplicationKind, Lock
 from nuvtui.model.export import AcceptedFinding, Excluded, ExportSpec, Report
-from nuvtui.model.names import path_to_text
+from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import Ref, Snapshot
-from nuvtui.model.tree import FOLDER, LINK, Entry
+from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 
 FILES = "files"
 """Where the workspace files are inside an image, without leading slash."""
@@ -126,7 +127,8 @@ def build_recipe(
     reference = _base_name(application.image)
     lock = next((part.lock for part in manifest.applications if part.slug == slug), None)
     variables, left_out, secrets, license_variables = _variables(application)
-    license_files = [_license_path(path) for path in application.license.files]
+    workspace = manifest.provenance.workspace
+    license_files = [_license_path(path, workspace) for path in application.license.files]
     excluded, warnings = left_out, _lock_warnings(application, lock)
     members: list[tuple[str, Entry]] = []
     if spec.with_files:
@@ -275,10 +277,24 @@ def _variables(application: Application) -> tuple[dict[str, str], list[Excluded]
     return variables, excluded, list(dict.fromkeys(secrets)), list(dict.fromkeys(licences))
 
 
-def _license_path(path: str) -> str:
-    """The absolute path inside the image of licence file `path` (relative to the workspace, or absolute)."""
-    full = path if path.startswith("/") else f"/{FILES}/{path}"
+def kept_out(name: str) -> bool:
+    """True for a variable that is named like a secret or like what belongs to a licence: it is in no image."""
+    return bool(_LICENSE_NAME.search(name) or _SECRET_NAME.search(name))
+
+
+def _license_path(path: str, workspace: str) -> str:
+    """The absolute path inside the image of licence file `path`: relative to the workspace, or absolute."""
+    inside = _in_workspace(path, workspace)
+    full = path if inside is None else f"/{FILES}/{inside}"
     return dockerfile.absolute(full.rstrip("/"), "license.files")
+
+
+def _in_workspace(path: str, workspace: str) -> str | None:
+    """`path` relative to the workspace, however it is written; None where it is outside."""
+    for root in (f"/{FILES}", posixpath.normpath(text_to_path(workspace)) if workspace else ""):
+        if root and posixpath.normpath(path).startswith(f"{root}/"):
+            return posixpath.normpath(path)[len(root) + 1 :]
+    return None if path.startswith(("/", "~")) or ".." in path.split("/") else posixpath.normpath(path)
 
 
 def _lock_warnings(application: Application, lock: Lock | None) -> list[str]:
@@ -307,10 +323,17 @@ def _members(
     import pathspec  # here: an export of the application only does without
 
     patterns = pathspec.GitIgnoreSpec.from_lines(application.exclude)
-    licences = {
-        path.strip("/").removeprefix("./") for path in application.license.files if not path.startswith("/")
-    }
+    licences = {_in_workspace(path, manifest.provenance.workspace) for path in application.license.files}
     hidden = 0
+    # A copy or another link of a licence file is one as well.
+    contents = {
+        tuple(entry.content)
+        for path in licences
+        if path
+        and (entry := _entry(manifest, tree, path)) is not None
+        and entry.kind == FILE
+        and entry.content
+    }
 
     def visit(content: bytes, prefix: str) -> Iterator[tuple[str, Entry]]:
         nonlocal hidden
@@ -319,7 +342,7 @@ def _members(
             folder = entry.kind == FOLDER
             shown = path_to_text(path) + ("/" if folder else "")
             reason = denied(path)
-            if path in licences:
+            if path in licences or (entry.content and tuple(entry.content) in contents):
                 reason = "licence: bring your own"
             if reason is not None:
                 if path != ".nuvtui":
@@ -344,6 +367,18 @@ def _members(
         )
 
 
+def _entry(manifest: Snapshot, tree: Callable[[bytes], list[Entry]], path: str) -> Entry | None:
+    """The entry of a workspace file; None where there is none."""
+    content: list[bytes] = [bytes.fromhex(manifest.files.root)]
+    entry = None
+    for part in path.encode("utf-8", "surrogateescape").split(b"/"):
+        entry = next((e for e in tree(content[0]) if e.name == part), None) if content else None
+        if entry is None:
+            return None
+        content = entry.content if entry.kind == FOLDER else []
+    return entry
+
+
 def _always_out(application: Application, manifest: Snapshot, spec: ExportSpec) -> list[Excluded]:
     out = []
     if application.license.files:
@@ -351,7 +386,7 @@ def _always_out(application: Application, manifest: Snapshot, spec: ExportSpec) 
         out += [
             Excluded(path_to_text(path), "licence: bring your own")
             for path in sorted(said)
-            if path.startswith("/") or not spec.with_files
+            if not spec.with_files or _in_workspace(path, manifest.provenance.workspace) is None
         ]
     left = [table.name for table in manifest.tables if table.name not in spec.tables]
     if left:

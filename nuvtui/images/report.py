@@ -22,6 +22,13 @@ def public(report: Report) -> Report:
     leaves it.
     """
     provenance = msgspec.structs.replace(report.provenance, workspace="", host="", user="")
+    lock = report.lock
+    if lock is not None:
+        # Where a package lies on this machine is nobody's business.
+        packages = [
+            msgspec.structs.replace(p, location="") if p.source == "local" else p for p in lock.packages
+        ]
+        lock = msgspec.structs.replace(lock, packages=packages)
     return msgspec.structs.replace(
         report,
         export="",
@@ -32,6 +39,7 @@ def public(report: Report) -> Report:
         digest="",
         size=0,
         provenance=provenance,
+        lock=lock,
     )
 
 

@@ -151,8 +151,12 @@ def needs_engine(application: Application, lock: Lock | None, engine_name: str) 
 class Parts:
     """Finds or makes the parts of one export."""
 
-    def __init__(self, context: Context, images: Images, engine: Engine, reporter: Reporter) -> None:
+    def __init__(
+        self, context: Context, images: Images, engine: Engine, reporter: Reporter, pin: str = ""
+    ) -> None:
+        """`pin`: the digest of the base image, whatever is pinned otherwise."""
         self._context, self._images, self._engine, self._reporter = context, images, engine, reporter
+        self._wanted_pin = pin
 
     # Base
 
@@ -197,10 +201,19 @@ class Parts:
         other = self._images.discovery.engine
         if other is None:
             return None
+        from nuvtui.images import reference as references
+        from nuvtui.images import registry
+
         with contextlib.suppress(NuvError):
             if other.inspect(wanted) is not None:
+                origin = other.base_digest(wanted)
+                if origin:
+                    # As the registry has it: then the image is the same wherever it is made.
+                    with contextlib.suppress(NuvError):
+                        auth = registry.credentials(references.parse(wanted).registry)
+                        return self._engine.pull_if_missing(wanted, auth, self._reporter)
                 with self._images.oci.keep(other.saved(wanted, self._reporter)) as file:  # type: ignore[attr-defined]
-                    return self._images.oci.adopt(wanted, file, self._reporter, other.base_digest(wanted))
+                    return self._images.oci.adopt(wanted, file, self._reporter, origin)
         return None
 
     def _named_now(self, image: str, facts: ImageFacts) -> str:
@@ -216,10 +229,11 @@ class Parts:
         return ""
 
     def _pin(self, spec: ExportSpec, image: str, part: ApplicationPart) -> str:
-        return part.base_digest or base_pins.read(self._workspace(spec), part.slug, image)
+        return self._wanted_pin or part.base_digest or base_pins.read(self._workspace(spec), part.slug, image)
 
     def _pinned(self, spec: ExportSpec, image: str, pin: str, base: Base) -> Base:
-        if base.digest and not pin and "@" not in image:
+        # Only the Current State is pinned: an old snapshot may name another image.
+        if base.digest and not pin and "@" not in image and spec.snapshot is None:
             with contextlib.suppress(
                 NuvError
             ):  # a read-only workspace: the report names the digest in any case
@@ -255,15 +269,20 @@ class Parts:
         )
         self._reporter.progress(0, None, "files", "this machine's own runtime")
         found: HostCapture = host.capture(folder, self._reporter.check)
+        licences = {
+            str(application_file.located(workspace, path)).lstrip("/") for path in application.license.files
+        }
+        runtime = [file for file in found.runtime if file.path not in licences]
+        own = [file for file in found.environment if file.path not in licences]
         facts = ImageFacts(id=HOST_IMAGE, size=0, env=found.env, architecture=found.architecture)
-        made = [layers.host_layer("runtime", found.runtime)]
-        if found.environment:
-            made.append(layers.host_layer("environment", found.environment))
+        made = [layers.host_layer("runtime", runtime)]
+        if own:
+            made.append(layers.host_layer("environment", own))
         warnings = list(found.warnings)
         if lock is not None:
             now, _ = locks.capture(workspace, application.environment)
             warnings += _drift(lock, now)
-        files = [*found.runtime, *found.environment]
+        files = [*runtime, *own]
         return Base(facts, layers=made, files=files, warnings=warnings, excluded=list(found.excluded))
 
     # Packages
@@ -331,10 +350,13 @@ class Parts:
     # Tables
 
     @contextlib.contextmanager
-    def tables(self, spec: ExportSpec, manifest: Snapshot) -> Iterator[list[Layer]]:
+    def tables(
+        self, spec: ExportSpec, manifest: Snapshot, look: Callable[[str, Path], None]
+    ) -> Iterator[list[Layer]]:
         """A layer with the chosen tables of the snapshot as files, beside a README of their columns.
 
-        Raises NuvError (3) where the snapshot has no such table.
+        `look` is shown each table as text, by its name and a CSV file. Raises NuvError (3) where the snapshot has
+        no such table.
         """
         if not spec.tables:
             yield []
@@ -360,7 +382,15 @@ class Parts:
                 self._reporter.check()
                 self._reporter.progress(len(files) - 2, len(spec.tables), "", f"table {name}")
                 file = Path(folder) / f"{file_name(name)}.{spec.tables_format}"
-                Captured(self._context.store, known[name], self._context.home.cache / "tables").export(file)
+                captured = Captured(self._context.store, known[name], self._context.home.cache / "tables")
+                captured.export(file)
+                # What is in a Parquet file cannot be searched: it is compressed.
+                text_file = file if file.suffix == ".csv" else file.with_suffix(".look.csv")
+                if text_file != file:
+                    captured.export(text_file)
+                look(name, text_file)
+                if text_file != file:
+                    text_file.unlink()
                 files.append(HostFile(f"{top}/{file.name}", "f", 0o666, file.stat().st_size, str(file)))
                 said += [f"## {_plain(name)}", "", f"`{file.name}`, {known[name].rows:,} rows.", ""]
                 said += ["| column | type |", "|---|---|"]
@@ -388,9 +418,13 @@ def known_values(application: Application, registries: Sequence[str]) -> list[st
     passwords of `registries` (`host[:port]`).
     """
     from nuvtui.images import registry
+    from nuvtui.images.recipe import kept_out
 
     names = [*application.secrets, *application.license.variables]
-    values = [value for name in names if len(value := os.environ.get(name, "")) >= 6]
+    values = [os.environ.get(name, "") for name in names]
+    # A value that stands in the application's file by mistake is left out of the image, and is no less secret.
+    values += [value for name, value in application.variables.items() if name in names or kept_out(name)]
+    values = [value for value in values if len(value) >= 6]
     for host in dict.fromkeys(registries):
         with contextlib.suppress(NuvError):  # said by the push or pull that needs it
             if (auth := registry.credentials(host)) is not None:

@@ -44,8 +44,10 @@ class Run:
         record: ExportRecord,
         reporter: Reporter,
         fresh: bool = False,
+        pin: str = "",
     ) -> None:
-        """`fresh`: every layer is made anew, whatever is known of it from before."""
+        """`fresh`: every layer is made anew, whatever is known of it from before. `pin`: digest of the base image."""
+        self._pin = pin
         self._fresh = fresh
         self._service = service
         self._planner = service.planner
@@ -62,9 +64,10 @@ class Run:
         """Run every stage. What fails is recorded with its stage, and what it began is taken away."""
         self._save()
         try:
-            base = self._preflight()
-            manifest = self._snapshot()
-            report = self._image(manifest, base)
+            with self._service.images.layout.using():  # nobody sweeps away what this one stands on
+                base = self._preflight()
+                manifest = self._snapshot()
+                report = self._image(manifest, base)
             self._verify(report)
             self._push()
             self._report(report)
@@ -118,7 +121,7 @@ class Run:
 
     def _base(self, application: Application, part: ApplicationPart) -> Base:
         assert self._engine is not None
-        parts = Parts(self._context, self._service.images, self._engine, self._reporter)
+        parts = Parts(self._context, self._service.images, self._engine, self._reporter, self._pin)
         base = parts.base(self._spec, application, part)
         self._save(base_digest=base.digest)
         return base
@@ -222,6 +225,12 @@ class Run:
         )
         self._found(findings)
 
+    def _look_into(self, table: str, file: Path) -> None:
+        """The content guard on a table that goes into the image."""
+        from nuvtui.images import guard
+
+        self._found(guard.scan_text(f"table {path_to_text(table)}", file, self._known, self._reporter))
+
     def _found(self, findings: list[Finding]) -> None:
         """Keep what the content guard found; an application that is to be pushed ends here."""
         left, passed = judged(findings, self._spec.accepted)
@@ -260,7 +269,7 @@ class Run:
         if base.layers or self._engine.name == "oci":
             recipe = dataclasses.replace(recipe, dockerfile="")
         layers.append(making.files_layer(recipe, self._context.store))
-        layers += stack.enter_context(parts.tables(self._spec, manifest))
+        layers += stack.enter_context(parts.tables(self._spec, manifest, self._look_into))
         layers.append(making.application_layer(recipe))
         return recipe, layers
 
@@ -373,8 +382,10 @@ class Run:
         """
         warnings = list(self._record.warnings)
         if self._engine is not None and self._record.image:
-            with contextlib.suppress(NuvError):
+            try:
                 self._engine.remove(self._record.image)
+            except NuvError as error:
+                warnings.append(f"an image {self._record.image} may be left in the engine: {error}")
             if cancelled and self._record.steps_image:
                 self._engine.forget(self._record.steps_image)
         if self._record.archive:  # set once this run has written it: never a file of somebody else

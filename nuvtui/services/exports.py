@@ -20,6 +20,7 @@ from nuvtui.model import roles
 from nuvtui.model.export import ExportRecord, ExportSpec, Finding, Report
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
+from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.stage import StateRef
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.application_service import ApplicationsService
@@ -64,8 +65,9 @@ class ExportsService:
         export_id: str | None = None,
         *,
         fresh: bool = False,
+        pin: str = "",
     ) -> ExportRecord:
-        """Export an application; `fresh`: nothing is taken from earlier exports.
+        """Export an application; `fresh`: nothing is taken from earlier exports; `pin`: digest of the base image.
 
         Raises NuvError: role (4), refused by preflight or guard (6), build or push (1).
         """
@@ -90,7 +92,7 @@ class ExportsService:
             task=os.environ.get("NUVTUI_TASK"),
         )
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        run = Run(self, self._context, spec, record, reporter, fresh)
+        run = Run(self, self._context, spec, record, reporter, fresh, pin)
         with self._context.exclusive(f"export-{record.id}", "This export"):
             return run.all()
 
@@ -154,6 +156,10 @@ class ExportsService:
             raise NuvError(
                 f"Export {record.id[:8]} has no report that can be read", str(error)[:200], "", Exit.NOT_FOUND
             ) from error
+
+    def snapshot_of(self, record: ExportRecord) -> Snapshot:
+        """The snapshot that an export was made of. Raises NuvError (3) where it was deleted."""
+        return self._context.manifest(StateRef(record.instance, record.snapshot))
 
     def _settle(self, space: str) -> None:
         """An export that says it is running while its process is gone has failed; what it began is taken away.
@@ -242,6 +248,7 @@ class ExportsService:
             if path.is_dir():
                 path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
             reporter.step("archive", f"Writing {path.name}")
+            self._same(record)
             # By its name, not its id: what is loaded back has the name again.
             self._engine(record).save(record.image, path, reporter)
             return self._update(export, archive=path_to_text(str(path.absolute())))
@@ -264,6 +271,14 @@ class ExportsService:
                     Exit.REFUSED,
                 )
             refuse_push(record.findings)
+            if record.verification is not None and not record.verification.passed:
+                raise NuvError(
+                    f"{record.image} is not pushed",
+                    "it did not pass its verification",
+                    "See `nuvtui exports show`; verify it again once that is mended, or export again.",
+                    Exit.REFUSED,
+                )
+            self._same(record)
             reporter.step("push", f"Pushing {record.image}")
             digest = push_image(self._engine(record), record.image, reporter)
             return self._update(export, digest=digest, pushed=True)
@@ -278,8 +293,10 @@ class ExportsService:
         reporter = reporter or Silent()
         with self._alone(export):
             record = self._own(export)
+            self._same(record)
             reporter.step("verify", f"Running {record.image}")
             found = verification.verify(self, record, self.report_of(record), reporter)
+            self._update(export, verification=found)
             if again:
                 check = verification.rebuild(self, record, reporter)
                 found = msgspec.structs.replace(found, checks=[*found.checks, check])
@@ -320,10 +337,13 @@ class ExportsService:
         problems: builtins.list[str] = []
         with self._alone(export):
             record = self.get(export)
-            if record.image_id or record.steps_image:
+            if record.engine and (record.image or record.steps_image):
                 try:
-                    if record.image_id:
-                        self._engine(record).remove(record.image)
+                    removed = bool(record.image) and self._engine(record).remove(record.image)
+                    if record.image_id and not removed:
+                        problems.append(
+                            f"the image was not found in the engine ({record.engine}); another one may have it"
+                        )
                     if record.steps_image:
                         self._engine(record).forget(record.steps_image)
                 except NuvError as error:
@@ -343,6 +363,17 @@ class ExportsService:
                 f"Export {export[:8]} has no image", f"it is {record.status}", "Export again.", Exit.REFUSED
             )
         return record
+
+    def _same(self, record: ExportRecord) -> None:
+        """Raise NuvError (6) where the engine has another image than the one that was exported, or none."""
+        facts = self._engine(record).inspect(record.image)
+        if facts is None or facts.id != record.image_id:
+            raise NuvError(
+                f"{record.image} is not there any more" if facts is None else f"{record.image} was replaced",
+                f"the engine {record.engine} has {'no such image' if facts is None else 'another image of that name'}",
+                "Export again: the snapshot has everything. Or is another engine answering now? `nuvtui doctor`.",
+                Exit.REFUSED,
+            )
 
     def _engine(self, record: ExportRecord) -> Engine:
         """The engine that has the export's image. Raises NuvError (6) where it does not answer."""

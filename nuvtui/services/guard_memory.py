@@ -7,6 +7,7 @@ nobody can try values out on the name.
 
 import contextlib
 import hashlib
+import importlib.metadata
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ class GuardMemory:
     def _name(self, content: str, values: Sequence[str]) -> str:
         from nuvtui.images import guard
 
-        parts = [str(guard.VERSION), content]
+        parts = [str(guard.VERSION), importlib.metadata.version("detect-secrets"), content]
         if values:
             text = "\0".join(sorted(values)).encode("utf-8", "surrogateescape")
             parts.append(hashlib.scrypt(text, salt=self._salt(), n=1 << 14, r=8, p=1).hex())

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from nuvtui import clock
-from nuvtui.errors import NuvError
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model.export import Accepted, Check, ExportRecord, Report, Verification
 from nuvtui.reporter import Reporter
 
@@ -35,15 +35,30 @@ def verify(service: ExportsService, record: ExportRecord, report: Report, report
             paths = tree.paths
             checks += [_packages(paths, report), *_looked(tree, record, service)]
     else:
-        paths = [fact.path for fact in engine.list_files(record.image, "/")]
+        paths = [fact.path for fact in engine.list_files(record.image, "/", reporter)]
         checks.append(_packages(paths, report))
     return Verification(clock.now(), checks)
 
 
 def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
-    """Build the export again from its snapshot, compare the images, and take the second one away."""
+    """Build the export again from its snapshot, compare the images, and take the second one away.
+
+    Raises Cancelled.
+    """
+    try:
+        return _rebuilt(service, record, reporter)
+    except NuvError as error:
+        if error.exit_code == Exit.CANCELLED:
+            raise
+        return Check("rebuild", "not done", f"it cannot be built again: {error}"[:1000])
+
+
+def _rebuilt(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
     from nuvtui.model.export import ExportSpec
 
+    if record.snapshot is None:
+        return Check("rebuild", "not done", "the export has no snapshot to be built from")
+    service.snapshot_of(record)
     spec = ExportSpec(
         application=record.application,
         instance=record.instance,
@@ -57,7 +72,7 @@ def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -
         tables_format=record.tables_format,
         accepted=[Accepted(one.finding, one.reason) for one in record.accepted],
     )
-    again = service.create(spec, reporter, fresh=True)
+    again = service.create(spec, reporter, fresh=True, pin=record.base_digest)
     try:
         if again.image_id == record.image_id:
             cached = " (the engine knew what the install steps led to, and did not run them again)"
@@ -96,7 +111,7 @@ def _run(service: ExportsService, record: ExportRecord, report: Report, reporter
             loaded = "" if had else loaded
         return _answers(engine, record, report, reporter)
     except NuvError as error:
-        if error.exit_code == 130:
+        if error.exit_code == Exit.CANCELLED:
             raise
         return Check("run", "failed", str(error)[:1000])
     finally:
@@ -208,7 +223,7 @@ def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list
         checks.append(
             Check("configuration", "failed", f"its command needs {', '.join(missing)}, which is not in it")
         )
-    elif tree.find(facts.workdir.strip("/")) is None and facts.workdir.strip("/"):
+    elif facts.workdir.startswith("/files") and tree.find(facts.workdir.strip("/")) is None:
         checks.append(Check("configuration", "failed", f"its working folder {facts.workdir} is not in it"))
     else:
         checks.append(Check("configuration", "passed", "command, interpreter and working folder are in it"))

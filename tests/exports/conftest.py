@@ -1,7 +1,6 @@
 """Projects that are exported for real: base images as archives, engines that can be reached and left alone."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 import pytest
 
 from nuvtui.config import Settings
-from nuvtui.model.export import Check, ExportRecord, ExportSpec, Report
+from nuvtui.model.export import Check, ExportRecord, ExportSpec
 from nuvtui.reporter import Silent
 from tests.services.helpers import World
-from tests.support.cli import NUVTUI, Nuvtui, build_settings
+from tests.support.cli import Nuvtui, build_settings
 from tests.support.engine import Engine
 from tests.support.podman import Podman
 from tests.support.registry import Registry
@@ -176,6 +175,3 @@ def pip_settings(package_index: dict[str, str]) -> dict[str, str]:
 def passed(checks: dict[str, Check]) -> dict[str, str]:
     """Name → status."""
     return {name: check.status for name, check in checks.items()}
-
-
-__all__ = ["NUVTUI", "OWN", "STRANGER", "Make", "Report", "Study", "os", "passed"]

@@ -65,13 +65,14 @@ def test_every_engine_gives_the_same_result(
         files.add((layers["files"], layers["tables"]))
         sizes.add((report["files"], report["bytes"]))
         assert ".env" in {one["what"] for one in report["excluded"]}
-        checks = nuvtui.json("exports", "verify", export["id"])["verification"]["checks"]
-        assert {check["status"] for check in checks} <= {"passed", "not done"}, checks
         if there is not None:
             there.text("rmi", "--force", export["image"])
     assert len(files) == 1
     assert len(sizes) == 1
     assert search.in_image(tmp_path / "oci.tar", [SECRET]) == []
+    nuvtui = Nuvtui(nile.folder, {**nile.environment, "DOCKER_HOST": engine.url})
+    checks = nuvtui.json("exports", "verify", oci["id"])["verification"]["checks"]
+    assert {check["status"] for check in checks} == {"passed"}, checks
     # From another copy of the store, elsewhere, with another mask and in another zone: the same image.
     shutil.copytree(home, tmp_path / "other", ignore=shutil.ignore_patterns("images", "cache", "tmp"))
     other = {**nile.environment, "NUVTUI_HOME": str(tmp_path / "other"), "TZ": "Asia/Kathmandu"}

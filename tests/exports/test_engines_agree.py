@@ -1,4 +1,7 @@
-"""One project exported by every engine: the same own layers, the same image, the same result."""
+"""One project exported by every engine: the same own layers, the same image, the same result.
+
+With Python and packages: `test_acceptance`.
+"""
 
 import pytest
 
@@ -8,13 +11,6 @@ from tests.support.podman import Podman
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("services")]
 
-ANALYSIS = """\
-import csv, glob
-total = sum(float(row["flow"]) for name in sorted(glob.glob("data/*.csv")) for row in csv.DictReader(open(name)))
-with open("result.txt", "w") as file:
-    print("total", total, file=file)
-print(open("result.txt").read(), end="")
-"""
 SHELL = "cat data/*.csv | grep -v flow | awk -F, '{ s += $2 } END { print \"total\", s }' > result.txt; cat result.txt"
 
 
@@ -54,15 +50,6 @@ def test_on_a_base_of_busybox_every_engine_makes_the_same_image(
     study: Study, engine: Engine, podman: Podman, tiny_archive: str
 ) -> None:
     study.application(tiny_archive, ["/bin/sh", "-c", SHELL], variables={"UNIT": "m³"}, ports=[8080])
-    assert len(set(exported(study, engine, podman).values())) == 1
-
-
-@pytest.mark.slow
-def test_a_python_script_gives_the_same_result_from_every_engine(
-    study: Study, engine: Engine, podman: Podman, python_archive: str
-) -> None:
-    study.write("analysis.py", ANALYSIS)
-    study.application(python_archive, ["python3", "analysis.py"], kind="python")
     assert len(set(exported(study, engine, podman).values())) == 1
 
 

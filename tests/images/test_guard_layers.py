@@ -173,3 +173,11 @@ def test_a_redacted_log_passes() -> None:
     redactor.flush()
     assert guard.scan_text("log", out, [KNOWN, several]) == []
     assert b"second line" not in b"".join(out)
+
+
+def test_a_token_in_somebodys_own_file_is_found_and_a_packages_sample_is_not() -> None:
+    token = b"ghp_" + b"a1" * 18
+    found = layer(
+        {"opt/env/etc/app.conf": b"x\n" + token, "opt/env/lib/python3.12/site-packages/x/t.py": token}
+    )
+    assert told(found) == [("push", "layer 4, opt/env/etc/app.conf:2")]

@@ -1,5 +1,6 @@
 """The store's own images: blobs verified and shared, names, what is removed and what is not, faults."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -14,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from nuvtui import atomic
+from nuvtui.config import Settings
 from nuvtui.errors import NuvError, StoreError
 from nuvtui.images import archive, layout
 from nuvtui.images.image_tree import image_tree
 from nuvtui.images.layout import Layout
+from nuvtui.images.oci_engine import OciEngine
 from nuvtui.images.transfer import Descriptor
 from nuvtui.reporter import Silent
 
@@ -231,3 +234,43 @@ def test_layers_lie_on_top_of_each_other(stacked: dict[str, bytes | None]) -> No
         "lib/z": b"z",
         "etc/none": None,
     }
+
+
+def test_an_archive_with_compressed_layers_is_the_same_image_each_time(
+    images: Layout, tmp_path: Path
+) -> None:
+    plain = tar(("a", b"1"))
+    config = json.dumps({"rootfs": {"diff_ids": [f"sha256:{hashlib.sha256(plain).hexdigest()}"]}}).encode()
+    said = json.dumps([{"Config": "c.json", "Layers": ["l.tar"], "RepoTags": ["x:1"]}]).encode()
+    path = tmp_path / "packed.tar"
+    path.write_bytes(tar(("l.tar", gzip.compress(plain)), ("c.json", config), ("manifest.json", said)))
+    first = archive.read(images, path, Silent(), ("linux", "amd64"))
+    assert archive.read(images, path, Silent(), ("linux", "amd64")) == first
+    layers = json.loads(images.read(first[0].digest))["layers"]
+    blobs = [Descriptor(e["mediaType"], e["digest"], e["size"]) for e in layers]
+    with image_tree(images, blobs, tmp_path) as tree:
+        assert tree.read("a") == b"1"
+
+
+def test_an_image_of_which_a_part_is_gone_is_not_there(images: Layout, tmp_path: Path) -> None:
+    manifest = image(images, "x/one:1", tar(("a", b"1")))
+    engine = OciEngine(images, Settings(), tmp_path)
+    assert engine.inspect("x/one:1")
+    layer = json.loads(images.read(manifest.digest))["layers"][0]["digest"]
+    (images.folder / "blobs" / "sha256" / layer[7:]).unlink()
+    assert engine.inspect("x/one:1") is None
+
+
+def test_a_foreign_archive_does_not_take_a_name_that_is_in_use(images: Layout, tmp_path: Path) -> None:
+    other = Layout(tmp_path / "other")
+    archive.write(
+        other, image(other, "x/one:1", tar(("evil", b"1"))), "x/one:1", tmp_path / "e.tar", Silent()
+    )
+    mine = image(images, "x/one:1", tar(("a", b"1")))
+    engine = OciEngine(images, Settings(), tmp_path)
+    with pytest.raises(NuvError, match="is here already") as refusal:
+        engine.load(tmp_path / "e.tar", Silent())
+    assert refusal.value.exit_code == 5
+    assert images.find("x/one:1") == mine
+    images.untag("x/one:1")
+    assert engine.load(tmp_path / "e.tar", Silent()) == ["x/one:1"]

@@ -289,3 +289,27 @@ def test_what_is_no_reference(text: str) -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:
     assert reference.is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    "written", ["lic/key.txt", "./lic//key.txt", "lic/./key.txt", "/files/lic/key.txt", "WORKSPACE"]
+)
+def test_a_licence_file_stays_out_however_its_path_is_written(project: Project, written: str) -> None:
+    project.write("lic/key.txt", "LICENCE")
+    project.write("lic/copy-of-it.txt", "LICENCE")
+    os.link(project.workspace / "lic" / "key.txt", project.workspace / "linked.txt")
+    project.write("kept.txt", "kept")
+    if written == "WORKSPACE":
+        written = "/home/ada/secret-place/lic/key.txt"  # as the manifest names the workspace
+    recipe = project.recipe(application(license=License(files=[written])))
+    assert [path for path, _ in recipe.members] == ["files/kept.txt", "files/lic"]
+    assert recipe.report.license_files == ["/files/lic/key.txt"]
+    assert b"secret-place" not in b"".join(recipe.files.values())
+
+
+def test_where_a_package_lies_on_this_machine_does_not_leave(project: Project) -> None:
+    lock = Lock("venv", "Python 3.11.7", [Package("mine", "0.1", "local", "/home/ada/secret-place/mine")])
+    recipe = project.recipe(application(), snapshot=project.snapshot(lock))
+    assert recipe.report.lock == lock
+    assert b"secret-place" not in b"".join(recipe.files.values())
+    assert b"mine" in recipe.files["usr/share/nuvtui/report.json"]

@@ -489,3 +489,45 @@ def test_values_of_secrets_are_kept_out_of_the_build_log(exporting: Exporting, m
         exporting.create(recorder)
     assert SECRET.encode() not in recorder.output
     assert b"***" in recorder.output
+
+
+def test_an_image_that_was_replaced_meanwhile_is_not_pushed(
+    exporting: Exporting, engine: Engine, tiny_base: str, registry: Registry
+) -> None:
+    record = exporting.create()
+    repositories = registry.repositories()
+    engine.run("tag", tiny_base, record.image)
+    for act in (
+        lambda: exporting.world.services.exports.push(record.id),
+        lambda: exporting.world.services.exports.verify(record.id),
+        lambda: exporting.world.services.exports.archive(record.id, exporting.world.home.root / "x.tar"),
+    ):
+        with refused(6, "was replaced"):
+            act()
+    assert registry.repositories() == repositories
+
+
+def test_the_value_of_a_secret_in_the_applications_file_is_looked_for(exporting: Exporting) -> None:
+    exporting.write_application(variables={"UNIT": "mm", "API_TOKEN": SECRET})
+    exporting.world.write("notes.txt", f"{SECRET}\n")
+    record = exporting.create(with_files=True)
+    assert "files/notes.txt:1" in [finding.subject for finding in record.findings]
+
+
+def test_an_old_snapshot_does_not_change_the_pin_of_the_current_state(
+    exporting: Exporting, registry: Registry, engine: Engine, tiny_base: str
+) -> None:
+    for name in ("one", "two"):
+        engine.run("tag", tiny_base, f"{registry.host}/base/{name}:1")
+        engine.run("push", f"{registry.host}/base/{name}:1")
+    exporting.image = f"{registry.host}/base/one:1"
+    exporting.write_application()
+    old = exporting.world.snapshot("old").id
+    exporting.image = f"{registry.host}/base/two:1"
+    exporting.write_application()
+    exporting.create()
+    pin = exporting.world.application("demo").with_suffix(".lock")
+    before = pin.read_text()
+    assert "base/two:1" in before
+    exporting.create(snapshot=old)
+    assert pin.read_text() == before

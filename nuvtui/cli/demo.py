@@ -113,6 +113,7 @@ def _export(ctx: click.Context, location: Location) -> None:
         instance=location.instance.id,
         snapshot=None,
         name="penguins-demo",
+        engine=opened.settings.engine,
         with_files=True,
     )
     stops = [f for f in opened.exports.preflight(spec) if f.level == "stop"]

@@ -370,7 +370,8 @@ class Parts:
         with tempfile.TemporaryDirectory(dir=self._context.home.tmp, prefix="tables-") as folder:
             top = f"files/{TABLES}"
             files = [HostFile("files", "d", 0o777, 0), HostFile(top, "d", 0o777, 0)]
-            said = ["# Tables", "", f"Of the snapshot {manifest.name or manifest.id}.", ""]
+            # Nothing of the snapshot itself: unchanged tables are the same layer in the next one.
+            said = ["# Tables", ""]
             for name in spec.tables:
                 if name not in known:
                     raise NuvError(

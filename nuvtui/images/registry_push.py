@@ -37,7 +37,7 @@ PIECE = 1 << 17
 COMMIT: Timeout = (10.0, 600.0)
 """A registry may read a blob of gigabytes before it answers that it has it."""
 _OCTETS = {"Content-Type": "application/octet-stream"}
-_TAKE_BACK_SECONDS = 1.5
+_TAKE_BACK_SECONDS = 4.0
 _MOST_SOURCES = 3
 
 
@@ -144,24 +144,26 @@ def _take_back(
 ) -> None:
     """Delete a tag that a broken-off push may have made; the registry may be about to make it still."""
     ends = time.monotonic() + _TAKE_BACK_SECONDS
-    with (
-        contextlib.suppress(NuvError, TransientError),
-        Client(
-            reference,
-            auth,
-            actions="pull,push,delete",
-            insecure=insecure,
-            settings=settings,
-            timeout=QUICK,
-            tries=1,
-        ) as client,
-    ):
-        while (found := client.digest()) is None:
-            if time.monotonic() > ends:
+    while time.monotonic() < ends:
+        # A registry that is slow at this very moment is asked again.
+        with (
+            contextlib.suppress(NuvError, TransientError),
+            Client(
+                reference,
+                auth,
+                actions="pull,push,delete",
+                insecure=insecure,
+                settings=settings,
+                timeout=QUICK,
+                tries=1,
+            ) as client,
+        ):
+            found = client.digest()
+            if found == digest:
+                delete(client)
+            if found is not None:
                 return
-            time.sleep(0.25)
-        if found == digest:
-            delete(client)
+        time.sleep(0.25)
 
 
 class _Blobs:

@@ -147,6 +147,21 @@ def test_a_million_lines_of_log(engine: Engine, tiny_base: str, tmp_path: Path) 
     wanted = b"".join(b"%d\n" % number for number in range(1, LINES + 1))
     assert wanted in log
     figures["log, MB"] = len(log) / 1e6
+    # What both do besides reading the lines, with a step that prints none.
+    project.application(setup=["true"])
+    project.run("snapshots", "create", "-n", "quiet-base")
+    rest()
+    quiet = f"FROM {tiny_base}\nRUN true\n".encode()
+    figures["docker, no lines, s"] = timed(
+        lambda: engine.run("build", "--no-cache", "--network", "host", "-", data=quiet)
+    )
+    rest()
+    figures["nuvtui, no lines, s"] = timed(
+        lambda: project.run("exports", "create", "bench", "-p", "quiet-base", "--engine", "docker")
+    )
+    figures["lines alone / docker"] = (figures["nuvtui export, s"] - figures["nuvtui, no lines, s"]) / (
+        figures["docker build, s"] - figures["docker, no lines, s"]
+    )
     figures["export / docker build"] = figures["nuvtui export, s"] / figures["docker build, s"]
     write_figures("log", {**figures, "sha256": hashlib.sha256(log).hexdigest()})
     print()

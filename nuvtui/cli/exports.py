@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -109,6 +110,20 @@ def create(
         emit(record, form)
         if form == "tabulated":
             _show(record)
+
+
+def _run(scope: Scope, record: ExportRecord, kind: str, title: str, wait: bool, more: dict[str, Any]) -> Any:
+    """Run a task on an export. Returns its result; None where it is not waited for."""
+    return run_task(
+        scope.services,
+        kind,
+        {"export": record.id, **more},
+        title,
+        space=scope.space.id,
+        instance=record.instance,
+        subject=record.id,
+        wait=wait,
+    )
 
 
 def _tables(scope: Scope, state: StateRef, names: str) -> list[str]:
@@ -313,16 +328,7 @@ def run_command(scope: Scope, export: str) -> None:
 def verify(scope: Scope, export: str, rebuild: bool, wait: bool, form: str) -> None:
     """Run the image as strangers will: no network, read-only, an unknown user; compare packages with the lock."""
     record = scope.services.exports.find(scope.space.id, export)
-    result = run_task(
-        scope.services,
-        "verify",
-        {"export": record.id, "again": rebuild},
-        f"Verify {record.name}",
-        space=scope.space.id,
-        instance=record.instance,
-        subject=record.id,
-        wait=wait,
-    )
+    result = _run(scope, record, "verify", f"Verify {record.name}", wait, {"again": rebuild})
     if result is None:
         return
     emit(result, form)
@@ -376,15 +382,8 @@ def exclude(scope: Scope, app: str, path: str) -> None:
 def archive(scope: Scope, export: str, file: Path, wait: bool, form: str) -> None:
     """Write the image to FILE, as `docker load` reads it."""
     record = scope.services.exports.find(scope.space.id, export)
-    result = run_task(
-        scope.services,
-        "archive",
-        {"export": record.id, "path": path_to_text(str(file.absolute()))},
-        f"Archive {record.name}",
-        space=scope.space.id,
-        instance=record.instance,
-        subject=record.id,
-        wait=wait,
+    result = _run(
+        scope, record, "archive", f"Archive {record.name}", wait, {"path": path_to_text(str(file.absolute()))}
     )
     if result is not None:
         emit(result, form)
@@ -401,16 +400,7 @@ def archive(scope: Scope, export: str, file: Path, wait: bool, form: str) -> Non
 def push(scope: Scope, export: str, public_ok: bool, wait: bool, form: str) -> None:
     """Push the image to its registry."""
     record = scope.services.exports.find(scope.space.id, export)
-    result = run_task(
-        scope.services,
-        "push",
-        {"export": record.id, "public_ok": public_ok},
-        f"Push {record.image}",
-        space=scope.space.id,
-        instance=record.instance,
-        subject=record.id,
-        wait=wait,
-    )
+    result = _run(scope, record, "push", f"Push {record.image}", wait, {"public_ok": public_ok})
     if result is not None:
         emit(result, form)
         if form == "tabulated":

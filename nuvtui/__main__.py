@@ -18,9 +18,27 @@ def main() -> None:
 
         print(f"nuvtui {__version__}")
         return
+    if not sys.argv[1:]:
+        sys.exit(_open())
     from nuvtui.cli.main import run
 
     sys.exit(run(sys.argv[1:], _screens))
+
+
+def _open() -> int:
+    """The screens on the space of the current folder, without the command line's own imports."""
+    from pathlib import Path
+
+    from nuvtui.bootstrap import open_services
+    from nuvtui.cli.outcome import outcome
+
+    opened: list[Services] = []
+
+    def screens() -> int:
+        opened.append(open_services())
+        return _screens(opened[0], Path.cwd())
+
+    return outcome(screens, lambda: opened[0].recovered if opened else "")
 
 
 def program() -> NoReturn:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nuvtui.services.exports import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.members import MembersService
+    from nuvtui.services.messages import MessagesService
     from nuvtui.services.operations import Operations
     from nuvtui.services.restore import RestoreService
     from nuvtui.services.snapshots import SnapshotsService
@@ -92,6 +93,12 @@ class Services:
         from nuvtui.services.distribution import DistributionService
 
         return DistributionService(self.context, self.states, self.staging)
+
+    @functools.cached_property
+    def messages(self) -> MessagesService:
+        from nuvtui.services.messages import MessagesService
+
+        return MessagesService(self.context)
 
     @functools.cached_property
     def tables(self) -> TablesService:

@@ -1,15 +1,14 @@
-"""The root command, its lazily loaded groups, and the one place where errors become exit codes."""
+"""The root command, and its lazily loaded groups."""
 
 import importlib
-import os
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nuvtui import __version__
-from nuvtui.errors import Exit, NuvError
+from nuvtui.cli.outcome import outcome
+from nuvtui.errors import Exit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,51 +79,24 @@ def root(ctx: click.Context, home: str | None, ascii: bool | None, theme: str | 
 def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int:
     """Run the command line and return its exit code. `screens` opens the screens on the space of a folder."""
     obj: dict[str, Any] = {"screens": screens}
-    try:
-        code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False, obj=obj)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else Exit.DONE
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.UsageError as error:
-        error.show()
-        return Exit.USAGE
-    except click.ClickException as error:
-        error.show()
-        return Exit.FAILED
-    except (click.Abort, KeyboardInterrupt):
-        print("Cancelled.", file=sys.stderr)
-        return Exit.CANCELLED
-    except NuvError as error:
-        show(error)
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader went away (`| head`): not an error, and nothing may complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
-    except Exception as error:
-        # A defect of nuvtui: the traceback goes to its own log, the user gets a sentence.
-        from nuvtui.cli.failure import unexpected
 
-        show(unexpected(error))
-        return Exit.FAILED
-    finally:
+    def call() -> int:
+        try:
+            code = root.main(args=arguments, prog_name="nuvtui", standalone_mode=False, obj=obj)
+            return code if isinstance(code, int) else Exit.DONE
+        except click.exceptions.Exit as leaving:
+            return leaving.exit_code
+        except click.UsageError as error:
+            error.show()
+            return Exit.USAGE
+        except click.ClickException as error:
+            error.show()
+            return Exit.FAILED
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+
+    def recovered() -> str:
         opened = obj.get("services")
-        if opened is not None and (recovered := opened.recovered):
-            show(
-                NuvError(
-                    "The state file was damaged",
-                    recovered,
-                    "See `nuvtui doctor`; `nuvtui store repair` adds what is missing.",
-                )
-            )
+        return opened.recovered if opened is not None else ""
 
-
-def show(error: NuvError) -> None:
-    """Print an error on standard error, sanitised."""
-    from nuvtui import sanitise
-
-    text = error.title + (f": {error.message}" if error.message else "")
-    print(f"nuvtui: {sanitise.block(text)}", file=sys.stderr)
-    if error.hint:
-        print(f"  {sanitise.block(error.hint)}", file=sys.stderr)
+    return outcome(call, recovered)

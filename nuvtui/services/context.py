@@ -7,6 +7,7 @@ import pwd
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nuvtui import atomic
 from nuvtui.config import Settings
@@ -20,7 +21,9 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.state.state import State, View
-from nuvtui.store.store import Store
+
+if TYPE_CHECKING:
+    from nuvtui.store.store import Store
 
 LOOK = 0.2
 """Seconds between two looks at whether the wait for a lock was cancelled."""
@@ -43,8 +46,10 @@ class Context:
         self.user = user
 
     @functools.cached_property
-    def store(self) -> Store:
+    def store(self) -> "Store":
         """The snapshot store; created at first use."""
+        from nuvtui.store.store import Store  # the timeline needs the state alone
+
         store = Store(self.home)
         store.create()
         return store

@@ -1,4 +1,4 @@
-"""Distribution: push the staged objects to the Current State of other instances; dry run, history, recall, messages.
+"""Distribution: push the staged objects to the Current State of other instances; dry run, history, recall.
 
 A distribution always goes out from a snapshot: from the Current State, an automatic snapshot of it is taken first, so
 that what was distributed can be named for ever. Each target is changed all or nothing (`transition.run`).
@@ -13,7 +13,6 @@ import msgspec
 
 from nuvtui import clock
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.model import roles
 from nuvtui.model.distribution import (
     Counts,
     Distribution,
@@ -394,32 +393,6 @@ class DistributionService:
             elif slug in present.applications:
                 reporter.warning(f"Application {slug} was changed since: kept")
         return out
-
-    # -- messages ----------------------------------------------------------------------------------------------------
-
-    def messages(self, instance: str) -> builtins.list[Message]:
-        """Messages of distributions to an instance that the acting user has not read yet, oldest first.
-
-        None for those who may not view the instance.
-        """
-        view = self._context.view()
-        target = view.instances.get(instance)
-        if target is None or not roles.allows(self._context.role(view, target.space, instance), Action.VIEW):
-            return []
-        found = [
-            m for m in view.messages.all() if m.instance == instance and self._context.user not in m.read_by
-        ]
-        return sorted(found, key=lambda m: m.created)
-
-    def mark_read(self, messages: builtins.list[str]) -> None:
-        """Remember that the acting user has seen these messages."""
-        with self._context.state.transaction() as tx:
-            for identifier in messages:
-                message = tx.messages.get(identifier)
-                if message is not None and self._context.user not in message.read_by:
-                    tx.messages.put(
-                        msgspec.structs.replace(message, read_by=[*message.read_by, self._context.user])
-                    )
 
     # -- parts -------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from nuvtui.model.names import slugify
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
 from nuvtui.reporter import Reporter
-from nuvtui.services import capture
 from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
 
@@ -39,6 +38,7 @@ class SnapshotsService:
     ) -> SnapshotRecord:
         """Take a snapshot: quick where no name is given, else named. Needs the editor role (4)."""
         from nuvtui.reporter import Silent
+        from nuvtui.services import capture  # lists of snapshots do without what takes them
 
         view = self._context.view()
         instance = self._context.instance(view, instance_id)

@@ -92,6 +92,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         for each in theme.THEMES.values():
             self.register_theme(each)
         self.theme = settings.theme
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._styled = settings.theme
         colourless = "NO_COLOR" in os.environ
         if colourless:
             self._line_filters.append(theme.Colourless())
@@ -122,6 +124,12 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
     def get_default_screen(self) -> Screen[object]:
         """The workbench."""
         return Workbench(self._specs)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Read the stylesheet again for another theme. Textual asks for it at the start too: it is read by then."""
+        if self._styled != self.theme:
+            self._styled = self.theme
+            super().refresh_css(animate)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line passes through on its way to the terminal."""

@@ -80,6 +80,7 @@ class Registry:
         self.scopes: dict[str, Scope] = {}
         self.commands: dict[str, Command] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
+        self._of: dict[str, list[Command]] = {}
 
     def register(self, *items: Scope | Command) -> None:
         """Add scopes and commands. Raises ValueError for an id given twice or a command without its scope."""
@@ -88,6 +89,7 @@ class Registry:
                 if item.id in self.scopes:
                     raise ValueError(f"scope {item.id} registered twice")
                 self.scopes[item.id] = item
+                self._of[item.id] = []
             else:
                 if item.id in self.commands:
                     raise ValueError(f"command {item.id} registered twice")
@@ -95,10 +97,11 @@ class Registry:
                     raise ValueError(f"command {item.id}: no scope {item.scope}")
                 self.commands[item.id] = item
                 self._keys[item.id] = normalise(item.keys)
+                self._of[item.scope].append(item)
 
-    def of(self, scope: str) -> list[Command]:
-        """The commands of a scope, in the order of registration."""
-        return [command for command in self.commands.values() if command.scope == scope]
+    def of(self, scope: str) -> Sequence[Command]:
+        """The commands of a scope, in the order of registration; none where there is no such scope."""
+        return self._of.get(scope, ())
 
     def bindings(self, scope: str) -> list[BindingType]:
         """What a widget class of `scope` puts into its BINDINGS: with the default keys, remapped by the app."""

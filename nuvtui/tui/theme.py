@@ -40,6 +40,37 @@ LIGHT = Theme(
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
+def line_styles(theme: Theme, colourless: bool) -> dict[str, Style]:
+    """How the pieces of lines look in `theme`, by name: `tone--…` for what is meant, `line--…` for what lines have.
+
+    Worked out here, once, and not by the stylesheet: a component class costs every widget a pass over all its
+    rules, at the start and whenever the focus moves. `colourless`: told apart by bold, underline, reverse alone.
+    """
+    own = theme.variables
+    background, warning, accent = (theme.background or "#000000", theme.warning or "#ffffff", theme.accent)
+    match = Color.parse(background).blend(Color.parse(warning), 0.3).hex
+    return {
+        "tone--muted": Style(color=own.get("muted")),
+        "tone--accent": Style(color=accent),
+        "tone--strong": Style(bold=True),
+        "tone--good": Style(color=theme.success),
+        "tone--warn": Style(color=warning),
+        "tone--bad": Style(color=theme.error),
+        "line--cursor": Style(reverse=True) if colourless else Style(bgcolor=own.get("cursor")),
+        "line--cursor-blurred": Style(bgcolor=theme.surface),
+        "line--match": Style(bgcolor=match, underline=True),
+        "line--match-current": (
+            Style(reverse=True) if colourless else Style(color=background, bgcolor=warning, bold=True)
+        ),
+        "line--bar": Style(color=own.get("line")),
+        "line--status": Style(bgcolor=theme.surface),
+        "line--heading": Style(color=own.get("muted")),
+        "line--choice": (
+            Style(bold=True, reverse=True) if colourless else Style(color=background, bgcolor=accent, bold=True)
+        ),
+    }
+
+
 class Colourless(LineFilter):
     """Drops every colour; bold, underline and reverse stay (NO_COLOR)."""
 

@@ -225,7 +225,7 @@ def test_a_distribution_cut_anywhere(tmp_path: Path, error: int | None) -> None:
             (result,) = record.targets
             seen.add(f"{record.status}/{result.status}")
             assert record.status != "running"
-            told = [m.text for m in services.distribution.messages(target.id)]
+            told = [m.text for m in services.messages.unread(target.id)]
             if result.status == "completed":
                 assert without_unread(world, result.backup or "", now) == new, at
                 assert told == ["news"]

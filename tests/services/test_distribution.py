@@ -266,14 +266,14 @@ def test_messages_are_shown_once_to_each_user(study: World) -> None:
     )
     study.services.distribution.distribute(study.space.id, [target.id], Strategies())  # says nothing
     for user in (study.services.user, "daemon"):
-        theirs = study.as_user(user).distribution
-        (message,) = theirs.messages(target.id)
+        theirs = study.as_user(user).messages
+        (message,) = theirs.unread(target.id)
         assert (message.text, message.sender) == ("please \x1b[31mreview", study.services.user)
         assert message.distribution == done.id
-        assert theirs.messages(study.master.id) == []
+        assert theirs.unread(study.master.id) == []
         theirs.mark_read([message.id])
-        assert theirs.messages(target.id) == []
-    assert study.fresh().distribution.messages(target.id) == []
+        assert theirs.unread(target.id) == []
+    assert study.fresh().messages.unread(target.id) == []
 
 
 def test_the_history_says_who_what_where_and_how(study: World) -> None:
@@ -422,8 +422,8 @@ def test_a_target_that_fails_is_as_it_was_and_the_others_are_done(study: World) 
     assert study.whole(held) == before
     for target in (first, last):
         assert study.whole(target, times=False) == study.whole(times=False)
-        assert len(study.services.distribution.messages(target.id)) == 1
-    assert study.services.distribution.messages(held.id) == []
+        assert len(study.services.messages.unread(target.id)) == 1
+    assert study.services.messages.unread(held.id) == []
     # Once it is free, the same again succeeds.
     done = study.services.distribution.distribute(study.space.id, [held.id], Strategies())
     assert done.status == "completed"

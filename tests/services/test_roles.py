@@ -224,6 +224,6 @@ def test_a_stage_is_each_users_own(shared: World) -> None:
 def test_messages_are_for_those_who_may_look(shared: World) -> None:
     reviewer = shared.services.instances.find(shared.space.id, "reviewer")
     shared.services.distribution.distribute(shared.space.id, [reviewer.id], Strategies(), "for the review")
-    assert shared.as_user(USER).distribution.messages(reviewer.id) == []
+    assert shared.as_user(USER).messages.unread(reviewer.id) == []
     shared.services.members.set(shared.space.id, USER, Role.VIEWER, reviewer.id)
-    assert [m.text for m in shared.as_user(USER).distribution.messages(reviewer.id)] == ["for the review"]
+    assert [m.text for m in shared.as_user(USER).messages.unread(reviewer.id)] == ["for the review"]

@@ -55,7 +55,7 @@ async def test_from_the_stage_to_the_target(tmp_path: Path) -> None:
         assert "study/reviewer completed" in words(pilot)
         assert (study.reviewer_root / "notes.md").read_text().startswith("# Notes")
         assert (study.reviewer_root / "extra.txt").read_text() == "only here\n"
-        assert [m.text for m in study.services.distribution.messages(study.reviewer.id)] == ["please look"]
+        assert [m.text for m in study.services.messages.unread(study.reviewer.id)] == ["please look"]
         # the way back
         await press(pilot, "u")
         assert isinstance(app_of(pilot).screen, ConfirmDialog)

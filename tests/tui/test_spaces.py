@@ -118,7 +118,7 @@ async def test_a_message_is_shown_once_and_read(study: Study) -> None:
         await until(pilot, lambda: len(pilot.app.screen_stack) > 1, "the message")
         assert "Please look␛[2J at it" in dialog_text(pilot)
         await press(pilot, "enter")
-        await until(pilot, lambda: not services.distribution.messages(study.reviewer.id), "the mark")
+        await until(pilot, lambda: not services.messages.unread(study.reviewer.id), "the mark")
     async with opened(study, study.reviewer_root) as pilot:
         await until(pilot, lambda: says(pilot, "study / reviewer"), "the instance")
         await settled(pilot)

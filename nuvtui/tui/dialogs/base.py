@@ -46,8 +46,6 @@ class Choices(LineWidget):
             super().__init__()
             self.value = value
 
-    COMPONENT_CLASSES = {"line--choice"}
-
     def __init__(self, choices: Sequence[Choice], at: int = 0) -> None:
         super().__init__(id="choices")
         self.choices = list(choices)

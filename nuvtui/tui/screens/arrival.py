@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nuvtui.tui.screens.welcome import Welcome
-
 if TYPE_CHECKING:
     from nuvtui.tui.app import NuvApp
 
@@ -13,6 +11,10 @@ if TYPE_CHECKING:
 def arrived(nuv: NuvApp, told: set[str]) -> None:
     """The context was read: welcome the user, or show the messages that are not in `told` (and put them there)."""
     context = nuv.context
+    if context.space is not None and not context.messages and len(nuv.screen_stack) == 1:
+        return  # as nearly always: nothing of the dialogs is needed
+    from nuvtui.tui.screens.welcome import Welcome
+
     if context.space is None:
         if not any(isinstance(screen, Welcome) for screen in nuv.screen_stack):
             nuv.push_screen(Welcome())
@@ -39,7 +41,7 @@ def show_messages(nuv: NuvApp) -> None:
         if seen:
             nuv.jobs.start(
                 nuv,
-                lambda: nuv.services.distribution.mark_read(identifiers),
+                lambda: nuv.services.messages.mark_read(identifiers),
                 lambda _: nuv.reread(),
                 group="read",
             )

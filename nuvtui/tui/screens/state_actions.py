@@ -16,7 +16,6 @@ from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.model.task import TaskStatus, TaskView
-from nuvtui.tui.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.screens import describe
 from nuvtui.tui.screens.tasks_submit import submit
 from nuvtui.tui.widgets.lines import Line, line
@@ -238,6 +237,8 @@ def ask_undo(node: Scoped) -> None:
         return out
 
     def ask(backups: list[tuple[str, str, SnapshotRecord]]) -> None:
+        from nuvtui.tui.dialogs.confirm import ConfirmDialog
+
         changes: list[Line | str] = [
             line(("Undoes ", "muted"), (found.what, "strong"), (f" ({describe.ago(found.when)})", "muted")),
             "",
@@ -307,6 +308,8 @@ def stage(
         if error.exit_code != Exit.CONFLICT:
             nuv.show_error(error)
             return
+        from nuvtui.tui.dialogs.confirm import ConfirmDialog
+
         nuv.push_screen(
             ConfirmDialog(
                 "Another state is staged",

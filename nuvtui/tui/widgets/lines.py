@@ -1,7 +1,7 @@
 """Lines: pieces of text with a tone, and the base of widgets that draw themselves line by line.
 
 Whatever text a piece holds is sanitised here, when it is drawn: no widget built on `LineWidget` can let an escape
-sequence through. Tones are a small vocabulary that the stylesheet gives colours to.
+sequence through. Tones are a small vocabulary that the theme gives colours to.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nuvtui import sanitise
+from nuvtui.tui import theme
 from nuvtui.tui.glyphs import UNICODE, Glyphs
 from nuvtui.tui.widgets.scoped import Scoped
 
 Tone = Literal["", "muted", "accent", "strong", "good", "warn", "bad"]
-"""How a piece is meant: the stylesheet decides how it looks."""
-TONES: tuple[Tone, ...] = ("muted", "accent", "strong", "good", "warn", "bad")
+"""How a piece is meant: the theme decides how it looks."""
 Piece = tuple[str, Tone]
 
 
@@ -107,17 +107,6 @@ class LineWidget(Widget, Scoped, can_focus=True):
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(f"tone--{tone}" for tone in TONES),
-        "line--cursor",
-        "line--cursor-blurred",
-        "line--match",
-        "line--match-current",
-        "line--bar",
-        "line--status",
-        "line--heading",
-    }
-
     def __init__(self, *, id: str | None = None, classes: str | None = None, title: str = "") -> None:
         super().__init__(id=id, classes=classes)
         self._styles_of: dict[str, Style] = {}
@@ -143,12 +132,11 @@ class LineWidget(Widget, Scoped, can_focus=True):
         super().notify_style_update()
 
     def style_of(self, name: str) -> Style:
-        """The style of a component class (`tone--muted`, `line--cursor`); empty name: the widget's own."""
-        style = self._styles_of.get(name)
-        if style is None:
-            style = self.get_component_rich_style(name, partial=True) if name else self.rich_style
-            self._styles_of[name] = style
-        return style
+        """How a part of a line looks (`tone--muted`, `line--cursor`: `theme.line_styles`); empty: the widget itself."""
+        if not self._styles_of:
+            colourless = self.app.has_class("-colourless")
+            self._styles_of = theme.line_styles(self.app.current_theme, colourless) | {"": self.rich_style}
+        return self._styles_of[name]
 
     def refresh_line(self, y: int, count: int = 1) -> None:
         """Repaint `count` lines from line `y` of the screen's view of this widget."""

@@ -66,7 +66,9 @@ def line_styles(theme: Theme, colourless: bool) -> dict[str, Style]:
         "line--status": Style(bgcolor=theme.surface),
         "line--heading": Style(color=own.get("muted")),
         "line--choice": (
-            Style(bold=True, reverse=True) if colourless else Style(color=background, bgcolor=accent, bold=True)
+            Style(bold=True, reverse=True)
+            if colourless
+            else Style(color=background, bgcolor=accent, bold=True)
         ),
     }
 

@@ -5,7 +5,7 @@ sequence through. Tones are a small vocabulary that the theme gives colours to.
 """
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -107,6 +107,7 @@ class LineWidget(Widget, Scoped, can_focus=True):
     """
 
     ALLOW_SELECT = False
+
     def __init__(self, *, id: str | None = None, classes: str | None = None, title: str = "") -> None:
         super().__init__(id=id, classes=classes)
         self._styles_of: dict[str, Style] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.dom import DOMNode
 from textual.filter import LineFilter
@@ -26,6 +27,7 @@ from nuvtui.tui import clipboard, commands, glyphs, theme
 from nuvtui.tui.board import News, TaskBoard
 from nuvtui.tui.context import Context, read_context
 from nuvtui.tui.jobs import Jobs
+from nuvtui.tui.paint import Painter
 from nuvtui.tui.signals import Signals
 from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.widgets.footer import Footer
@@ -83,6 +85,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
                 f"No theme {settings.theme!r}", "", f"There are: {', '.join(theme.THEMES)}.", Exit.USAGE
             )
         self._line_filters: list[LineFilter] = []
+        self._painter = Painter()
         super().__init__()
         self.settings = settings
         self.start = start
@@ -131,6 +134,11 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             self._styled = self.theme
             super().refresh_css(animate)
 
+    def _display(self, screen: Screen[object], renderable: Any) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            renderable = self._painter.update(renderable)
+        super()._display(screen, renderable)
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line passes through on its way to the terminal."""
         return self._line_filters or super().get_line_filters()
@@ -146,6 +154,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """Let signals in; everything that reads comes after the first frame."""
         if self._signals is not None:
             self._signals.attach()
+        self.app_resume_signal.subscribe(self, lambda _: self._painter.forget(), immediate=True)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -298,6 +307,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """A key takes away the notices that could be read."""
+        if isinstance(event, events.Resize):
+            self._painter.forget()
         if isinstance(event, events.Key):
             for footer in self.screen.query(Footer):
                 footer.say("")
@@ -411,7 +422,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
 
     def action_redraw(self) -> None:
-        """Draw all again."""
+        """Draw all again, whatever the terminal shows."""
+        self._painter.forget()
         self.screen.refresh(layout=True)
 
     def action_suspend(self) -> None:

@@ -176,7 +176,9 @@ def _runs(changed: list[int], looks: list[Look]) -> Iterator[tuple[int, int]]:
     start = last = changed[0]
     for at in changed[1:]:
         gap = at - last
-        if gap > 1 and (gap > NEAR or not all(looks[cell].goes_with(looks[at]) for cell in range(last + 1, at))):
+        if gap > 1 and (
+            gap > NEAR or not all(looks[cell].goes_with(looks[at]) for cell in range(last + 1, at))
+        ):
             yield start, last + 1
             start = at
         last = at

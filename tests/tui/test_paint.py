@@ -84,7 +84,9 @@ def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]
         before = strips
 
 
-@given(screens, screens, st.integers(0, WIDTH - 1), st.integers(1, WIDTH), st.sets(st.integers(0, HEIGHT - 1)))
+@given(
+    screens, screens, st.integers(0, WIDTH - 1), st.integers(1, WIDTH), st.sets(st.integers(0, HEIGHT - 1))
+)
 def test_parts_of_lines(one: list[Strip], other: list[Strip], x1: int, size: int, at: set[int]) -> None:
     from hypothesis import assume
 

@@ -44,6 +44,8 @@ class Event(msgspec.Struct, frozen=True):
     """Of the distribution, or of it here."""
     snapshot: str | None = None
     """Distributed: the snapshot that went out."""
+    source: str = ""
+    """Distributed: what that snapshot is called; empty: it is gone."""
     message: str = ""
 
 
@@ -92,11 +94,15 @@ def made(
             event = _trace(record, instance, by_prefix, called)
             if event is not None:
                 traces[record.id] = event
+    by_id = {record.id: record for record in newest_first} if concerning else {}
     told = {(event.kind, event.id) for event in traces.values()}
     alone: list[Event] = []
     for each in concerning:
         if each.source.instance == instance and ("distributed", each.id) not in told:
-            alone.append(_distributed(each, each.created, called))
+            event = _distributed(each, each.created, called)
+            out = by_id.get(each.source.snapshot or "")
+            source = (out.name or f"{out.kind} {out.id[:8]}") if out is not None else ""
+            alone.append(msgspec.structs.replace(event, source=source))
         here = _target(each, instance)
         if (
             here is not None

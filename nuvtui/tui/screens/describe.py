@@ -8,8 +8,9 @@ from nuvtui import clock
 from nuvtui.model.diff import ApplicationChange, Diff, FileChange, PackageChange, TableChange
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.snapshot import Changes, Column, Snapshot, SnapshotRecord
+from nuvtui.model.timeline import Event
 from nuvtui.tui.glyphs import Glyphs
-from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, fit, line
 from nuvtui.tui.widgets.meter import size
 
 _CAUSE = re.compile(r"snapshot ([0-9a-f]{8}) \((.+)\)$")
@@ -60,9 +61,7 @@ def path_shown(text: str) -> str:
 
 def kind_sign(kind: str, glyphs: Glyphs) -> str:
     """The sign of a snapshot's kind: named, quick or automatic (the kind is also said in words)."""
-    if glyphs.mark.isascii():
-        return {"named": "*", "quick": ".", "automatic": "a"}[kind]
-    return {"named": "◆", "quick": "◇", "automatic": "↺"}[kind]
+    return {"named": glyphs.named, "quick": glyphs.quick, "automatic": glyphs.automatic}[kind]
 
 
 def title(record: SnapshotRecord | Snapshot) -> str:
@@ -77,6 +76,11 @@ def _brief(found: re.Match[str]) -> str:
 def called(record: SnapshotRecord | Snapshot) -> str:
     """What a snapshot is called in a header or sentence: its name, else its id."""
     return record.name or f"{record.kind} {short(record.id)}"
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` cells."""
+    return fit(text, width).rstrip()
 
 
 def signed(counts: Sequence[int]) -> list[Piece]:
@@ -137,23 +141,37 @@ def holds(record: SnapshotRecord) -> str:
 
 
 def snapshot_lines(
-    record: SnapshotRecord, manifest: Snapshot | None, unique: int | None = None
+    record: SnapshotRecord,
+    manifest: Snapshot | None,
+    unique: int | None = None,
+    *,
+    event: Event | None = None,
+    roomy: bool = True,
 ) -> list[Line | str]:
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
 
-    `unique`: bytes of the store that it alone needs; None: not known.
+    `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `roomy`: with
+    empty lines between its parts.
     """
+    space: list[Line | str] = [""] if roomy else []
     lines: list[Line | str] = [
         line((title(record), "strong"), "  ", (short(record.id), "muted")),
-        line((f"{record.kind} snapshot by {record.author}, {moment(record.created)}", "muted")),
+        line(
+            (
+                f"{record.kind} snapshot by {record.author}, {moment(record.created)} ({ago(record.created)})",
+                "muted",
+            )
+        ),
     ]
-    if record.kind == "automatic" and record.name:
+    if event is not None:
+        lines.append(taken_for(event))
+    elif record.cause:
         lines.append(line(("Taken ", "muted"), record.cause))
     for label, text in (("", record.description), ("Next: ", record.next_phase)):
         if text:
-            lines += ["", *(line((label, "muted"), part) for part in text.split("\n"))]
+            lines += [*space, *(line((label, "muted"), part) for part in text.split("\n"))]
     lines += [
-        "",
+        *space,
         line(("Holds    ", "muted"), f"{holds(record)}; {size(record.files.bytes)} of files"),
     ]
     if record.tables:
@@ -169,10 +187,39 @@ def snapshot_lines(
         )
         lines.append(line(("Unique   ", "muted"), what))
     if manifest is not None:
-        lines += _provenance(manifest)
+        lines += [*space, *_provenance(manifest)]
     elif record.warnings:
         lines.append(line((f"{plural(record.warnings, 'warning')}", "warn")))
     return lines
+
+
+def taken_for(event: Event) -> Line:
+    """Why an automatic snapshot was taken, in plain words."""
+    before = "It is what was here before: r brings it back."
+    sender = event.what or "another instance"
+    by = f" by {event.author}" if event.author else ""
+    if event.kind == "restored":
+        return line(("Taken because ", "muted"), event.what, (f" was then restored{by}. {before}", "muted"))
+    if event.kind == "received":
+        return line(
+            ("Taken because ", "muted"), sender, (f" then distributed to here{by}. {before}", "muted")
+        )
+    if event.kind == "recalled":
+        return line(
+            ("Taken because what ", "muted"),
+            sender,
+            (f" had distributed to here was recalled. {before}", "muted"),
+        )
+    if event.kind == "exported":
+        return line(
+            ("Taken because ", "muted"), event.what, (" was exported from the Current State.", "muted")
+        )
+    more = f" and {event.targets - 1:,} more" if event.targets > 1 else ""
+    return line(
+        ("Taken because the Current State was distributed to ", "muted"),
+        f"{sender}{more}",
+        (f"{by}.", "muted"),
+    )
 
 
 def _provenance(manifest: Snapshot) -> list[Line | str]:

@@ -36,10 +36,6 @@ _NEEDS = {
 }
 
 
-class FilterError(ValueError):
-    """A filter that cannot be understood; its text is a sentence for the user."""
-
-
 class _Span(NamedTuple):
     """A time: from the first moment up to, but without, the second one. In UTC, as records hold times."""
 
@@ -99,40 +95,60 @@ class SnapshotFilter(msgspec.Struct, frozen=True):
         return (not self.start or moment >= self.start) and (not self.end or moment < self.end)
 
 
+class FilterError(ValueError):
+    """A filter that cannot be understood; its text is a sentence for the user."""
+
+    def __init__(self, sentence: str, understood: SnapshotFilter) -> None:
+        super().__init__(sentence)
+        self.understood = understood
+        """The filter without the terms that are wrong."""
+
+
+class _TermError(ValueError):
+    pass
+
+
 def parse(text: str, now: datetime.datetime) -> SnapshotFilter:
     """The filter that `text` says. `now`: an aware time. Raises FilterError with a sentence."""
     found: dict[str, list[str]] = {"": [], "name": [], "author": [], "kind": []}
-    start = end = ""
+    starts: list[str] = []
+    ends: list[str] = []
+    problem = ""
     for token in _TOKEN.findall(text.lower()):
-        value = token.replace('"', "")
         is_term = None if token.startswith('"') else _TERM.fullmatch(token)
-        if is_term is None:
-            found[""] += [value] if value else []
-            continue
-        term, value = is_term[1], is_term[2].replace('"', "").strip()
-        if term not in TERMS:
-            raise FilterError(
-                f"There is no term {term}: but {_listed([f'{each}:' for each in TERMS], 'and')}. "
-                f'As a word: "{term}:"'
-            )
-        if not value:
-            raise FilterError(
-                f"{term}: needs {_NEEDS.get(term, 'a date, say 2026-03-01, or 7d (7 days ago)')}."
-            )
-        if term in ("before", "after", "on"):
-            span = _span(term, value, now)
-            if term != "before":
-                start = max(start, span.start)
-            if term != "after":
-                until = span.start if term == "before" else span.end
-                end = min(end, until) if end else until
-        elif term == "kind":
-            found["kind"].append(_kind(value))
-        else:
-            found[term].append(value)
-    return SnapshotFilter(
-        tuple(found[""]), tuple(found["name"]), tuple(found["author"]), tuple(found["kind"]), start, end
+        term, value = (is_term[1], is_term[2]) if is_term else ("", token)
+        value = value.replace('"', "").strip()
+        try:
+            if term:
+                _check(term, value)
+            if term in ("before", "after", "on"):
+                span = _span(term, value, now)
+                starts += [span.start] if term != "before" else []
+                ends += [span.start] if term == "before" else [span.end] if term == "on" else []
+            elif value:
+                found[term].append(_kind(value) if term == "kind" else value)
+        except _TermError as error:
+            problem = problem or str(error)
+    filtered = SnapshotFilter(
+        words=tuple(found[""]),
+        names=tuple(found["name"]),
+        authors=tuple(found["author"]),
+        kinds=tuple(found["kind"]),
+        start=max(starts, default=""),
+        end=min(ends, default=""),
     )
+    if problem:
+        raise FilterError(problem, filtered)
+    return filtered
+
+
+def _check(term: str, value: str) -> None:
+    """Raise _TermError for a term that there is not, or that has nothing behind it."""
+    if term not in TERMS:
+        terms = _listed([f"{each}:" for each in TERMS], "and")
+        raise _TermError(f'There is no term {term}: but {terms}. As a word: "{term}:"')
+    if not value:
+        raise _TermError(f"{term}: needs {_NEEDS.get(term, 'a date, say 2026-03-01, or 7d (7 days ago)')}.")
 
 
 def _kind(value: str) -> str:
@@ -140,7 +156,7 @@ def _kind(value: str) -> str:
     if value in KINDS:
         return value
     if len(close) != 1:
-        raise FilterError(f"There is no kind {value}: kinds are {_listed(KINDS)}.")
+        raise _TermError(f"There is no kind {value}: kinds are {_listed(KINDS)}.")
     return close[0]
 
 
@@ -149,12 +165,12 @@ def _listed(words: Sequence[str], last: str = "or") -> str:
 
 
 def _span(term: str, value: str, now: datetime.datetime) -> _Span:
-    """The time that `value` says. Raises FilterError."""
+    """The time that `value` says. Raises _TermError."""
     try:
         start, end = _dates(value, now, whole_days=term == "on")
         return _Span(_utc(start), _utc(end))
     except (ValueError, OverflowError, OSError):
-        raise FilterError(
+        raise _TermError(
             f"{term}: wants 2026, 2026-03-01, today, yesterday, 3h, 7d, 2w, 6mon or 1y, not {value}."
         ) from None
 
@@ -177,8 +193,14 @@ def _dates(
     found = _DATE.fullmatch(value)
     if found is None:
         raise ValueError(value)
-    year, month, of_month, hour, minute = (int(part) if part else None for part in found.groups())
-    start = datetime.datetime(year or 1, month or 1, of_month or 1, hour or 0, minute or 0)
+    year, month, of_month, hour, minute = (None if part is None else int(part) for part in found.groups())
+    start = datetime.datetime(
+        year or 0,  # the year 0 is refused
+        1 if month is None else month,
+        1 if of_month is None else of_month,
+        hour or 0,
+        minute or 0,
+    )
     if hour is not None:
         return start, start + datetime.timedelta(minutes=1)
     if of_month is not None:

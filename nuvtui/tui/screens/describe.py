@@ -170,18 +170,13 @@ def snapshot_lines(
     for label, text in (("", record.description), ("Next: ", record.next_phase)):
         if text:
             lines += [*space, *(line((label, "muted"), part) for part in text.split("\n"))]
-    lines += [
-        *space,
-        line(("Holds    ", "muted"), f"{holds(record)}; {size(record.files.bytes)} of files"),
-    ]
-    if record.tables:
-        names = ", ".join(f"{table.name} ({plural(table.rows, 'row')})" for table in record.tables)
-        lines.append(line(("Tables   ", "muted"), names))
-    if record.applications:
-        lines.append(line(("Apps     ", "muted"), ", ".join(record.applications)))
+    lines += [*space, *(_parts(record) if roomy else [_parts_in_a_line(record)])]
     lines.append(changes_line(record.changes, "Changed  "))
-    lines.append(line(("Stored   ", "muted"), f"{size(record.stored_bytes)} new in the store"))
-    if unique is not None:
+    stored = f"{size(record.stored_bytes)} new in the store"
+    if not roomy and unique is not None:
+        stored = f"{stored}, {size(unique)} unique: freed by deleting it alone"
+    lines.append(line(("Stored   ", "muted"), stored))
+    if roomy and unique is not None:
         what = (
             f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"
         )
@@ -193,33 +188,45 @@ def snapshot_lines(
     return lines
 
 
+def _tables(record: SnapshotRecord) -> str:
+    return ", ".join(f"{table.name} ({plural(table.rows, 'row')})" for table in record.tables)
+
+
+def _parts(record: SnapshotRecord) -> list[Line | str]:
+    lines: list[Line | str] = [
+        line(("Holds    ", "muted"), f"{holds(record)}; {size(record.files.bytes)} of files")
+    ]
+    if record.tables:
+        lines.append(line(("Tables   ", "muted"), _tables(record)))
+    if record.applications:
+        lines.append(line(("Apps     ", "muted"), ", ".join(record.applications)))
+    return lines
+
+
+def _parts_in_a_line(record: SnapshotRecord) -> Line:
+    pieces: list[Piece] = [("Holds    ", "muted")]
+    pieces.append((f"{plural(record.files.count, 'file')}, {size(record.files.bytes)}", ""))
+    if record.tables:
+        pieces += [("; tables ", "muted"), (_tables(record), "")]
+    if record.applications:
+        pieces += [("; apps ", "muted"), (", ".join(record.applications), "")]
+    return line(*pieces)
+
+
 def taken_for(event: Event) -> Line:
-    """Why an automatic snapshot was taken, in plain words."""
-    before = "It is what was here before: r brings it back."
-    sender = event.what or "another instance"
-    by = f" by {event.author}" if event.author else ""
+    """What an automatic snapshot is, in plain words."""
+    what = event.what or "something"
+    back: Piece = (": r brings it back.", "muted")
     if event.kind == "restored":
-        return line(("Taken because ", "muted"), event.what, (f" was then restored{by}. {before}", "muted"))
+        return line(("What was here before ", "muted"), what, (" was restored", "muted"), back)
     if event.kind == "received":
-        return line(
-            ("Taken because ", "muted"), sender, (f" then distributed to here{by}. {before}", "muted")
-        )
+        return line(("What was here before ", "muted"), what, (" distributed to it", "muted"), back)
     if event.kind == "recalled":
-        return line(
-            ("Taken because what ", "muted"),
-            sender,
-            (f" had distributed to here was recalled. {before}", "muted"),
-        )
+        return line(("What was here before the recall of what came from ", "muted"), what, back)
     if event.kind == "exported":
-        return line(
-            ("Taken because ", "muted"), event.what, (" was exported from the Current State.", "muted")
-        )
+        return line(("The Current State as ", "muted"), what, (" was exported from it.", "muted"))
     more = f" and {event.targets - 1:,} more" if event.targets > 1 else ""
-    return line(
-        ("Taken because the Current State was distributed to ", "muted"),
-        f"{sender}{more}",
-        (f"{by}.", "muted"),
-    )
+    return line(("The Current State as it was distributed to ", "muted"), f"{what}{more}", (".", "muted"))
 
 
 def _provenance(manifest: Snapshot) -> list[Line | str]:

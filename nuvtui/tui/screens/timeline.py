@@ -66,6 +66,7 @@ class Timeline(Place):
         self._opened: set[str] = set()
         """Keys of the groups that are open."""
         self._said = ("", "")
+        self._filtered = False
         self._instance = ""
         self._read = False
         self._aside = Aside()
@@ -177,7 +178,7 @@ class Timeline(Place):
         marked = self._marked()
         filtered = self.states.filter
         if filtered:
-            parts = [f"{self.states.count:,} of {total}", f"filter: {filtered}"]
+            parts = [f"{self.states.count:,} found", f"filter: {describe.cut(filtered, 40)}"]
         else:
             parts = [total]
         if len(marked) == 2:
@@ -387,7 +388,8 @@ class Timeline(Place):
         if self._rest is not None:
             self._rest.stop()
         self._rest = self.set_timer(REST, self._rested)
-        if len(self.states.marked) == 1 or self.states.filter:
+        if self.states.filter or self._filtered:
+            self._filtered = bool(self.states.filter)
             self._note()
 
     @on(LineList.Marked, "#snapshots")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple, Protocol
 
 from nuvtui.model.snapshot import Changes, SnapshotRecord
-from nuvtui.model.snapshot_filter import parse
+from nuvtui.model.snapshot_filter import FilterError, SnapshotFilter, parse
 from nuvtui.model.timeline import Entry, Event, Group, Timeline, folded, sequence
 from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.screens import describe
@@ -112,6 +112,14 @@ def _in(room: int, name: Piece, note: Piece, ellipsis: str) -> list[Piece]:
         (fit(said, used, ellipsis=ellipsis), name[1]),
         (fit(note[0], room - used, ellipsis=ellipsis), note[1]),
     ]
+
+
+def understood(text: str) -> SnapshotFilter:
+    """A filter as far as it can be understood: what is wrong is said while it is typed."""
+    try:
+        return parse(text, datetime.datetime.now().astimezone())
+    except FilterError as error:
+        return error.understood
 
 
 def heading(width: int, several_authors: bool) -> Line:
@@ -238,7 +246,7 @@ class States(Source):
         return "  ".join((*words, describe.moment(entry.created)))
 
     def passes(self, text: str) -> Callable[[int], bool]:
-        wanted = parse(text, datetime.datetime.now().astimezone())
+        wanted = understood(text)
         timeline = self.timeline
 
         def passes(index: int) -> bool:
@@ -250,7 +258,9 @@ class States(Source):
             if isinstance(entry, Group):
                 return False
             event = timeline.traces.get(entry.id)
-            return wanted.accepts(entry, event, trace_words(event) if event else "")
+            said = trace_words(event) if event else ""
+            day = describe.moment(entry.created)[:10] if wanted.words else ""
+            return wanted.accepts(entry, event, f"{said}\n{day}")
 
         return passes
 
@@ -315,7 +325,7 @@ def record_words(record: SnapshotRecord, timeline: Timeline) -> str:
 def trace_words(event: Event) -> str:
     """What the automatic snapshot of an event is: mostly, what was here before it."""
     if event.kind == "restored":
-        return f"before restoring {event.what}"
+        return f"before restore of {event.what}"
     if event.kind == "exported":
         return f"for export of {event.what}"
     if event.kind == "distributed":

@@ -58,7 +58,7 @@ class StatesList(LineList):
     """The states of an instance."""
 
     problem = ""
-    """What is wrong with the filter as it is typed; the one before stays in force."""
+    """What is wrong with the filter as it is typed; the rest of it is in force."""
 
     def check(self, text: str) -> str:
         """What is wrong with a filter; empty: nothing."""
@@ -75,12 +75,10 @@ class StatesList(LineList):
             await self._prompt.open()
 
     def set_filter(self, text: str, keep: bool = False) -> None:
-        """Show the snapshots that pass, those of closed groups too; what cannot be understood changes nothing."""
+        """Show the snapshots that pass, those of closed groups too; a term that cannot be understood is left out."""
         self.problem = self.check(text)
         if isinstance(self._prompt, TermsPrompt):
             self._prompt.say()
-        if self.problem:
-            return
         states = self.source
         if not isinstance(states, States):
             super().set_filter(text, keep)

@@ -6,9 +6,10 @@ import sys
 import click
 import msgspec
 
-from nuvtui import sanitise
+from nuvtui import clock, sanitise
 from nuvtui.cli.common import CURRENT, Scope, confirm, detachable, formatted, run_task, scoped
 from nuvtui.cli.output import counted, emit, moment, pairs, say, size
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.snapshot import SnapshotRecord
@@ -76,11 +77,18 @@ def _announce(record: SnapshotRecord) -> None:
 
 
 @snapshots.command("list")
+@click.option(
+    "--filter", "text", metavar="TEXT", default="", help="Only those with all these words and terms."
+)
 @formatted
 @scoped
-def list_(scope: Scope, form: str) -> None:
-    """List the snapshots of the instance, newest first."""
-    found = scope.services.snapshots.list(scope.instance.id)
+def list_(scope: Scope, text: str, form: str) -> None:
+    """List the snapshots of the instance, newest first.
+
+    TEXT: words, and terms that look at one thing: name:paper, author:ada, kind:named (or what an automatic one was
+    taken for, as kind:restored), after:7d, before:2026-03, on:2026-03-01. Quotes hold words together.
+    """
+    found = _filtered(scope, text) if text else scope.services.snapshots.list(scope.instance.id)
     rows = [
         (
             short(s.id),
@@ -98,6 +106,17 @@ def list_(scope: Scope, form: str) -> None:
     ]
     headings = ("id", "name", "kind", "created", "author", "files#", "size#", "tables#", "apps#", "changed")
     emit(found, form, rows, headings)
+
+
+def _filtered(scope: Scope, text: str) -> list[SnapshotRecord]:
+    from nuvtui.model.snapshot_filter import FilterError, parse
+
+    try:
+        wanted = parse(text, clock.parse(clock.now()).astimezone())
+    except FilterError as error:
+        raise NuvError("This filter cannot be understood", str(error), "", Exit.USAGE) from None
+    timeline = scope.services.snapshots.timeline(scope.instance.id)
+    return [s for s in timeline.records if wanted.accepts(s, timeline.traces.get(s.id))]
 
 
 @snapshots.command("show")

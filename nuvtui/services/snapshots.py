@@ -8,9 +8,11 @@ import msgspec
 
 from nuvtui import clock
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model import timeline
 from nuvtui.model.names import slugify
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
+from nuvtui.model.timeline import Timeline
 from nuvtui.reporter import Reporter
 from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
@@ -65,6 +67,27 @@ class SnapshotsService:
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         found = [s for s in view.snapshots.all() if s.instance == instance_id]
         return sorted(found, key=lambda s: (s.created, s.id), reverse=True)
+
+    def timeline(self, instance_id: str) -> Timeline:
+        """The snapshots of an instance, newest first, with what happened between them. Needs the viewer role (4)."""
+        view = self._context.view()
+        instance = self._context.instance(view, instance_id)
+        self._context.require(view, Action.VIEW, instance.space, instance.id)
+
+        def called(identifier: str) -> str:
+            """The name of an instance, with that of its space where it is another one."""
+            found = view.instances.get(identifier)
+            if found is None:
+                return "a deleted instance"
+            space = view.spaces.get(found.space) if found.space != instance.space else None
+            return f"{space.name}/{found.name}" if space else found.name
+
+        return timeline.made(
+            instance.id,
+            [s for s in view.snapshots.all() if s.instance == instance_id],
+            view.distributions.all(),
+            called,
+        )
 
     def find(self, instance_id: str, key: str) -> SnapshotRecord:
         """The snapshot of an instance that `key` (id, prefix, name or slug of the name) means."""

@@ -34,6 +34,19 @@ class Glyphs:
     thumb: str = "┃"
     rule: str = "─"
     bar: str = "│"
+    # The timeline: the line itself, what stands on it, what happened.
+    line_top: str = "┌"
+    line_node: str = "├"
+    line: str = "│"
+    line_end: str = "└"
+    current: str = "◉"
+    named: str = "◆"
+    quick: str = "◇"
+    automatic: str = "◦"
+    restored: str = "↺"
+    received: str = "←"
+    distributed: str = "→"
+    recalled: str = "✗"
 
 
 UNICODE = Glyphs()
@@ -56,6 +69,18 @@ ASCII = Glyphs(
     thumb="#",
     rule="-",
     bar="|",
+    line_top=".",
+    line_node="|",
+    line="|",
+    line_end="`",
+    current="@",
+    named="n",
+    quick="q",
+    automatic="a",
+    restored="r",
+    received="<",
+    distributed=">",
+    recalled="x",
 )
 
 

@@ -93,6 +93,10 @@ class Jobs:
 
         threading.Thread(target=work, name=f"nuvtui {group}", daemon=True).start()
 
+    def running(self, *groups: str) -> bool:
+        """True while a job of one of these groups, whoever asked for it, has not come to its end."""
+        return any(group in groups for _, group in self._latest)
+
     async def settled(self) -> None:
         """Wait until nothing is running: for tests."""
         await self._idle.wait()

@@ -8,8 +8,9 @@ from nuvtui import clock
 from nuvtui.model.diff import ApplicationChange, Diff, FileChange, PackageChange, TableChange
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.snapshot import Changes, Column, Snapshot, SnapshotRecord
+from nuvtui.model.timeline import Event
 from nuvtui.tui.glyphs import Glyphs
-from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, fit, line
 from nuvtui.tui.widgets.meter import size
 
 _CAUSE = re.compile(r"snapshot ([0-9a-f]{8}) \((.+)\)$")
@@ -60,9 +61,7 @@ def path_shown(text: str) -> str:
 
 def kind_sign(kind: str, glyphs: Glyphs) -> str:
     """The sign of a snapshot's kind: named, quick or automatic (the kind is also said in words)."""
-    if glyphs.mark.isascii():
-        return {"named": "*", "quick": ".", "automatic": "a"}[kind]
-    return {"named": "◆", "quick": "◇", "automatic": "↺"}[kind]
+    return {"named": glyphs.named, "quick": glyphs.quick, "automatic": glyphs.automatic}[kind]
 
 
 def title(record: SnapshotRecord | Snapshot) -> str:
@@ -77,6 +76,11 @@ def _brief(found: re.Match[str]) -> str:
 def called(record: SnapshotRecord | Snapshot) -> str:
     """What a snapshot is called in a header or sentence: its name, else its id."""
     return record.name or f"{record.kind} {short(record.id)}"
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` cells."""
+    return fit(text, width).rstrip()
 
 
 def signed(counts: Sequence[int]) -> list[Piece]:
@@ -137,42 +141,92 @@ def holds(record: SnapshotRecord) -> str:
 
 
 def snapshot_lines(
-    record: SnapshotRecord, manifest: Snapshot | None, unique: int | None = None
+    record: SnapshotRecord,
+    manifest: Snapshot | None,
+    unique: int | None = None,
+    *,
+    event: Event | None = None,
+    roomy: bool = True,
 ) -> list[Line | str]:
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
 
-    `unique`: bytes of the store that it alone needs; None: not known.
+    `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `roomy`: with
+    empty lines between its parts.
     """
+    space: list[Line | str] = [""] if roomy else []
     lines: list[Line | str] = [
         line((title(record), "strong"), "  ", (short(record.id), "muted")),
-        line((f"{record.kind} snapshot by {record.author}, {moment(record.created)}", "muted")),
+        line(
+            (
+                f"{record.kind} snapshot by {record.author}, {moment(record.created)} ({ago(record.created)})",
+                "muted",
+            )
+        ),
     ]
-    if record.kind == "automatic" and record.name:
+    if event is not None:
+        lines.append(taken_for(event))
+    elif record.cause:
         lines.append(line(("Taken ", "muted"), record.cause))
     for label, text in (("", record.description), ("Next: ", record.next_phase)):
         if text:
-            lines += ["", *(line((label, "muted"), part) for part in text.split("\n"))]
-    lines += [
-        "",
-        line(("Holds    ", "muted"), f"{holds(record)}; {size(record.files.bytes)} of files"),
-    ]
-    if record.tables:
-        names = ", ".join(f"{table.name} ({plural(table.rows, 'row')})" for table in record.tables)
-        lines.append(line(("Tables   ", "muted"), names))
-    if record.applications:
-        lines.append(line(("Apps     ", "muted"), ", ".join(record.applications)))
+            lines += [*space, *(line((label, "muted"), part) for part in text.split("\n"))]
+    lines += [*space, *(_parts(record) if roomy else [_parts_in_a_line(record)])]
     lines.append(changes_line(record.changes, "Changed  "))
-    lines.append(line(("Stored   ", "muted"), f"{size(record.stored_bytes)} new in the store"))
-    if unique is not None:
+    stored = f"{size(record.stored_bytes)} new in the store"
+    if not roomy and unique is not None:
+        stored = f"{stored}, {size(unique)} unique: freed by deleting it alone"
+    lines.append(line(("Stored   ", "muted"), stored))
+    if roomy and unique is not None:
         what = (
             f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"
         )
         lines.append(line(("Unique   ", "muted"), what))
     if manifest is not None:
-        lines += _provenance(manifest)
+        lines += [*space, *_provenance(manifest)]
     elif record.warnings:
         lines.append(line((f"{plural(record.warnings, 'warning')}", "warn")))
     return lines
+
+
+def _tables(record: SnapshotRecord) -> str:
+    return ", ".join(f"{table.name} ({plural(table.rows, 'row')})" for table in record.tables)
+
+
+def _parts(record: SnapshotRecord) -> list[Line | str]:
+    lines: list[Line | str] = [
+        line(("Holds    ", "muted"), f"{holds(record)}; {size(record.files.bytes)} of files")
+    ]
+    if record.tables:
+        lines.append(line(("Tables   ", "muted"), _tables(record)))
+    if record.applications:
+        lines.append(line(("Apps     ", "muted"), ", ".join(record.applications)))
+    return lines
+
+
+def _parts_in_a_line(record: SnapshotRecord) -> Line:
+    pieces: list[Piece] = [("Holds    ", "muted")]
+    pieces.append((f"{plural(record.files.count, 'file')}, {size(record.files.bytes)}", ""))
+    if record.tables:
+        pieces += [("; tables ", "muted"), (_tables(record), "")]
+    if record.applications:
+        pieces += [("; apps ", "muted"), (", ".join(record.applications), "")]
+    return line(*pieces)
+
+
+def taken_for(event: Event) -> Line:
+    """What an automatic snapshot is, in plain words."""
+    what = event.what or "something"
+    back: Piece = (": r brings it back.", "muted")
+    if event.kind == "restored":
+        return line(("What was here before ", "muted"), what, (" was restored", "muted"), back)
+    if event.kind == "received":
+        return line(("What was here before ", "muted"), what, (" distributed to it", "muted"), back)
+    if event.kind == "recalled":
+        return line(("What was here before the recall of what came from ", "muted"), what, back)
+    if event.kind == "exported":
+        return line(("The Current State as ", "muted"), what, (" was exported from it.", "muted"))
+    more = f" and {event.targets - 1:,} more" if event.targets > 1 else ""
+    return line(("The Current State as it was distributed to ", "muted"), f"{what}{more}", (".", "muted"))
 
 
 def _provenance(manifest: Snapshot) -> list[Line | str]:

@@ -39,7 +39,7 @@ def where_values(node: Scoped) -> dict[str, str]:
     }
 
 
-def _require(nuv: NuvApp, instance: str, action: Action) -> None:
+def require(nuv: NuvApp, instance: str, action: Action) -> None:
     """Raise NuvError (4) where the acting user's role does not allow `action`. For a thread."""
     services = nuv.services
     view = services.context.view()
@@ -65,7 +65,7 @@ def take_snapshot(node: Scoped, name: str = "", description: str = "", next_phas
         lambda task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
-        before=lambda: _require(nuv, instance.id, Action.MODIFY),
+        before=lambda: require(nuv, instance.id, Action.MODIFY),
     )
 
 
@@ -174,7 +174,7 @@ def restore(
         space=space,
         instance=instance,
         subject=record.id,
-        before=lambda: _require(nuv, instance, Action.MODIFY),
+        before=lambda: require(nuv, instance, Action.MODIFY),
     )
 
 
@@ -216,29 +216,61 @@ def way_back(tasks: Sequence[TaskView], space: str, instance: str) -> WayBack | 
     return None
 
 
+def under_way(tasks: Sequence[TaskView], space: str, instance: str) -> TaskView | None:
+    """The restore or distribution that is not at its end: until then there is no way back from it."""
+    for task in tasks:
+        here = task.kind in ("distribute", "recall") or (task.kind == "restore" and task.instance == instance)
+        if here and task.space == space and not task.status.ended:
+            return task
+    return None
+
+
 def ask_undo(node: Scoped) -> None:
-    """Offer the way back from the last restore or distribution."""
+    """Offer the way back from the last restore or distribution, as soon as that is at its end."""
     nuv = node.nuv
     context = nuv.context
     if context.space is None or context.instance is None:
         return
-    space = context.space.id
-    found = way_back(nuv.tasks, space, context.instance.id)
-    if found is None:
-        nuv.notify("Nothing to undo: no restore or distribution was done here lately.", severity="warning")
+    space, here = context.space.id, context.instance.id
+
+    def wait(what: str) -> None:
+        nuv.notify(f"{what} is still running: when it is done, u undoes it.", severity="warning")
+
+    running = under_way(nuv.tasks, space, here)
+    if running is not None:
+        wait(running.title)
+        return
+    if nuv.jobs.running("submit restore", "submit distribute", "submit recall"):
+        wait("What was just started")
         return
 
-    def read() -> list[tuple[str, str, SnapshotRecord]]:
-        names = {each.id: each.name for each in nuv.services.instances.list(space)}
-        out = []
-        for instance, backup in found.backups:
-            if instance in names:
-                out.append((instance, names[instance], nuv.services.snapshots.find(instance, backup)))
-        return out
+    def read() -> tuple[TaskView | None, WayBack | None, list[tuple[str, str, SnapshotRecord]]]:
+        # As it is now: what began after the last look at the tasks must not be taken for done.
+        from nuvtui.tasks.lifecycle import list_tasks
 
-    def ask(backups: list[tuple[str, str, SnapshotRecord]]) -> None:
+        tasks = list_tasks(nuv.home)
+        running, found = under_way(tasks, space, here), way_back(tasks, space, here)
+        names = {each.id: each.name for each in nuv.services.instances.list(space)}
+        backups = []
+        for instance, backup in found.backups if found is not None and running is None else ():
+            if instance in names:
+                backups.append((instance, names[instance], nuv.services.snapshots.find(instance, backup)))
+        return running, found, backups
+
+    def ask(
+        read: tuple[TaskView | None, WayBack | None, list[tuple[str, str, SnapshotRecord]]],
+    ) -> None:
         from nuvtui.tui.dialogs.confirm import ConfirmDialog
 
+        running, found, backups = read
+        if running is not None:
+            wait(running.title)
+            return
+        if found is None:
+            nuv.notify(
+                "Nothing to undo: no restore or distribution was done here lately.", severity="warning"
+            )
+            return
         changes: list[Line | str] = [
             line(("Undoes ", "muted"), (found.what, "strong"), (f" ({describe.ago(found.when)})", "muted")),
             "",

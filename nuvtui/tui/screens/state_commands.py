@@ -12,9 +12,14 @@ def _current(node: Any) -> bool:
     return bool(node.is_current)
 
 
-def _on_snapshot(node: Any) -> bool:
-    """Only with the cursor on a snapshot."""
-    return node.record is not None
+def _on_snapshot(node: Any) -> bool | None:
+    """Only with the cursor on a snapshot; dimmed where the role does not allow it."""
+    return (node.record is not None) and (True if node.may_modify else None)
+
+
+def _may_modify(node: Any) -> bool | None:
+    """Dimmed where the role does not allow to change the Current State and its snapshots."""
+    return True if node.may_modify else None
 
 
 register(
@@ -91,6 +96,7 @@ register(
         title="Quick snapshot",
         keys="s",
         short="snapshot",
+        enabled=_may_modify,
         help="Takes a snapshot of files, tables and applications at once, without questions.",
         as_command=f"nuvtui snapshots create {WHERE}",
     ),
@@ -99,6 +105,7 @@ register(
         title="Snapshot with a name",
         keys="S",
         short="named",
+        enabled=_may_modify,
         help="Takes a snapshot with a name, a description and the next phase of work.",
         as_command=f"nuvtui snapshots create -n NAME -d TEXT --next TEXT {WHERE}",
     ),
@@ -118,14 +125,17 @@ register(
         title="Compare",
         keys="c",
         short="compare",
-        help="Compares the two marked states, or the state under the cursor with one that you choose.",
-        as_command=f"nuvtui snapshots diff {{state}} current {WHERE}",
+        enabled=lambda node: node.ref is not None or bool(node.states.marked),
+        help="Compares the two marked states, the marked one with the one under the cursor, or that with one that "
+        "you choose; always from the older to the newer.",
+        as_command=f"nuvtui snapshots diff {{old}} {{new}} {WHERE}",
     ),
     Command(
         id="timeline.stage",
         title="Stage the whole state",
         keys="a",
         short="stage",
+        enabled=lambda node: node.ref is not None,
         help="Adds all files, tables and applications of the state under the cursor to the stage.",
         as_command=f"nuvtui stage add --all -p {{state}} {WHERE}",
     ),
@@ -145,10 +155,29 @@ register(
         keys="d,delete",
         short="delete",
         destructive=True,
-        enabled=lambda node: bool(node.chosen),
+        enabled=lambda node: bool(node.chosen) and (True if node.may_modify else None),
         footer=False,
-        help="Deletes the marked snapshots, or the one under the cursor, after telling what comes free.",
-        as_command=f"nuvtui snapshots delete {{snapshot}} --yes {WHERE}",
+        help="Deletes the marked snapshots, or the one under the cursor (of a closed group: all), after listing them "
+        "and telling what comes free.",
+        as_command=f"nuvtui snapshots delete {{snapshots}} --yes {WHERE}",
+    ),
+    Command(
+        id="timeline.fold",
+        title="Open or close automatic snapshots",
+        keys="z",
+        short="fold",
+        footer=False,
+        enabled=lambda node: node.group is not None,
+        help="Automatic snapshots that follow each other are one line: shows them, or hides them again.",
+    ),
+    Command(
+        id="timeline.fold-all",
+        title="Open or close all automatic snapshots",
+        keys="Z",
+        short="fold all",
+        footer=False,
+        enabled=lambda node: node.lines is not None and bool(node.lines.groups),
+        help="Shows all automatic snapshots, or hides those that follow each other.",
     ),
     Command(
         id="timeline.detail-down",

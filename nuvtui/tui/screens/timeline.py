@@ -1,11 +1,9 @@
 """The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
 
-import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.timer import Timer
 from textual.widget import Widget
@@ -17,90 +15,33 @@ from nuvtui.model.roles import Action, allows
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
+from nuvtui.model.timeline import Entry, Event, Group, restored
+from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.clipboard import Copy
-from nuvtui.tui.commands import bindings
-from nuvtui.tui.screens import describe, state_actions
+from nuvtui.tui.commands import REGISTRY, bindings
+from nuvtui.tui.glyphs import Glyphs
+from nuvtui.tui.screens import describe, state_actions, timeline_lines
+from nuvtui.tui.screens.timeline_lines import CURRENT, Columns, States
+from nuvtui.tui.screens.timeline_list import StatesList
 from nuvtui.tui.widgets.detail import DetailPane
-from nuvtui.tui.widgets.line_list import LineList, Source
-from nuvtui.tui.widgets.lines import Cell, Line, line, row
+from nuvtui.tui.widgets.line_list import LineList
+from nuvtui.tui.widgets.lines import Line, Piece, line
 from nuvtui.tui.widgets.meter import Meter
 from nuvtui.tui.widgets.place import Place
 
-CURRENT = "current"
-"""Key of the Current State's line."""
-REST = 0.12
-"""Seconds that the cursor rests on a snapshot before its manifest is read."""
+REST = 0.1
+"""Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
 SETTLED = 0.6
 """Seconds that the cursor rests on a snapshot before it is worked out what it alone keeps in the store."""
+ROOMY = 14
+"""Lines of the detail from which on it is spaced out."""
+MODIFYING = tuple(f"timeline.{verb}" for verb in ("quick", "snapshot", "restore", "rename", "delete"))
+"""Commands that change the Current State or its snapshots."""
 SHOWN = 200
 """Changes of the Current State that the detail lists."""
-_RESTORED = re.compile(r"before restore of snapshot ([0-9a-f]{8})")
 FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
-
-
-class States(Source):
-    """The lines of the timeline."""
-
-    def __init__(self, place: "Timeline", records: Sequence[SnapshotRecord]) -> None:
-        self.place = place
-        self.records = records
-
-    def count(self) -> int:
-        return len(self.records) + 1
-
-    def key(self, index: int) -> str:
-        return self.records[index - 1].id if index else CURRENT
-
-    def text(self, index: int) -> str:
-        if not index:
-            return "Current State"
-        record = self.records[index - 1]
-        words = (describe.title(record), record.kind, record.id, record.author, record.created[:10])
-        return " ".join((*words, record.description))
-
-    def line(self, index: int, width: int) -> Line:
-        if not index:
-            return self.place.current_line(width)
-        record = self.records[index - 1]
-        sign = describe.kind_sign(record.kind, self.place.nuv.glyphs)
-        named = record.kind == "named"
-        name = Cell(f"{sign} {describe.title(record)}", 0, "" if named else "muted")
-        return Columns(
-            name,
-            "".join(text for text, _ in describe.signed(describe.total(record.changes))) or "same",
-            describe.holds(record),
-            describe.plural(record.files.count, "file"),
-            record.author,
-            describe.age(record.created),
-        ).line(width)
-
-
-class Columns(NamedTuple):
-    """What stands in the columns of a line."""
-
-    name: Cell
-    changed: str = "changed"
-    holds: str = "holds"
-    files: str = "files"
-    author: str = "author"
-    age: str = "age"
-
-    def line(self, width: int) -> Line:
-        """The columns that there is room for."""
-        cells = [self.name, Cell(self.changed, 12, "muted")]
-        if width >= 100:
-            cells.append(Cell(self.holds, 36, "muted"))
-        elif width >= 84:
-            cells.append(Cell(self.files, 11, "muted", "right"))
-        if width >= 60:
-            cells.append(Cell(self.author, 10, "muted"))
-        return row(width, *cells, Cell(self.age, 7, "muted", "right"))
-
-
-def _heading(width: int) -> Line:
-    return Columns(Cell("state")).line(width)
 
 
 class Timeline(Place):
@@ -111,13 +52,21 @@ class Timeline(Place):
     TITLE = "Timeline"
     HELP = (
         "On top the Current State with what changed since the newest snapshot, then the snapshots, newest first: "
-        "named, quick, or automatic (taken before a restore or distribution). Beneath: what is recorded of the one "
-        "under the cursor. +1 ~2 -3 are objects added, changed, removed since the snapshot before."
+        "named, quick, or automatic (taken before a restore or a distribution: its line says which), and what was "
+        "distributed from here. Automatic ones that follow each other are one line: Enter or z opens and closes it. "
+        "Beneath: what is recorded of the one under the cursor. +1 ~2 -3 are objects added, changed, removed since "
+        "the snapshot before; stored is what a snapshot added to the store. Space marks two to compare (c), or any "
+        "number to delete (d). / filters: all words must be found; name: author: kind: before: after: on: look at "
+        "one thing only (kind:restored after:7d)."
     )
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._records: list[SnapshotRecord] = []
+        self._past = Past([])
+        self._opened: set[str] = set()
+        """Keys of the groups that are open."""
+        self._said = ("", "")
+        self._filtered = False
         self._instance = ""
         self._read = False
         self._aside = Aside()
@@ -131,25 +80,46 @@ class Timeline(Place):
         self._manifest: Snapshot | None = None
         self._rest: Timer | None = None
         self._measuring = Aside()
-        self._unique: dict[str, int] = {}
+        self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
         self._ended: frozenset[str] | None = None
 
     def compose(self) -> ComposeResult:
         """List, what is worked on, detail."""
-        yield LineList(id="snapshots", empty="", markable=True, heading=_heading)
+        yield StatesList(
+            id="snapshots",
+            empty="",
+            markable=True,
+            heading=lambda width: timeline_lines.heading(width, self._several_authors),
+        )
         yield Meter(id="work")
         yield DetailPane(id="snapshot-detail", can_focus=False)
 
     @property
     def records(self) -> Sequence[SnapshotRecord]:
         """The snapshots, newest first."""
-        return self._records
+        return self._past.records
 
     @property
-    def states(self) -> LineList:
+    def states(self) -> StatesList:
         """The list of states."""
-        return self.query_one("#snapshots", LineList)
+        return self.query_one("#snapshots", StatesList)
+
+    @property
+    def lines(self) -> States | None:
+        """What the list shows; None: nothing was read yet."""
+        source = self.states.source if self.is_mounted else None
+        return source if isinstance(source, States) else None
+
+    @property
+    def _several_authors(self) -> bool:
+        lines = self.lines
+        return lines is not None and lines.several_authors
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The signs to draw with."""
+        return self.nuv.glyphs
 
     def first_focus(self) -> Widget | None:
         """The list."""
@@ -170,7 +140,8 @@ class Timeline(Place):
             return
         if instance.id != self._instance:
             self._instance = instance.id
-            self._records, self._read = [], False
+            self._past, self._read = Past([]), False
+            self._opened.clear()
             self._diff = self._problem = self._looked = None
             self.states.set_marked(set())
         if not allows(context.role, Action.VIEW):
@@ -179,32 +150,61 @@ class Timeline(Place):
                 [f"Your role ({role}) shows the README only.", "Contents (2) shows it."]
             )
             return
-        self.load(lambda: self.nuv.services.snapshots.list(instance.id), self._show, group="snapshots")
+        self.load(
+            lambda: States(self, self.nuv.services.snapshots.timeline(instance.id)),
+            self._show,
+            group="snapshots",
+        )
 
-    def _show(self, records: Sequence[SnapshotRecord]) -> None:
-        if [*records] != self._records:
-            self._unique.clear()
-        self._records = [*records]
+    def _show(self, states: States) -> None:
+        if states.timeline.records != self._past.records:
+            self.unique.clear()
+        self._past = states.timeline
         self._read = True
-        known = {record.id for record in records}
+        self._opened &= {group.key for group in states.groups}
+        known = {record.id for record in self.records}
         gone = self.states.marked - known - {CURRENT}
         if gone:
             self.states.set_marked(self.states.marked - gone)
-        self.states.set_source(States(self, self._records))
-        self._count()
-        newest = records[0].id if records else ""
+        self.states.set_source(states)
+        self._note()
+        newest = self.records[0].id if self.records else ""
         if self._looked != (self._instance, newest):
             self._look()
 
-    def _count(self) -> None:
-        """How many snapshots there are, and whether there is a way back, at the lower edge."""
+    def _note(self) -> None:
+        """At the lower edge: how many snapshots there are, what is marked, and whether there is a way back."""
+        total = describe.plural(len(self.records), "snapshot")
+        marked = self._marked()
+        filtered = self.states.filter
+        if filtered:
+            parts = [f"{self.states.count:,} found", f"filter: {describe.cut(filtered, 40)}"]
+        else:
+            parts = [total]
+        if len(marked) == 2:
+            old, new = (describe.cut(self._called(key), 26) for key in reversed(marked))
+            parts = [f"c compares {old} with {new}"]
+        elif marked:
+            what = "c compares it with the one under the cursor" if len(marked) == 1 else "c compares two"
+            parts = [f"{len(marked):,} of {total} marked", what]
+        elif not filtered:
+            parts += self._way_back()
+        said = (self.TITLE, f"  {self.nuv.glyphs.dot}  ".join(parts))
+        if said != self._said:
+            self._said = said
+            self.set_title(*said)
+
+    def _way_back(self) -> list[str]:
         context = self.nuv.context
-        note = describe.plural(len(self._records), "snapshot")
-        if context.space and context.instance:
-            back = state_actions.way_back(self.nuv.tasks, context.space.id, context.instance.id)
-            if back is not None and describe.age(back.when).split()[-1] in ("now", "min", "h"):
-                note = f"{note}  {self.nuv.glyphs.dot}  u undoes: {back.what}"
-        self.set_title(self.TITLE, note)
+        if not context.space or not context.instance:
+            return []
+        where = (context.space.id, context.instance.id)
+        if state_actions.under_way(self.nuv.tasks, *where) is not None:
+            return []
+        back = state_actions.way_back(self.nuv.tasks, *where)
+        if back is None or describe.age(back.when).split()[-1] not in ("now", "min", "h"):
+            return []
+        return [f"u undoes: {back.what}"]
 
     def _look(self, *, quietly: bool = False) -> None:
         """Compare the Current State with the newest snapshot, in a process of its own.
@@ -214,7 +214,7 @@ class Timeline(Place):
         instance = self._instance
         if not instance:
             return
-        self._looked = (instance, self._records[0].id if self._records else "")
+        self._looked = (instance, self.records[0].id if self.records else "")
         self._looked_at = time.monotonic()
         if not quietly:
             self._diff = self._problem = self._same = None
@@ -256,11 +256,10 @@ class Timeline(Place):
 
     def _restored(self) -> SnapshotRecord | None:
         """The snapshot that was restored last, where nothing was preserved since but what was there before."""
-        newest = self._records[0] if self._records else None
-        found = _RESTORED.match(newest.cause) if newest is not None and newest.kind == "automatic" else None
-        if found is None:
+        digits = restored(self.records[0]) if self.records else None
+        if digits is None:
             return None
-        return next((record for record in self._records if short(record.id) == found[1]), None)
+        return next((record for record in self.records if short(record.id) == digits), None)
 
     def _show_status(self, diff: Diff, same: SnapshotRecord | None) -> None:
         if diff != self._diff or same != self._same or self._problem is not None:
@@ -293,36 +292,88 @@ class Timeline(Place):
             self._look()
         self._ended = ended
         if self._read:
-            self._count()
+            self._note()
         self.refresh_bindings()
 
     # what the cursor is on
 
     @property
-    def record(self) -> SnapshotRecord | None:
-        """The snapshot under the cursor; None on the Current State."""
-        index = self.states.current if self.is_mounted else None
-        return self._records[index - 1] if index and index <= len(self._records) else None
+    def entry(self) -> Entry | None:
+        """What the cursor is on; None: the Current State, or nothing."""
+        lines = self.lines
+        index = self.states.current if lines is not None else None
+        return None if lines is None or index is None else lines.entry(index)
 
     @property
-    def ref(self) -> StateRef:
-        """The state under the cursor."""
-        record = self.record
-        return StateRef(self._instance, record.id if record else None)
+    def record(self) -> SnapshotRecord | None:
+        """The snapshot under the cursor; None on any other line."""
+        entry = self.entry
+        return entry if isinstance(entry, SnapshotRecord) else None
+
+    @property
+    def ref(self) -> StateRef | None:
+        """The state under the cursor; None on a group or an event."""
+        entry = self.entry
+        if entry is None:
+            return StateRef(self._instance)
+        return StateRef(self._instance, entry.id) if isinstance(entry, SnapshotRecord) else None
+
+    @property
+    def group(self) -> Group | None:
+        """The group that the cursor is on, or in."""
+        lines = self.lines
+        index = self.states.current if lines is not None else None
+        return None if lines is None or index is None or lines.flat else lines.group_of(index)
+
+    @property
+    def may_modify(self) -> bool:
+        """Whether the user's role allows to take, restore and delete snapshots here."""
+        return allows(self.nuv.context.role, Action.MODIFY)
 
     @property
     def chosen(self) -> list[SnapshotRecord]:
-        """The marked snapshots, else the one under the cursor."""
+        """The marked snapshots, else what is under the cursor: a snapshot, or all of a group."""
         marked = self.states.marked if self.is_mounted else set()
         if marked:
-            return [record for record in self._records if record.id in marked]
-        return [self.record] if self.record else []
+            return [record for record in self.records if record.id in marked]
+        entry = self.entry
+        if isinstance(entry, Group):
+            return list(entry.records)
+        return [entry] if isinstance(entry, SnapshotRecord) else []
 
-    def command_values(self) -> Mapping[str, str]:
-        """The snapshot under the cursor, and where it is."""
+    def _marked(self) -> list[str]:
+        """Keys of the marked states, newest first."""
+        marked = self.states.marked
+        if not marked:
+            return []
+        return [key for key in (CURRENT, *(record.id for record in self.records)) if key in marked]
+
+    def _called(self, key: str) -> str:
+        record = next((record for record in self.records if record.id == key), None)
+        return describe.called(record) if record is not None else "Current State"
+
+    def _pair(self) -> tuple[str, str] | None:
+        """The states to compare, the older one first: both marked, or one marked and one under the cursor."""
+        keys = self._marked()
+        here = self.states.current_key if self.ref is not None else None
+        if len(keys) == 1 and here is not None and here != keys[0]:
+            order = {key: at for at, key in enumerate((CURRENT, *(record.id for record in self.records)))}
+            keys = sorted([keys[0], str(here)], key=order.__getitem__)
+        return (keys[1], keys[0]) if len(keys) == 2 else None
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """The snapshot under the cursor, the marked ones, the two to compare, and where it is."""
         record = self.record
-        values = state_actions.where_values(self) | {"state": short(record.id) if record else "current"}
-        return values | ({"snapshot": short(record.id)} if record else {})
+        values: dict[str, str | Sequence[str]] = {**state_actions.where_values(self)}
+        values["state"] = short(record.id) if record else "current"
+        if record:
+            values["snapshot"] = short(record.id)
+        if self.chosen:
+            values["snapshots"] = [short(each.id) for each in self.chosen]
+        old, new = self._pair() or (values["state"], CURRENT)
+        values["old"], values["new"] = (key if key == CURRENT else short(str(key)) for key in (old, new))
+        values["filter"] = self.states.filter
+        return values
 
     def copied(self) -> Copy | None:
         """The id of the snapshot."""
@@ -331,13 +382,27 @@ class Timeline(Place):
 
     @on(LineList.Highlighted, "#snapshots")
     def _moved(self) -> None:
-        self._manifest = None
-        self._show_detail()
+        """The cursor went on: what is beneath follows once it rests."""
         self.refresh_bindings()
         self._measuring.stop()
         if self._rest is not None:
             self._rest.stop()
-        self._rest = self.set_timer(REST, self._read_manifest) if self.record else None
+        self._rest = self.set_timer(REST, self._rested)
+        if self.states.filter or self._filtered:
+            self._filtered = bool(self.states.filter)
+            self._note()
+
+    @on(LineList.Marked, "#snapshots")
+    def _marks_changed(self) -> None:
+        self._note()
+        self.refresh_bindings()
+
+    def _rested(self) -> None:
+        record = self.record
+        if record is None or self._manifest is None or self._manifest.id != record.id:
+            self._manifest = None
+            self._show_detail()
+            self._read_manifest()
 
     def _read_manifest(self) -> None:
         record = self.record
@@ -353,7 +418,7 @@ class Timeline(Place):
         if self.record is not None and self.record.id == manifest.id:
             self._manifest = manifest
             self._show_detail(keep=True)
-            if manifest.id not in self._unique:
+            if manifest.id not in self.unique:
                 self._rest = self.set_timer(SETTLED, self._measure)
 
     def _measure(self) -> None:
@@ -364,7 +429,8 @@ class Timeline(Place):
         question, identifier = self._measuring.ask(), record.id
 
         def show(unique: int) -> None:
-            self._unique[identifier] = unique
+            self.unique[identifier] = unique
+            self.states.refresh_key(identifier)
             if self.record is not None and self.record.id == identifier:
                 self._show_detail(keep=True)
 
@@ -377,29 +443,48 @@ class Timeline(Place):
 
     # drawing
 
-    def current_line(self, width: int) -> Line:
+    def is_open(self, group: Group) -> bool:
+        """Whether the snapshots of a group are shown."""
+        return group.key in self._opened
+
+    def current_line(self, columns: Columns, before: tuple[Piece, ...]) -> Line:
         """The line of the Current State."""
-        name = Cell("Current State", 0, "strong")
+        name: Piece = ("Current State", "strong")
+        said: Piece | None = None
         if self._problem is not None:
-            return line((name.text, "strong"), right=[(self._problem.title, "bad")])
-        if self._diff is None:
-            return line(
-                (name.text, "strong"), right=[("looking what changed", "muted")] if self._read else []
-            )
-        if not self._records:
-            return line((name.text, "strong"), right=[("no snapshot yet", "warn")])
-        if self._same is not None:
-            return line((name.text, "strong"), right=[(f"as in {describe.called(self._same)}", "good")])
-        changed = "".join(text for text, _ in describe.signed(describe.total(describe.counted(self._diff))))
-        return Columns(name, changed or "no change", "", "", "", "now").line(width)
+            said = (self._problem.title, "bad")
+        elif self._diff is None:
+            said = ("looking what changed", "muted") if self._read else ("", "")
+        elif not self.records:
+            said = ("no snapshot yet", "warn")
+        elif self._same is not None:
+            said = (f"as in {describe.called(self._same)}", "good")
+        if said is not None:
+            return line(*before, name, right=[said])
+        assert self._diff is not None
+        changes = describe.counted(self._diff)
+        changed = (("no change", "muted"),) if self._diff.empty else timeline_lines.counts(changes)
+        return columns.line(before, name, changed=changed, age="now", ellipsis=self.glyphs.ellipsis)
 
     def _show_detail(self, keep: bool = False) -> None:
-        record = self.record
-        if record is not None:
-            lines = describe.snapshot_lines(record, self._manifest, self._unique.get(record.id))
+        pane = self.query_one("#snapshot-detail", DetailPane)
+        entry = self.entry
+        lines: Iterable[Line | str]
+        if isinstance(entry, SnapshotRecord):
+            lines = describe.snapshot_lines(
+                entry,
+                self._manifest,
+                self.unique.get(entry.id),
+                event=self._past.traces.get(entry.id),
+                roomy=pane.size.height >= ROOMY,
+            )
+        elif isinstance(entry, Group):
+            lines = timeline_lines.group_lines(entry, self._past)
+        elif isinstance(entry, Event):
+            lines = timeline_lines.event_lines(entry)
         else:
             lines = self._current_lines()
-        self.query_one("#snapshot-detail", DetailPane).show(lines, keep=keep)
+        pane.show(lines, keep=keep)
 
     def _current_lines(self) -> list[Line | str]:
         if not self._read:
@@ -410,14 +495,14 @@ class Timeline(Place):
         if self._diff is None:
             return [line(("Looking what changed since the newest snapshot.", "muted"))]
         diff = self._diff
-        if not self._records:
+        if not self.records:
             return [
                 line(("No snapshot yet.", "strong")),
                 "s takes one at once, S one with a name and a description.",
                 "",
                 describe.changes_line(describe.counted(diff), "It will hold  "),
             ]
-        newest = describe.called(self._records[0])
+        newest = describe.called(self.records[0])
         if diff.empty:
             return [line(("Nothing changed ", "strong"), f"since {newest}.")]
         lines: list[Line | str] = []
@@ -444,12 +529,50 @@ class Timeline(Place):
     # commands
 
     async def on_line_list_opened(self, message: LineList.Opened) -> None:
-        """Enter: look into the state."""
+        """Enter: look into the state, open or close the group, or show the distribution among all of them."""
         message.stop()
-        record = self.record
-        await state_actions.show_contents(
-            self, self.ref, describe.called(record) if record else "Current State"
-        )
+        entry, ref = self.entry, self.ref
+        if isinstance(entry, Group):
+            self.action_fold()
+        elif isinstance(entry, Event):
+            if self.nuv.context.space is not None:
+                from nuvtui.tui.screens.distribution_history import History
+
+                self.nuv.push_screen(History(self.nuv.context.space))
+        elif ref is not None:
+            await state_actions.show_contents(self, ref, describe.called(entry) if entry else "Current State")
+
+    def on_key(self, event: events.Key) -> None:
+        """A key of something that the role does not allow says so."""
+        if self.may_modify or not self._read:
+            return
+        if any(event.key in REGISTRY.keys(command) for command in MODIFYING):
+            event.stop()
+            event.prevent_default()
+            self.load(lambda: state_actions.require(self.nuv, self._instance, Action.MODIFY), lambda _: None)
+
+    def action_fold(self) -> None:
+        """Open the group that the cursor is on, or close the one that it is in."""
+        group = self.group
+        if group is not None:
+            self._opened ^= {group.key}
+            self._arrange(group.key)
+
+    def action_fold_all(self) -> None:
+        """Open all groups; where all are open, close them."""
+        lines = self.lines
+        if lines is None or not lines.groups:
+            return
+        group = self.group
+        every = {group.key for group in lines.groups}
+        self._opened = set() if self._opened >= every else every
+        key = self.states.current_key
+        self._arrange(str(group.key if group is not None and not self._opened else key))
+
+    def _arrange(self, key: str) -> None:
+        if self.lines is not None:
+            self.lines.arrange()
+            self.states.reread(key)
 
     def action_quick(self) -> None:
         """Take a snapshot without questions."""
@@ -457,7 +580,7 @@ class Timeline(Place):
 
     def action_snapshot(self) -> None:
         """Ask for name, description and next phase, then take a snapshot."""
-        state_actions.ask_snapshot(self, self._diff, first=not self._records)
+        state_actions.ask_snapshot(self, self._diff, first=not self.records)
 
     def action_restore(self) -> None:
         """Ask, then restore."""
@@ -476,7 +599,8 @@ class Timeline(Place):
 
     def action_stage(self) -> None:
         """Stage the whole state."""
-        state_actions.stage(self, self.ref, everything=True)
+        if self.ref is not None:
+            state_actions.stage(self, self.ref, everything=True)
 
     def action_look(self) -> None:
         """Look again what changed."""
@@ -495,27 +619,34 @@ class Timeline(Place):
         self._scroll_detail(-0.5)
 
     async def action_compare(self) -> None:
-        """Compare the two marked states, or the cursor's with one that is chosen."""
-        marked = [
-            key for key in (CURRENT, *(record.id for record in self._records)) if key in self.states.marked
-        ]
-        if len(marked) == 2:
-            await self._compare(marked[1], marked[0])
+        """Compare the two marked states, the marked one with the cursor's, or the cursor's with one that is chosen."""
+        pair = self._pair()
+        if pair is not None:
+            await self._compare(*pair)
             return
-        here = str(self.states.current_key)
+        marked = self._marked()
+        if len(marked) > 2:
+            self.nuv.notify(
+                f"{len(marked):,} states are marked: comparing needs two. Space takes a mark away.",
+                severity="warning",
+            )
+            return
+        if self.ref is None and not marked:
+            return
+        here = marked[0] if marked else str(self.states.current_key)
         state_actions.choose_state(
             self,
-            f"Compare {describe.called(self.record) if self.record else 'the Current State'} with",
-            self._records,
+            f"Compare {self._called(here)} with" if here != CURRENT else "Compare the Current State with",
+            self.records,
             without=here,
             chosen=lambda other: self.run_worker(self._compare(other, here)),
         )
 
     async def _compare(self, one: str, other: str) -> None:
         """Show what differs from the older of two states to the newer."""
-        order = [CURRENT, *(record.id for record in self._records)]
+        order = [CURRENT, *(record.id for record in self.records)]
         new, old = sorted((one, other), key=order.index)
-        by_id = {record.id: record for record in self._records}
+        by_id = {record.id: record for record in self.records}
         name = describe.called(by_id[new]) if new in by_id else "Current State"
         refs = [StateRef(self._instance, None if key == CURRENT else key) for key in (old, new)]
         await state_actions.show_changes(self, refs[0], refs[1], name)

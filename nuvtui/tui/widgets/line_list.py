@@ -42,6 +42,20 @@ class Source:
         """The text that is filtered and copied."""
         return self.line(index, 200).text
 
+    def marks(self, index: int) -> tuple[Hashable, ...]:
+        """The keys that Space marks on line `index`: its own; none where it cannot be marked."""
+        return (self.key(index),)
+
+    def passes(self, text: str) -> Callable[[int], bool]:
+        """What tells whether a line passes the filter `text`: it holds all words, in any case."""
+        words = text.lower().split()
+
+        def holds(index: int) -> bool:
+            content = self.text(index).lower()
+            return all(word in content for word in words)
+
+        return holds
+
 
 class Items(Source, Generic[T]):
     """A source over a sequence of items."""
@@ -313,11 +327,15 @@ class LineList(LineWidget):
         cursor: Piece = (glyphs.cursor if self._active else glyphs.bar, "accent") if here else (" ", "")
         if self._anchor is not None and position in self._range():
             return line(cursor, (glyphs.range, "accent"))
-        if self.marked and self.source.key(index) in self.marked:
+        if self.marked and self._is_marked(index):
             return line(cursor, (glyphs.mark, "accent"))
         return line(cursor, " ")
 
     # marks
+
+    def _is_marked(self, index: int) -> bool:
+        keys = self.source.marks(index)
+        return bool(keys) and self.marked.issuperset(keys)
 
     def _range(self) -> range:
         anchor = self.cursor if self._anchor is None else self._anchor
@@ -331,7 +349,7 @@ class LineList(LineWidget):
 
     def action_mark(self) -> None:
         """Toggle the mark of the cursor's line, or of the range: all of it unless all of it is marked."""
-        keys = [self.source.key(self.index(position)) for position in self._range()]
+        keys = [key for position in self._range() for key in self.source.marks(self.index(position))]
         if all(key in self.marked for key in keys):
             self.marked.difference_update(keys)
         else:
@@ -351,7 +369,7 @@ class LineList(LineWidget):
 
     def action_mark_all(self) -> None:
         """Mark every line shown; where all are, none."""
-        keys = {self.source.key(self.index(position)) for position in range(self.count)}
+        keys = {key for position in range(self.count) for key in self.source.marks(self.index(position))}
         self.set_marked(self.marked - keys if keys <= self.marked else self.marked | keys)
 
     def go_back(self) -> bool:
@@ -414,7 +432,7 @@ class LineList(LineWidget):
             return None
         if not self.marked:
             return Copy(self.source.text(self.current), "the line")
-        chosen = [i for i in map(self.index, range(self.count)) if self.source.key(i) in self.marked]
+        chosen = [i for i in map(self.index, range(self.count)) if self._is_marked(i)]
         return Copy("\n".join(map(self.source.text, chosen)), f"{len(chosen)} lines")
 
     # filter
@@ -449,26 +467,22 @@ class LineList(LineWidget):
         key = self.current_key
         self.filter = text
         self._anchor = None
-        words = text.lower().split()
-        if not words:
+        if not text.strip():
             self._rows = self._scan = None
             self.cursor = (self._find(key, self.cursor) or 0) if key is not None else 0
             self._show_cursor()
             self._filtered()
             return
         self._rows = array("Q")
-        self._scan = self._filtering(words)
+        self._scan = self._filtering(self.source.passes(text))
         self.cursor = self._top = 0
         self._filter_on()
 
-    def _filtering(self, words: list[str]) -> Iterator[None]:
+    def _filtering(self, passes: Callable[[int], bool]) -> Iterator[None]:
         rows = array("Q")
         self._rows = rows
-        source = self.source
-        text = source.text
-        for index in range(source.count()):
-            content = text(index).lower()
-            if all(word in content for word in words):
+        for index in range(self.source.count()):
+            if passes(index):
                 rows.append(index)
             if not index % 64:
                 yield

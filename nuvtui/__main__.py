@@ -1,6 +1,7 @@
 """Entry point: `nuvtui` and `python -m nuvtui`."""
 
 import contextlib
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nuvtui.bootstrap import Services
+    from nuvtui.config import Settings
 
 
 def main() -> None:
@@ -27,18 +29,25 @@ def main() -> None:
 
 def _open() -> int:
     """The screens on the space of the current folder, without the command line's own imports."""
+    # What is imported makes no garbage: looking for it is a sixth of the start. The app turns it on again.
+    gc.disable()
     from pathlib import Path
 
-    from nuvtui.bootstrap import open_services
+    from nuvtui import config
     from nuvtui.cli.outcome import outcome
+    from nuvtui.tui import run
 
     opened: list[Services] = []
 
-    def screens() -> int:
-        opened.append(open_services())
-        return _screens(opened[0], Path.cwd())
+    def services(settings: "Settings") -> "Services":
+        from nuvtui.bootstrap import open_services
 
-    return outcome(screens, lambda: opened[0].recovered if opened else "")
+        opened.append(open_services(settings))
+        return opened[0]
+
+    return outcome(
+        lambda: run(config.load(), Path.cwd(), services), lambda: opened[0].recovered if opened else ""
+    )
 
 
 def program() -> NoReturn:
@@ -59,7 +68,7 @@ def _screens(services: "Services", folder: "Path") -> int:
     """Open the screens: handed to the command line, which may not import them."""
     from nuvtui.tui import run
 
-    return run(services, folder)
+    return run(services.settings, folder, lambda _: services)
 
 
 if __name__ == "__main__":

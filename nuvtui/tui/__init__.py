@@ -93,15 +93,19 @@ for a word, `PickDialog` for one of many, `MarksDialog` for any number of them. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
+    from nuvtui.config import Settings
 
 
-def run(services: Services, start: Path) -> int:
+def run(settings: Settings, start: Path, services: Callable[[Settings], Services]) -> int:
     """Run the app in this terminal, beginning in folder `start`. Returns the exit code.
+
+    `services` opens the services; it is called in a thread, after the first frame.
 
     Raises NuvError (exit code 2): no terminal, or one that cannot show screens; settings that cannot hold.
     """
@@ -124,6 +128,10 @@ def run(services: Services, start: Path) -> int:
             "Use the commands (`nuvtui --help`), or set TERM to what the terminal is, say xterm-256color.",
             Exit.USAGE,
         )
+    from nuvtui import config
+    from nuvtui.tui.glimpse import Reading
+
+    reading = Reading(config.home(settings), start)
     # Read by textual when it is imported.
     from nuvtui.tui.terminal import color_system
 
@@ -139,9 +147,8 @@ def run(services: Services, start: Path) -> int:
         stopped.append(code)
         app.exit(return_code=code)
 
-    settings = services.settings
     signals = Signals(stop, sys.stdin.fileno())
-    app = NuvApp(settings, start, services=lambda _: services, signals=signals)
+    app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     mouse = settings.mouse == "on" or (settings.mouse == "auto" and not remote)
     with signals.installed():

@@ -1,8 +1,10 @@
 """The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
+import gc
 import importlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +28,7 @@ from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui import clipboard, commands, glyphs, theme
 from nuvtui.tui.board import News, TaskBoard
 from nuvtui.tui.context import Context, read_context
+from nuvtui.tui.glimpse import Glimpse
 from nuvtui.tui.jobs import Jobs
 from nuvtui.tui.paint import Painter
 from nuvtui.tui.signals import Signals
@@ -51,6 +54,8 @@ COPIED = 40
 """Characters of what was copied that the notice shows."""
 READ = 1.5
 """Seconds that a notice stays whatever is typed."""
+SETTLED = 1.0
+"""Seconds after the first frame in which garbage is not looked for."""
 WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
@@ -73,8 +78,11 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         services: "Callable[[Settings], Services] | None" = None,
         places: Sequence[PlaceSpec] = PLACES,
         signals: Signals | None = None,
+        glimpse: Glimpse | None = None,
     ) -> None:
         """`start`: the folder to begin in. `services` opens the services, in a thread, after the first frame.
+
+        `glimpse`: what is shown until the state is read.
 
         Raises NuvError (exit code 2): two commands with one key, an unknown theme.
         """
@@ -105,20 +113,23 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.set_class(colourless, "-colourless")
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
-        self.context = Context()
+        self.glimpse = glimpse
+        self.context = glimpse.context if glimpse else Context()
         self.tasks: list[TaskView] = []
         """All tasks, newest first."""
-        self.where = Where()
-        """What headers say."""
         self._open_services = services
         self._services: Services | None = None
+        self._first_read = True
+        self._opening = threading.Lock()
         self._specs = tuple(places)
         self._signals = signals
         self._watch: Watch | None = None
         self._board: TaskBoard | None = None
         self._check: Timer | None = None
         self._looks = 0
-        self._instance: str | None = None
+        self._instance = self.context.instance.id if self.context.instance else None
+        self.where = self._where()
+        """What headers say."""
         self._told: set[str] = set()
         """Messages that were shown since the start."""
 
@@ -158,22 +169,27 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self._watch = Watch(self.home, self.post_message)
-        self._watch.start()
+        self.set_timer(SETTLED, _collect_again)
+        self.jobs.start(self, lambda: Watch(self.home, self.post_message), self._watching, group="watch")
+
+    def _watching(self, watch: Watch) -> None:
+        self._watch = watch
+        watch.start()
         self._read_context()
         self._look_at_tasks()
 
     @property
     def services(self) -> "Services":
         """The services, opened at first use. For threads (`load`): what they do reads the disk."""
-        if self._services is None:
-            if self._open_services is None:
-                from nuvtui.bootstrap import open_services
+        with self._opening:
+            if self._services is None:
+                if self._open_services is None:
+                    from nuvtui.bootstrap import open_services
 
-                self._services = open_services(self.settings)
-            else:
-                self._services = self._open_services(self.settings)
-        return self._services
+                    self._services = open_services(self.settings)
+                else:
+                    self._services = self._open_services(self.settings)
+            return self._services
 
     # where one is
 
@@ -194,12 +210,14 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             and context.instance.id == old.instance.id
         ):
             context = msgspec.structs.replace(context, state=old.state, state_name=old.state_name)
+        first = self._first_read
+        self._first_read = False
         self.context = context
         self._instance = context.instance.id if context.instance else self._instance
         self._tell_where()
         for place in self.workbench.places:
             place.tell_state()
-        self.post_message(self.ContextRead(first=old.user == ""))
+        self.post_message(self.ContextRead(first))
 
     class ContextRead(Message):
         """The context was read (again). `first`: for the first time."""
@@ -235,9 +253,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """Another process (a task, another terminal) changed the state."""
         self._read_context()
 
-    def _tell_where(self) -> None:
+    def _where(self) -> Where:
         context = self.context
-        self.where = Where(
+        return Where(
             space=context.space.name if context.space else "",
             instance=context.instance.name if context.instance else "",
             state=context.state_name,
@@ -246,6 +264,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             unread=len(context.messages),
             trouble="state recovered" if context.trouble else "",
         )
+
+    def _tell_where(self) -> None:
+        self.where = self._where()
         for screen in self.screen_stack:
             for header in screen.query(Header):
                 header.show(self.where)
@@ -549,3 +570,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.error_console.soft_wrap = True
         self._exit_renderables.append(Text(sanitise.block(message)))
         self._close_messages_no_wait()
+
+
+def _collect_again() -> None:
+    """Look for garbage from now on, but not among what the program itself consists of."""
+    gc.freeze()
+    gc.enable()

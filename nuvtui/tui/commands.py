@@ -8,17 +8,16 @@ to commands that can be active together is refused by name.
 import difflib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from textual.binding import Binding, BindingType
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from nuvtui.errors import Exit, NuvError
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """Where commands are active: while a widget of this scope, or something in it, has the focus."""
 
     id: str
@@ -29,8 +28,7 @@ class Scope:
     """Takes all keys for itself (a dialog, a prompt): its keys clash with nobody else's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a user can do."""
 
     id: str

@@ -5,11 +5,11 @@ Every sign is one cell wide and never the only carrier of a meaning.
 
 import locale
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True):
     """A set of signs."""
 
     cursor: str = "▌"

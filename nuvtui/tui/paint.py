@@ -76,7 +76,7 @@ class Painter:
         self._fit(console.size.width, console.size.height)
         new: dict[int, Row] = {}
         for y, x, strip in _parts(update):
-            if y < len(self._rows):
+            if y < len(self._rows) and x < self._width:  # an update may be older than the terminal's size
                 row = new.get(y)
                 if row is None:
                     old = self._rows[y]
@@ -102,6 +102,8 @@ class Painter:
 
     def _move(self, pen: "Pen", new: dict[int, Row]) -> None:
         """Have the terminal move lines up or down by one where that makes most of an update needless."""
+        if not any(row.looks[0] is not UNKNOWN for row in self._rows):
+            return
         saved, top, bottom, step = max(
             (_gain(self._rows, new, step) for step in (1, -1)), key=lambda gain: gain[0]
         )

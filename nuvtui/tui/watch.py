@@ -6,16 +6,14 @@ The event loop never touches the disk for this: a hanging network file system st
 import contextlib
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from textual.message import Message
 
 from nuvtui.paths import Home
+from nuvtui.tui.glimpse import Stamp, stamp
 
 LOOK = 0.3
 """Seconds between looks."""
-
-Stamp = tuple[int, int, int]
 
 
 class StateChanged(Message):
@@ -24,15 +22,6 @@ class StateChanged(Message):
 
 class TasksChanged(Message):
     """A task came, went on, or was forgotten."""
-
-
-def stamp(path: Path) -> Stamp:
-    """Something that changes whenever the file does; zeros where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
 
 
 class Watch:

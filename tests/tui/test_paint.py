@@ -24,11 +24,17 @@ STYLES = [
     Style(color="#d3d7de", bgcolor="#181a1d", reverse=True),
 ]
 
-texts = st.text(st.sampled_from("ab  ─é漢👍│"), max_size=WIDTH)
-lines = st.lists(st.tuples(texts, st.sampled_from(STYLES)), max_size=4).map(
-    lambda pieces: Strip([Segment(*piece) for piece in pieces]).adjust_cell_length(WIDTH, BASE)
-)
-screens = st.lists(lines, min_size=HEIGHT, max_size=HEIGHT)
+
+def screens_of(characters: str) -> st.SearchStrategy[list[Strip]]:
+    texts = st.text(st.sampled_from(characters), max_size=WIDTH)
+    lines = st.lists(st.tuples(texts, st.sampled_from(STYLES)), max_size=4).map(
+        lambda pieces: Strip([Segment(*piece) for piece in pieces]).adjust_cell_length(WIDTH, BASE)
+    )
+    return st.lists(lines, min_size=HEIGHT, max_size=HEIGHT)
+
+
+screens = screens_of("ab  ─é漢👍│")
+narrow = screens_of("ab  ─é│")  # the compositor never cuts a wide character in two
 moves = st.sampled_from([1, -1, 2, 0])
 
 
@@ -84,16 +90,11 @@ def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]
         before = strips
 
 
-@given(
-    screens, screens, st.integers(0, WIDTH - 1), st.integers(1, WIDTH), st.sets(st.integers(0, HEIGHT - 1))
-)
+@given(narrow, narrow, st.integers(0, WIDTH - 1), st.integers(1, WIDTH), st.sets(st.integers(0, HEIGHT - 1)))
 def test_parts_of_lines(one: list[Strip], other: list[Strip], x1: int, size: int, at: set[int]) -> None:
-    from hypothesis import assume
-
     x2 = min(WIDTH, x1 + size)
-    # A part cannot cut a wide character in two: the compositor makes it a space, in the line that it is cut from.
-    ends = [row.crop(0, x1).text + row.crop(x1, x2).text + row.crop(x2, WIDTH).text for row in one + other]
-    assume(ends == [row.text for row in one + other] and at)
+    if not at:
+        return
     screen, painter = Screen(), Painter()
     screen.send(painter.difference(whole(one), screen.console))
     chops = [{0: row} for row in other]
@@ -127,7 +128,8 @@ def test_a_changed_word_costs_the_word() -> None:
     assert painter.difference(whole(strips), screen.console).count("three") == 1
     strips[3] = line("line threw")
     sent = painter.difference(whole(strips), screen.console)
-    assert sent.startswith("\x1b[4;10H") and "thre" not in sent
+    assert sent.startswith("\x1b[4;10H")
+    assert "thre" not in sent
 
 
 def test_lines_that_move_are_moved_by_the_terminal() -> None:
@@ -135,7 +137,9 @@ def test_lines_that_move_are_moved_by_the_terminal() -> None:
     strips = [line(f"lines {chr(97 + y) * 16}") for y in range(HEIGHT)]
     painter.difference(whole(strips), screen.console)
     sent = painter.difference(whole([*strips[1:], line("the next")]), screen.console)
-    assert "\x1b[1;8r" in sent and "lines" not in sent and "the next" in sent
+    assert "\x1b[1;8r" in sent
+    assert "lines" not in sent
+    assert "the next" in sent
 
 
 def test_the_colours_are_those_that_the_terminal_has() -> None:

@@ -18,6 +18,7 @@ Start = Callable[..., Terminal]
 
 ALLOWED = re.compile(
     rb"\x1b\[[0-9;?>=<$]*[A-Za-z]"  # colours, moves, modes
+    rb"|\x1bM"  # lines move down
     rb"|\x1b\[\?\d+\$p"
     rb"|\x1b\]22;[a-z-]*\x07"  # Textual's own: the pointer's shape
 )

@@ -20,6 +20,7 @@ from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import REGISTRY, bindings
+from nuvtui.tui.glimpse import keep, stamp
 from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.screens import describe, state_actions, timeline_lines
 from nuvtui.tui.screens.timeline_lines import CURRENT, Columns, States
@@ -63,6 +64,8 @@ class Timeline(Place):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._past = Past([])
+        self._total = 0
+        """Snapshots that there are: more than are known while a glimpse is shown."""
         self._opened: set[str] = set()
         """Keys of the groups that are open."""
         self._said = ("", "")
@@ -150,11 +153,23 @@ class Timeline(Place):
                 [f"Your role ({role}) shows the README only.", "Contents (2) shows it."]
             )
             return
-        self.load(
-            lambda: States(self, self.nuv.services.snapshots.timeline(instance.id)),
-            self._show,
-            group="snapshots",
-        )
+        glimpse = self.nuv.glimpse
+        if glimpse is not None and not self._read:
+            self._total = glimpse.total
+            self._show(States(self, glimpse.timeline))
+        self.nuv.glimpse = None
+
+        def read() -> States:
+            read_from = stamp(self.nuv.home.state)
+            timeline = self.nuv.services.snapshots.timeline(instance.id)
+            keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
+            return States(self, timeline)
+
+        def show(states: States) -> None:
+            self._total = len(states.timeline.records)
+            self._show(states)
+
+        self.load(read, show, group="snapshots")
 
     def _show(self, states: States) -> None:
         if states.timeline.records != self._past.records:
@@ -174,7 +189,7 @@ class Timeline(Place):
 
     def _note(self) -> None:
         """At the lower edge: how many snapshots there are, what is marked, and whether there is a way back."""
-        total = describe.plural(len(self.records), "snapshot")
+        total = describe.plural(self._total, "snapshot")
         marked = self._marked()
         filtered = self.states.filter
         if filtered:

@@ -32,6 +32,7 @@ from nuvtui.tui.glimpse import Glimpse
 from nuvtui.tui.jobs import Jobs
 from nuvtui.tui.paint import Painter
 from nuvtui.tui.signals import Signals
+from nuvtui.tui.typing_ahead import Done, TypedAhead
 from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.widgets.footer import Footer
 from nuvtui.tui.widgets.header import Header, Where
@@ -94,6 +95,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             )
         self._line_filters: list[LineFilter] = []
         self._painter = Painter()
+        self._typed_ahead = TypedAhead(self)
         super().__init__()
         self.settings = settings
         self.start = start
@@ -327,18 +329,30 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
                 footer.say(message)
 
     async def on_event(self, event: events.Event) -> None:
-        """A key takes away the notices that could be read."""
+        """Keys in their turn."""
         if isinstance(event, events.Resize):
             self._painter.forget()
-        if isinstance(event, events.Key):
-            for footer in self.screen.query(Footer):
-                footer.say("")
-            read = [each for each in self._notifications if time.time() - each.raised_at > READ]
-            for notice in read:
-                self._unnotify(notice, refresh=False)
-            if read:
-                self._refresh_notifications()
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+        elif not self._typed_ahead.holds(event):
+            await self.give_key(event)
+
+    async def give_key(self, event: events.Key) -> None:
+        """Give a key to what has the focus; it takes away the notices that could be read."""
+        for footer in self.screen.query(Footer):
+            footer.say("")
+        read = [each for each in self._notifications if time.time() - each.raised_at > READ]
+        for notice in read:
+            self._unnotify(notice, refresh=False)
+        if read:
+            self._refresh_notifications()
+        target = self.focused or self.screen
         await super().on_event(event)
+        self._typed_ahead.given(target)
+
+    def on_done(self, message: Done) -> None:
+        """A key was carried out."""
+        self._typed_ahead.done(message)
 
     def show_error(self, error: NuvError) -> None:
         """An error that the user has to know: what happened and what to do."""

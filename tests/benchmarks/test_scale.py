@@ -23,6 +23,7 @@ from nuvtui.state.state import State
 from nuvtui.store.store import Store
 from tests.benchmarks.peers import CACHE, Nuvtui, build_tree, look, rest, timed, write_figures
 from tests.support.cli import NUVTUI
+from tests.support.environment import machine
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
@@ -30,10 +31,10 @@ BIG = 4 << 30
 PIECE = 8 << 20
 PART = BIG // 100
 """One part in a hundred."""
-FILES = int(os.environ.get("NUVTUI_BENCH_FILES", "1000000"))
+FILES = int(machine.get("NUVTUI_BENCH_FILES", "1000000"))
 A_FOLDER = 1000
 SNAPSHOTS = 10_000
-TARGETS = int(os.environ.get("NUVTUI_BENCH_TARGETS", "20"))
+TARGETS = int(machine.get("NUVTUI_BENCH_TARGETS", "20"))
 TIMES = 9
 
 

@@ -28,6 +28,12 @@ def make_state(home: Home, workspace: Path, snapshots: int) -> None:
         )
         transaction.instances.put(Instance("b" * 16, "5" * 16, DISTRIBUTED, "", created))
         transaction.members.put(Member("5" * 16, getpass.getuser(), Role.ADMINISTRATOR))
+    add_snapshots(home, snapshots)
+
+
+def add_snapshots(home: Home, snapshots: int) -> None:
+    """Put `snapshots` records of the years from 2020 on into the state that `make_state` made."""
+    with State(home).transaction() as transaction:
         for number in range(snapshots):
             transaction.snapshots.put(
                 SnapshotRecord(

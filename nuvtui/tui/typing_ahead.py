@@ -1,0 +1,85 @@
+"""Keys that are typed faster than they are carried out reach what they were meant for.
+
+Textual gives a key to what has the focus when it arrives. Over a slow line several arrive at once, and the second
+one would go to the widget that the first one is about to leave. Here each key waits until the one before it was
+carried out, and until a screen that it opened has its focus.
+"""
+
+import time
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.timer import Timer
+
+if TYPE_CHECKING:
+    from nuvtui.tui.app import NuvApp
+
+PATIENCE = 0.5
+"""Seconds that keys wait for one that does not come to its end: then they go to what has the focus."""
+AGAIN = 0.01
+"""Seconds between looks at whether a new screen has its focus."""
+
+
+class Done(Message):
+    """Follows a key on its way from the widget to the app: where it arrives, the key has been carried out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class TypedAhead:
+    """The keys that wait."""
+
+    def __init__(self, app: "NuvApp") -> None:
+        self._app = app
+        self._waiting: list[events.Key] = []
+        self._number = 0
+        self._since: float | None = None
+        """When the key was given on that is being carried out; None: no key is."""
+        self._timer: Timer | None = None
+
+    def holds(self, event: events.Key) -> bool:
+        """True where the key has to wait; it is given to the app again later."""
+        if self._since is None or time.monotonic() - self._since > PATIENCE:
+            self._since = None
+            if not self._waiting:
+                return False
+        self._waiting.append(event)
+        if self._timer is None:
+            self._look_again(PATIENCE)
+        return True
+
+    def given(self, target: DOMNode) -> None:
+        """A key was given to `target`: those that come next wait for it."""
+        self._number += 1
+        self._since = time.monotonic()
+        target.post_message(Done(self._number))
+
+    def done(self, message: Done) -> None:
+        """The key was carried out; what it asked the app to do, as moving the focus, is in the app's queue."""
+        if message.number == self._number:
+            self._app.call_later(self._go_on)
+
+    async def _go_on(self) -> None:
+        late = self._since is None or time.monotonic() - self._since > PATIENCE
+        if not late and not self._ready():
+            self._look_again(AGAIN)
+            return
+        self._since = None
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if self._waiting:
+            await self._app.give_key(self._waiting.pop(0))
+
+    def _look_again(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self._app.set_timer(seconds, self._go_on)
+
+    def _ready(self) -> bool:
+        screen = self._app.screen
+        return screen.is_mounted and (screen.focused is not None or not screen.focus_chain)

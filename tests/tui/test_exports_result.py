@@ -9,18 +9,17 @@ from nuvtui.model.export import Accepted, Check, ExportRecord, ExportSpec, Findi
 from nuvtui.tui.commands import REGISTRY, as_command
 from nuvtui.tui.dialogs.confirm import MessageDialog
 from nuvtui.tui.glyphs import UNICODE
+from nuvtui.tui.screens.export_card import facts
 from nuvtui.tui.screens.export_form import ExportForm
 from nuvtui.tui.screens.export_run import ExportRun
-from nuvtui.tui.screens.exports_actions import details
 from nuvtui.tui.screens.tasks_run import TaskScreen
-from nuvtui.tui.widgets.lines import Line
 from tests.tui.sharing import app_of, lay_out, press, running, screen, texts, until, words
 
 SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
 
 
 def said(record: ExportRecord) -> list[str]:
-    return [item.text if isinstance(item, Line) else item for item in details(record, UNICODE)]
+    return [each.text for each in facts(record, UNICODE)]
 
 
 def record(**changes: object) -> ExportRecord:
@@ -115,7 +114,7 @@ async def test_from_the_form_to_a_verified_image_and_back_from_its_archive(tmp_p
         await press(pilot, "p")
         assert isinstance(app_of(pilot).screen, MessageDialog), "no question: it is refused"
         assert "files/data/fetch.py:1" in texts(pilot)
-        await press(pilot, "enter", "V")
+        await press(pilot, "enter", "V", "enter")
         task = app_of(pilot).screen
         assert isinstance(task, TaskScreen)
         await until(pilot, lambda: task.seen.status.ended, "the check", 120)

@@ -550,10 +550,12 @@ class Wizard(Frame):
         source = staged.source.instance if staged is not None else ""
 
         def submitted(task: str) -> None:
-            from nuvtui.tui.screens.tasks_run import TaskScreen
+            from nuvtui.tui.screens.distribution_run import DistributionRun
 
             self.answers.clear()
-            self.nuv.switch_screen(TaskScreen(TaskView(task, kind="distribute", title=title)))
+            self.nuv.switch_screen(
+                DistributionRun(TaskView(task, kind="distribute", title=title, space=space))
+            )
 
         submit(
             self, "distribute", arguments, title, submitted, space=space, instance=source, before=unchanged

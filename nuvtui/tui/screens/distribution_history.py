@@ -11,12 +11,13 @@ from textual.widget import Widget
 
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import text_to_path
-from nuvtui.model.roles import Action, Role, allows
+from nuvtui.model.roles import Role
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.distribution_recall import ask_to_recall, backs_of, recallable
 from nuvtui.tui.screens.tasks_outcome import Back, target_lines
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.frame import Frame
@@ -144,24 +145,15 @@ class History(Frame):
         message.stop()
         each = self.distribution
         if each is not None and each.task:
-            from nuvtui.tui.screens.tasks_run import TaskScreen
+            from nuvtui.tui.screens.tasks_run import open_task
 
             known = next((task for task in self.nuv.tasks if task.id == each.task), None)
-            self.nuv.push_screen(
-                TaskScreen(known or TaskView(each.task, kind="distribute", title="Distribution"))
-            )
+            open_task(self.nuv, known or TaskView(each.task, kind="distribute", title="Distribution"))
 
     # commands
 
     def _backs(self) -> list[Back]:
-        each = self.distribution
-        if each is None:
-            return []
-        return [
-            Back(target.backup, target.instance, target.name)
-            for target in each.targets
-            if target.backup and target.status in ("completed", "interrupted", "recalled")
-        ]
+        return backs_of(self.distribution) if self.distribution is not None else []
 
     @property
     def may_undo(self) -> bool:
@@ -171,10 +163,7 @@ class History(Frame):
     @property
     def may_recall(self) -> bool | None:
         """True for administrators, where it has ended and was not recalled."""
-        each = self.distribution
-        if each is None or each.status in ("running", "recalled"):
-            return False
-        return True if allows(self._found.role, Action.MANAGE) else None
+        return recallable(self.distribution, self._found.role)
 
     def action_undo(self) -> None:
         """The way back."""
@@ -184,46 +173,8 @@ class History(Frame):
 
     def action_recall(self) -> None:
         """Ask, then recall."""
-        from nuvtui.tui.dialogs.confirm import ConfirmDialog
-        from nuvtui.tui.screens.tasks_submit import submit
-
-        each = self.distribution
-        if each is None or not self.may_recall:
-            return
-        title = f"Recall distribution {each.id[:8]}"
-
-        def submitted(task: str) -> None:
-            from nuvtui.tui.screens.tasks_run import TaskScreen
-
-            self.nuv.push_screen(TaskScreen(TaskView(task, kind="recall", title=title)))
-
-        def recall(yes: object) -> None:
-            if yes:
-                submit(
-                    self,
-                    "recall",
-                    {"distribution": each.id},
-                    title,
-                    submitted,
-                    space=self.space.id,
-                    subject=each.id,
-                )
-
-        reached = [target.name for target in each.targets if target.status in ("completed", "interrupted")]
-        self.nuv.push_screen(
-            ConfirmDialog(
-                "Recall",
-                [
-                    "Removes what this distribution brought from:",
-                    *(line((f"  {name}", "strong")) for name in reached),
-                    "What was changed there since then is kept, and named.",
-                ],
-                "Recall",
-                destructive=True,
-                backup="An automatic snapshot of each target is taken first.",
-            ),
-            recall,
-        )
+        if self.distribution is not None and self.may_recall:
+            ask_to_recall(self, self.distribution)
 
     def action_show(self) -> None:
         """It is shown already."""

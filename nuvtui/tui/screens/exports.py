@@ -13,8 +13,9 @@ from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
-from nuvtui.tui.screens.exports_actions import ExportActions, details, sign
-from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.screens.export_card import facts, head, sign
+from nuvtui.tui.screens.exports_actions import ExportActions
+from nuvtui.tui.widgets.card import Card
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Cell, Line, row
 from nuvtui.tui.widgets.meter import size
@@ -55,12 +56,14 @@ class Exports(Place, ExportActions):
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
         self._wanted = ""
+        self._detailed = ""
+        """Id of the export that the card tells of."""
         self._list = _List(id="export-list", empty="No export yet. n makes one.", heading=_heading)
 
     def compose(self) -> ComposeResult:
         """List and detail."""
         yield self._list
-        yield DetailPane(id="export-detail")
+        yield Card(id="export-detail")
 
     def first_focus(self) -> Widget | None:
         """The list."""
@@ -133,12 +136,19 @@ class Exports(Place, ExportActions):
 
     def _show_detail(self) -> None:
         record = self.record
-        self.query_one("#export-detail", DetailPane).show(details(record, self.nuv.glyphs) if record else [])
+        card = self.query_one("#export-detail", Card)
+        if record is None:
+            card.show([])
+        else:
+            fresh, self._detailed = record.id != self._detailed, record.id
+            glyphs = self.nuv.glyphs
+            card.show([*head(record, glyphs), *facts(record, glyphs)], fresh=fresh)
         self.refresh_bindings()
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of another one."""
-        self._show_detail()
+        if message.list is self._list:
+            self._show_detail()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """Steps and log."""

@@ -27,8 +27,16 @@ register(
         title="Verify the image",
         short="verify",
         keys="V",
-        help="Runs the image as strangers will (no network, unknown user) and compares its packages with the lock.",
+        help="Runs the image as strangers will (no network, unknown user) and compares its packages with the lock; "
+        "the dialog also offers to build it again and compare.",
         as_command="nuvtui exports verify {export}",
+        enabled=lambda node: node.has_image,
+    ),
+    Command(
+        id="export.rebuild",
+        title="Build the image again and compare",
+        help="Verifies, and builds the image again from its snapshot: says whether the same comes out.",
+        as_command="nuvtui exports verify {export} --rebuild",
         enabled=lambda node: node.has_image,
     ),
     Command(

@@ -100,4 +100,15 @@ register(
         as_command="nuvtui distribution show {distribution}",
         palette=False,
     ),
+    Scope("delivery", "Distribution that ended"),
+    Command(
+        id="delivery.recall",
+        title="Recall",
+        short="recall",
+        keys="R",
+        help="Removes what the distribution brought from all its targets; what was changed there since is kept.",
+        as_command="nuvtui distribution recall {distribution}",
+        destructive=True,
+        enabled=lambda screen: screen.may_recall,
+    ),
 )

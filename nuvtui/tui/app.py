@@ -310,6 +310,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             task.status, "failed"
         )
         why = f": {task.error.title}" if task.error and how == "failed" else ""
+        if getattr(self.screen, "task_shown", "") == task.id:
+            return  # its own screen says it
         self.notify(
             f"{task.title or task.kind} {how}{why}",
             title="While you were away" if first else "",

@@ -137,7 +137,7 @@ async def test_a_hanging_engine_is_named_with_the_time_waited(tmp_path: Path, ha
         assert "(waited 0.3 s)" in texts(pilot)
         assert "r checks again" in words(pilot)
         await press(pilot, "tab", "enter")
-        assert says(pilot, "hang.sock")
+        assert says(pilot, "hang.sock"), screen(pilot)
 
 
 async def test_a_public_push_asks_for_a_word(tmp_path: Path, hanging_engine: Path) -> None:
@@ -353,7 +353,7 @@ async def test_a_failed_export_says_so_at_once_in_its_screen_and_in_the_list(
         await pilot.press("e")  # before the check has answered
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
         await until(pilot, lambda: "Failed at" in screen(pilot), "the failure")
-        assert says(pilot, "hang.sock")
+        assert says(pilot, "hang.sock"), screen(pilot)
         await press(pilot, "escape")
         await until(pilot, lambda: "failed" in screen(pilot), "the list")
         await settled(pilot)

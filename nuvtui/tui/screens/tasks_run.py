@@ -124,6 +124,11 @@ class TaskScreen(Frame):
         """Card, steps, progress; log."""
         return [_Body()]
 
+    @property
+    def task_shown(self) -> str:
+        """Id of the task: what is to be said of it stands here already."""
+        return self.seen.id
+
     def steps(self) -> LineList:
         """The list of steps."""
         return self.query_one("#run-steps", LineList)
@@ -282,7 +287,7 @@ class TaskScreen(Frame):
             steps.styles.height = 1 + max(1, min(steps.count, room // 3)) if fill else "1fr"
         else:
             self.remove_class("-both")
-            share = room // 3 if failed else room * 3 // 5
+            share = room // 2 if failed else room * 3 // 5
             card.styles.height = max(1, min(card.rows, share if ended else 2))
             steps.styles.height = max(1, min(steps.count, room * 2 // 5))
         self.query_one("#run-left").styles.height = "1fr" if no_log else "100%" if wide else "auto"
@@ -407,10 +412,11 @@ class _Body(Vertical):
 
 def open_task(nuv: NuvApp, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
-    if task.kind == "export" and task.subject:
+    export = task.subject or (str(task.result.get("id", "")) if isinstance(task.result, dict) else "")
+    if task.kind == "export" and export:
         from nuvtui.tui.screens.export_run import ExportRun
 
-        nuv.push_screen(ExportRun(task, task.subject))
+        nuv.push_screen(ExportRun(task, export))
         return
     if task.kind in ("distribute", "recall"):
         from nuvtui.tui.screens.distribution_run import DistributionRun

@@ -132,6 +132,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """What headers say."""
         self._told: set[str] = set()
         """Messages that were shown since the start."""
+        self.ended_away: set[str] = set()
+        """Tasks that ended while no screens were open, and were not looked at yet."""
 
     # beginning
 
@@ -288,6 +290,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.jobs.start(self, look, self._tasks_read, group=f"tasks {self._looks}")
 
     def _tasks_read(self, news: News) -> None:
+        if news.first:
+            self.ended_away |= {task.id for task in news.ended}
         for task in news.ended:
             self._tell_ended(task, news.first)
         if news.tasks == self.tasks:

@@ -7,7 +7,7 @@ from nuvtui.model.names import short, text_to_path
 from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.screens.describe import path_shown
 from nuvtui.tui.screens.tasks_outcome import warned
-from nuvtui.tui.widgets.card import Fact, fact, say
+from nuvtui.tui.widgets.card import LABEL, Fact, fact, say
 from nuvtui.tui.widgets.lines import Tone, line
 from nuvtui.tui.widgets.meter import size
 from nuvtui.tui.widgets.moments import moment
@@ -77,13 +77,19 @@ def _first(record: ExportRecord) -> list[Fact]:
     """What has to be done before the run command works."""
     if not record.needs_loading:
         return []
-    if not record.archive:
-        return [
-            fact("First", "", "the image is in nuvtui's store only: a archives it,"),
-            fact("", "docker load -i FILE", "brings it to the engine; or p pushes it", what="the command"),
-        ]
     command = record.load_command
-    return [fact("First", command, "brings it to the engine", what="the command that loads it")]
+    if record.archive:
+        return [fact("First", command, "brings it to the engine", what="the command that loads it")]
+    return [
+        say(
+            (f"{'First':<{LABEL}} ", "muted"),
+            ("archive it (a), then ", ""),
+            (command, "strong"),
+            ("; or push it (p)", ""),
+            value=command,
+            what="the command that loads it",
+        )
+    ]
 
 
 def _checked(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:

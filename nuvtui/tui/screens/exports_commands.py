@@ -88,7 +88,7 @@ register(
         title="Filter by status",
         short="status",
         keys="s",
-        help="Shows all exports, or only those that run, have an image, failed, or were deleted.",
+        help="Shows all exports, or only those that run or have an image, that failed, or that were deleted.",
         as_command="nuvtui exports list --all",
     ),
     Command(
@@ -112,6 +112,22 @@ register(
     ),
     Scope("export-form", "New export", contains=("form", "list")),
     Command(
+        id="export-form.go",
+        title="Start the export",
+        short="export",
+        keys="e",
+        help="Starts the export as a task; it goes on when you leave.",
+        as_command="nuvtui exports create {app} {options}",
+    ),
+    Command(
+        id="export-form.dry-run",
+        title="Dry run",
+        short="dry run",
+        keys="d",
+        help="Lists what would go into the image and what is left out, and why; builds nothing.",
+        as_command="nuvtui exports create {app} {options} --dry-run",
+    ),
+    Command(
         id="export-form.exclude",
         title="Exclude the file of the finding",
         short="exclude",
@@ -131,22 +147,6 @@ register(
         enabled=lambda screen: screen.can_accept,
     ),
     Command(
-        id="export-form.go",
-        title="Start the export",
-        short="export",
-        keys="e",
-        help="Starts the export as a task; it goes on when you leave.",
-        as_command="nuvtui exports create {app} {options}",
-    ),
-    Command(
-        id="export-form.dry-run",
-        title="Dry run",
-        short="dry run",
-        keys="d",
-        help="Lists what would go into the image and what is left out, and why; builds nothing.",
-        as_command="nuvtui exports create {app} {options} --dry-run",
-    ),
-    Command(
         id="export-form.tables",
         title="Choose tables",
         short="tables",
@@ -161,6 +161,7 @@ register(
         short="check",
         keys="r",
         help="Asks engine and registry again, and looks again for what must not leave.",
+        as_command="nuvtui exports create {app} {options} --dry-run",
     ),
     Scope("finding", "Finding", contains=("dialog",), modal=True),
     Command(

@@ -64,6 +64,32 @@ register(
         keys="o",
         help="In the dry run: all, or only what is removed, replaced, created, kept.",
         enabled=lambda screen: screen.step == "plan",
+        as_command="nuvtui distribution distribute {options} --dry-run",
+    ),
+    *(
+        Command(
+            id=f"wizard.only-{outcome}",
+            title=f"Show only what is {outcome}",
+            help=f"In the dry run: only what is {outcome}; again: all.",
+            keys=key,
+            call=f"only({outcome!r})",
+            footer=False,
+            enabled=lambda screen: screen.step == "plan",
+        )
+        for key, outcome in (
+            ("plus", "created"),
+            ("tilde", "replaced"),
+            ("minus", "removed"),
+            ("equals_sign", "kept"),
+        )
+    ),
+    Command(
+        id="wizard.target",
+        title="Show only one target",
+        short="target",
+        keys="t",
+        help="In the dry run: all targets, or one after the other.",
+        enabled=lambda screen: screen.several,
     ),
     Command(
         id="wizard.go",

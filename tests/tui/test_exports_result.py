@@ -74,6 +74,19 @@ def test_the_card_says_what_was_made_and_how_it_was_checked() -> None:
     assert "  data/a.csv  made up" in lines
 
 
+def test_the_card_says_what_comes_before_the_run_command() -> None:
+    built_in = {"run_command": "docker run --rm a:1"}
+    text = "\n".join(said(record(**built_in)))
+    assert "First        archive it (a), then docker load -i FILE; or push it (p)" in text
+    assert text.index("First ") < text.index("Run it ")
+    archived = facts(record(**built_in, archive="/tmp/my archive.tar"), UNICODE)
+    assert [each.value for each in archived if each.text.startswith("First")] == [
+        "docker load -i '/tmp/my archive.tar'"
+    ]
+    for other in ({"pushed": True}, {"engine": "docker"}, {"status": "failed"}):
+        assert not any(each.startswith("First") for each in said(record(**built_in, **other)))
+
+
 def test_what_is_no_path_is_shown_as_it_is() -> None:
     from nuvtui.model.export import Excluded
 

@@ -6,6 +6,7 @@ import msgspec
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
@@ -86,7 +87,9 @@ class Wizard(Frame):
         self.targets: list[Target] = []
         self.plans: list[TargetPlan] = []
         self._planned_for: object = None
-        self._planning = ""
+        self._planning = self._planning_took = ""
+        self._planning_clock: Timer | None = None
+        """Runs while the dry run is computed."""
         self._only: Outcome | None = None
         self._target: str | None = None
         """Of which target alone the dry run is shown."""
@@ -241,7 +244,7 @@ class Wizard(Frame):
                 [
                     line(
                         (
-                            "Space marks an instance, * all others or none, / searches. Each gets a snapshot first.",
+                            "Space marks, * all others or none, / searches. Each gets a snapshot first.",
                             "muted",
                         )
                     )
@@ -257,19 +260,25 @@ class Wizard(Frame):
             self._show_plan()
             return
         self.plans, self._planned_for, self._target = [], None, None
+        self._wait_no_more()
         shown = self.query_one("#wizard-plan", LineList)
         shown.empty = "Computing what would happen; nothing is changed."
-        self._show_plan()
         from nuvtui import clock
 
         self._planning = clock.now()
+        self._show_plan()
+
+        self._planning_clock = self.set_interval(1, self._still_planning)
 
         def done(plans: list[TargetPlan]) -> None:
+            self._wait_no_more()
+            self._planning_took = took(self._planning, clock.now())
             self.plans, self._planned_for = plans, wanted
             shown.empty = "Nothing would change: the targets have all of it already."
             self._show_plan()
 
         def failed(error: NuvError) -> None:
+            self._wait_no_more()
             shown.empty = "No dry run. Esc goes back."
             shown.refresh()
             self.nuv.show_error(error)
@@ -283,6 +292,18 @@ class Wizard(Frame):
             failed=failed,
         )
 
+    def _waiting(self) -> Line:
+        """What is waited for, and since when."""
+        return line((f"Computing, {took(self._planning, None)} so far; Esc goes back", "muted"))
+
+    def _still_planning(self) -> None:
+        self.query_one("#wizard-summary", DetailPane).show([self._waiting()])
+
+    def _wait_no_more(self) -> None:
+        if self._planning_clock is not None:
+            self._planning_clock.stop()
+            self._planning_clock = None
+
     def _show_plan(self) -> None:
         shown = self.query_one("#wizard-plan", LineList)
         plans = [plan for plan in self.plans if self._target in (None, plan.instance)]
@@ -290,16 +311,22 @@ class Wizard(Frame):
         shown.reread()
         head = self.query_one("#wizard-summary", DetailPane)
         if self._planned_for is None:
-            head.show([line(("Computing", "muted"))])
+            head.show([self._waiting()])
             return
-        lines: list[Line | str] = [filters(plans, self._only, self.nuv.glyphs)]
-        where = f"to all {len(self.plans)}" if self._target is None else f"to {self.names[self._target]}"
-        pieces: list[Piece] = [(f"only {self._only}, " if self._only else "all, ", "accent")]
-        pieces.append(
-            (where if len(self.plans) > 1 else f"to {self.names[self.plans[0].instance]}", "strong")
+        several = len(self.plans) > 1
+        where = (
+            f"all {len(self.plans)}" if several and self._target is None else self.names[plans[0].instance]
         )
-        pieces.append((f"  computed in {took(self._planning, _now())}", "muted"))
-        lines.append(line(*pieces))
+        keys = "o + ~ - =: one outcome" + (", t: one target" if several else "")
+        pieces: list[Piece] = [
+            (f"only {self._only}, " if self._only else "all, ", "accent"),
+            (f"to {where}", "strong"),
+            (f"  computed in {self._planning_took}", "muted"),
+        ]
+        lines: list[Line | str] = [
+            filters(plans, self._only, self.nuv.glyphs),
+            line(*pieces, right=[(keys, "muted")]),
+        ]
         gone = totals(plans)["removed"]
         if gone:
             why = "removed by Mirror or because a file stands where a folder was."
@@ -543,9 +570,3 @@ class _Body(Vertical):
                 message.cursor_blink = False
                 yield message
                 yield DetailPane(id="wizard-last", can_focus=False)
-
-
-def _now() -> str:
-    from nuvtui import clock
-
-    return clock.now()

@@ -102,11 +102,16 @@ class History(Frame):
     def _line(self, each: Distribution, width: int) -> Line:
         return row(
             width,
-            Cell(ago(each.created), 12, "muted"),
-            Cell(each.status, 11, TONES.get(each.status, "warn")),
+            Cell(f"{self._sign(each.status)} {each.status}", 13, TONES.get(each.status, "warn")),
+            Cell(ago(each.created), 11, "muted", "right"),
             Cell(", ".join(target.name.rpartition("/")[2] for target in each.targets), 0),
             Cell(each.author, 8, "muted"),
         )
+
+    def _sign(self, status: str) -> str:
+        glyphs = self.nuv.glyphs
+        known = {"completed": glyphs.done, "running": glyphs.running, "recalled": glyphs.removed}
+        return known.get(status, glyphs.failed)
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of the one under the cursor."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from nuvtui.errors import NuvError
-from nuvtui.model.distribution import Distribution
+from nuvtui.model.distribution import Distribution, TargetResult
 from nuvtui.model.roles import Role
 from nuvtui.model.task import TaskView
 from nuvtui.tui.commands import bindings
@@ -74,6 +74,8 @@ class DistributionRun(TaskScreen):
         glyphs = self.nuv.glyphs
         found: list[Fact] = []
         targets = sorted(distribution.targets, key=lambda target: target.status not in ORDER)
+        if len(targets) > 1:
+            found.append(_in_all(targets))
         for target in targets:
             found += [Fact(line()), *target_facts(msgspec.to_builtins(target), glyphs)]
         ways = []
@@ -110,6 +112,20 @@ class DistributionRun(TaskScreen):
         if self.distribution is not None:
             values["distribution"] = self.distribution.id[:8]
         return values
+
+
+def _in_all(targets: Sequence[TargetResult]) -> Fact:
+    """Sums over all targets."""
+    sums = {
+        what: sum(
+            getattr(getattr(target, kind), what)
+            for target in targets
+            for kind in ("files", "tables", "applications")
+        )
+        for what in ("created", "replaced", "removed", "kept")
+    }
+    text = ", ".join(f"{number:,} {what}" for what, number in sums.items())
+    return fact("In all", f"{len(targets)} targets: {text}")
 
 
 def _untold(error: NuvError) -> None:

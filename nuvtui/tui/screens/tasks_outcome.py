@@ -143,14 +143,18 @@ def target_facts(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
     )
     if target.get("error"):
         yield say((f"  {target['error']}", "bad"), value=target["error"], what="the reason")
+    changed = False
     for kind in ("files", "tables", "applications"):
         counts = target.get(kind) or {}
         if any(counts.get(what) for what in ("created", "replaced", "removed")):
+            changed = True
             pieces: list[Piece] = [(f"  {kind:<{LABEL}}", "muted")]
             for what, tone in OUTCOMES:
                 number = counts.get(what, 0)
                 pieces.append((f"{number:>6,} {what}", tone if number else "muted"))
             yield Fact(line(*pieces))
+    if status == "completed" and not changed:
+        yield Fact(line(("  nothing changed: it had all of it already", "muted")))
     if target.get("backup"):
         yield _before(target["backup"], "as it was before", "  ")
 

@@ -275,7 +275,7 @@ class TaskScreen(Frame):
         task, wide, no_log = self.seen, self.has_class("-wide"), self.has_class("-no-log")
         ended = self.has_class("-ended")
         steps, card = self.steps(), self.card()
-        shown = (wide or not ended or no_log) if self._steps is None else self._steps
+        shown = (wide or not ended) if self._steps is None else self._steps
         steps.display = shown and bool(steps.count or not ended)
         card.display = bool(card.facts) and not (steps.display and ended and not wide and not no_log)
         room = max(8, self.query_one(_Body).content_size.height or self.size.height - 4)

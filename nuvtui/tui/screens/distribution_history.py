@@ -24,6 +24,7 @@ from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Cell, Line, Tone, line, row
 from nuvtui.tui.widgets.moments import ago, moment
+from nuvtui.tui.widgets.rest import Rest
 
 FRESH = 1.0
 """Seconds between looks whether the app has read the state again."""
@@ -59,6 +60,7 @@ class History(Frame):
         self._found = _Found([], {}, None)
         self._read_for: object = None
         self._timer: Timer | None = None
+        self._rest = Rest(self, self._show_detail)
         # Made here: which keys are active is asked before the screen is composed.
         self._list = LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
 
@@ -91,6 +93,7 @@ class History(Frame):
         shown = self._list
         shown.empty = "Nothing was distributed in this space yet."
         shown.set_source(Items(found.distributions, self._line, key=lambda each: each.id, text=_text))
+        self._show_detail()
 
     @property
     def distribution(self) -> Distribution | None:
@@ -115,9 +118,12 @@ class History(Frame):
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of the one under the cursor."""
+        self._rest.moved()
+        self.refresh_bindings()
+
+    def _show_detail(self) -> None:
         each = self.distribution
         self.query_one("#history-detail DetailPane", DetailPane).show(self._detail(each) if each else [])
-        self.refresh_bindings()
 
     def _detail(self, each: Distribution) -> list[Line | str]:
         lines: list[Line | str] = [

@@ -73,20 +73,17 @@ class DistributionRun(TaskScreen):
     def _told(self, distribution: Distribution) -> list[Fact]:
         glyphs = self.nuv.glyphs
         found: list[Fact] = []
+        if self.backs():
+            found.append(say(("u", "accent"), " brings a target back to what it was before."))
+        if self.may_recall:
+            found.append(
+                say(("R", "accent"), " recalls: removes what was distributed from all targets again.")
+            )
         targets = sorted(distribution.targets, key=lambda target: target.status not in ORDER)
         if len(targets) > 1:
             found.append(_in_all(targets))
         for target in targets:
             found += [Fact(line()), *target_facts(msgspec.to_builtins(target), glyphs)]
-        ways = []
-        if self.backs():
-            ways.append(say(("u", "accent"), " brings a target back to what it was before."))
-        if self.may_recall:
-            ways.append(
-                say(("R", "accent"), " recalls: removes what was distributed from all targets again.")
-            )
-        if ways:
-            found += [Fact(line()), *ways]
         found += [Fact(line()), fact("Distribution", distribution.id)]
         if distribution.message:
             found.append(fact("Message", distribution.message))

@@ -21,6 +21,7 @@ from nuvtui.tui.widgets.lines import Cell, Line, row
 from nuvtui.tui.widgets.meter import size
 from nuvtui.tui.widgets.moments import ago
 from nuvtui.tui.widgets.place import Place
+from nuvtui.tui.widgets.rest import Rest
 
 FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all", ("running", "completed", "failed", "cancelled", "deleted")),
@@ -55,7 +56,8 @@ class Exports(Place, ExportActions):
     TITLE = "Exports"
     HELP = (
         "An export turns an application into a Docker image that runs anywhere, alone or with the workspace files. "
-        "n makes a new one, Enter shows steps and log, y copies the command that runs the image."
+        "n makes a new one, Enter shows steps and log, y copies the command that runs the image. Tab goes to the card: "
+        "there y copies the value under the cursor."
     )
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -65,6 +67,7 @@ class Exports(Place, ExportActions):
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
         self._wanted = ""
+        self._rest = Rest(self, self._show_detail)
         self._detailed = ""
         """Id of the export that the card tells of."""
         self._list = _List(id="export-list", empty=NOTHING, heading=_heading)
@@ -173,7 +176,8 @@ class Exports(Place, ExportActions):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of another one."""
         if message.list is self._list:
-            self._show_detail()
+            self._rest.moved()
+            self.refresh_bindings()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """Steps and log."""

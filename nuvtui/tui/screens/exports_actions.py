@@ -127,14 +127,15 @@ class ExportActions(Scoped):
             return
         text: list[Line | str] = [
             line(
-                ("Verify  ", "strong"),
-                "runs the image as strangers will (no network, unknown user) and compares",
+                ("Verify", "strong"),
+                " runs the image as strangers will (no network, unknown user) and compares its packages with the lock.",
             ),
-            "its packages with the lock.",
+            "",
             line(
-                ("Rebuild ", "strong"), "also builds it again from its snapshot and compares the two images;"
+                ("Rebuild and compare", "strong"),
+                " also builds it again from its snapshot and says whether the same comes out. That takes as long as "
+                "the export.",
             ),
-            "that takes as long as the export.",
             "",
         ]
         choices = [

@@ -190,7 +190,7 @@ def _show(record: ExportRecord) -> None:
                 ("Tables", ", ".join(record.tables)),
                 ("Archive", text_to_path(record.archive) if record.archive else ""),
                 ("Created", moment(record.created)),
-                ("First", _loading(record) if record.needs_loading else ""),
+                ("First", loading(record) if record.needs_loading else ""),
                 ("Run it", record.run_command),
             )
             if row[1]
@@ -318,11 +318,11 @@ def run_command(scope: Scope, export: str) -> None:
     if not record.run_command or record.status != "completed":
         raise NuvError(f"Export {record.id[:8]} has no image", f"it is {record.status}", "", Exit.REFUSED)
     if record.needs_loading:
-        say(f"It works once the image was loaded: {_loading(record)}.")
+        say(f"It works once the image was loaded: {loading(record)}.")
     print(sanitise.line(record.run_command))
 
 
-def _loading(record: ExportRecord) -> str:
+def loading(record: ExportRecord) -> str:
     """How the image of an export comes from nuvtui's own store to an engine."""
     if record.archive:
         return sanitise.line(record.load_command)

@@ -35,6 +35,8 @@ from nuvtui.tui.widgets.lines import Line, LineWidget, Piece, line
 from nuvtui.tui.widgets.moments import took
 
 STEPS = ("targets", "strategies", "plan", "message")
+ROUND = 5
+"""Cells around a text of this screen: border, padding, bar."""
 NAMED = 5000
 """Removals that the dialog lists for each target."""
 TITLES = {"targets": "Targets", "strategies": "Strategies", "plan": "Dry run", "message": "Message"}
@@ -217,11 +219,12 @@ class Wizard(Frame):
         lines: list[Line | str] = []
         field = form.field
         glyphs = self.nuv.glyphs
+        room = self.size.width - ROUND
         if field is not None and field.kind == "choice":
-            lines += of_one(ObjectType(field.id), Strategy(field.value), glyphs)
+            lines += of_one(ObjectType(field.id), Strategy(field.value), glyphs, room)
         elif field is not None:
             staged = self._staged_types()
-            lines += of_all((kind for kind in ObjectType if kind in staged), self.strategies, glyphs)
+            lines += of_all((kind for kind in ObjectType if kind in staged), self.strategies, glyphs, room)
             lines += [
                 "",
                 line(("Enter computes what would happen; nothing is changed by it.", "strong")),

@@ -10,7 +10,9 @@ from nuvtui.tui.widgets.lines import Cell, Line, Tone, line, row
 LABELS = {ObjectType.FILES: "Files", ObjectType.TABLES: "Tables", ObjectType.APPLICATIONS: "Applications"}
 TONES: dict[str, Tone] = {"removed": "bad", "replaced": "warn", "created": "good"}
 WIDTH = 74
-"""Cells of the table: as many as there are at 80 columns."""
+"""Cells of the table at most: as many as there are at 80 columns."""
+OUTCOMES = 42
+"""Cells of its columns of outcomes, with the gaps."""
 
 
 class Explained(NamedTuple):
@@ -52,16 +54,16 @@ EXPLAINED: dict[Strategy, Explained] = {
 }
 
 
-def of_one(kind: ObjectType, chosen: Strategy, glyphs: Glyphs) -> list[Line | str]:
-    """What the strategy that is chosen for a type does, beside the others."""
+def of_one(kind: ObjectType, chosen: Strategy, glyphs: Glyphs, width: int) -> list[Line | str]:
+    """What the strategy that is chosen for a type does, beside the others, in `width` cells."""
     same = "same path" if kind is ObjectType.FILES else "same name"
     told = EXPLAINED[chosen]
     return [
         line((f"{told.name}: ", "strong"), told.sentence),
         "",
-        _head(f"{LABELS[kind]}:", same),
+        _head(f"{LABELS[kind]}:", same, width),
         *(
-            _row(EXPLAINED[strategy], EXPLAINED[strategy].name, strategy is chosen, glyphs)
+            _row(EXPLAINED[strategy], EXPLAINED[strategy].name, strategy is chosen, glyphs, width)
             for strategy in Strategy
         ),
         "",
@@ -69,36 +71,38 @@ def of_one(kind: ObjectType, chosen: Strategy, glyphs: Glyphs) -> list[Line | st
     ]
 
 
-def of_all(kinds: Iterable[ObjectType], chosen: Strategies, glyphs: Glyphs) -> list[Line | str]:
-    """What the chosen strategies do to all that is staged."""
+def of_all(kinds: Iterable[ObjectType], chosen: Strategies, glyphs: Glyphs, width: int) -> list[Line | str]:
+    """What the chosen strategies do to all that is staged, in `width` cells."""
     found: Sequence[ObjectType] = list(kinds)
     lines: list[Line | str] = []
     for strategy in dict.fromkeys(chosen.of(kind) for kind in found):
         told = EXPLAINED[strategy]
         lines.append(line((f"{told.name}: ", "strong"), told.sentence))
-    lines += ["", _head("", "same name")]
+    lines += ["", _head("", "same name", width)]
     for kind in found:
         told = EXPLAINED[chosen.of(kind)]
-        lines.append(_row(told, f"{LABELS[kind]}: {told.name}", True, glyphs, mark=False))
+        lines.append(_row(told, f"{LABELS[kind]}: {told.name}", True, glyphs, width, mark=False))
     return lines
 
 
-def _head(what: str, same: str) -> Line:
-    cells = [
-        Cell(text, width, "muted")
-        for text, width in (("", 1), (what, 30), (same, 10), ("not in target", 13), ("only in target", 14))
-    ]
-    return row(WIDTH, *cells, gap=1)
+def _head(what: str, same: str, width: int) -> Line:
+    columns = (("", 1), (what, _names(width)), (same, 10), ("not in target", 13), ("only in target", 14))
+    return row(min(width, WIDTH), *(Cell(text, size, "muted") for text, size in columns), gap=1)
 
 
-def _row(told: Explained, name: str, chosen: bool, glyphs: Glyphs, mark: bool = True) -> Line:
+def _names(width: int) -> int:
+    """Cells that are left for what a row is about."""
+    return max(8, min(width, WIDTH) - OUTCOMES)
+
+
+def _row(told: Explained, name: str, chosen: bool, glyphs: Glyphs, width: int, mark: bool = True) -> Line:
     def tone(word: str) -> Tone:
         return TONES.get(word, "") if chosen else "muted"
 
     return row(
-        WIDTH,
+        min(width, WIDTH),
         Cell(glyphs.mark if chosen and mark else "", 1, "accent"),
-        Cell(name, 30, "strong" if chosen else "muted"),
+        Cell(name, _names(width), "strong" if chosen else "muted"),
         Cell(told.same, 10, tone(told.same)),
         Cell(told.new, 13, tone(told.new)),
         Cell(told.only, 14, tone(told.only)),

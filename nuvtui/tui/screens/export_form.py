@@ -507,7 +507,7 @@ class ExportForm(Frame):
         from nuvtui.tui.screens.export_plan import ExportPlanScreen
 
         if self.spec.application:
-            self.nuv.push_screen(ExportPlanScreen(self.spec))
+            self.nuv.push_screen(ExportPlanScreen(self.spec, self.command_values()))
 
     def action_go(self) -> None:
         """Start the export, where nothing that is known stands in the way."""

@@ -196,7 +196,7 @@ class ExportActions(Scoped):
                 return
             from nuvtui.tui.screens.exports_report import ReportScreen
 
-            self.nuv.push_screen(ReportScreen(f"Report of {record.name}", text))
+            self.nuv.push_screen(ReportScreen(f"Report of {record.name}", text, {"export": record.id[:8]}))
 
         self.load(lambda: self._exports.report(record.id), show, group="report")
 

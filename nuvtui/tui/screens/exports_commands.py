@@ -184,4 +184,19 @@ register(
         enabled=lambda dialog: dialog.can_accept,
     ),
     Scope("plan", "Dry run", contains=("list", "scroll")),
+    Command(
+        id="plan.show",
+        title="Dry run",
+        help="The same on the command line.",
+        as_command="nuvtui exports create {app} {options} --dry-run",
+        palette=False,
+    ),
+    Scope("report", "Report", contains=("text", "scroll")),
+    Command(
+        id="report.show",
+        title="Report",
+        help="The same on the command line.",
+        as_command="nuvtui exports report {export}",
+        palette=False,
+    ),
 )

@@ -19,6 +19,8 @@ from nuvtui.tui.widgets.place import Place
 
 WIDE = 100
 """Cells from which there is room for bars and names."""
+NARROW = 66
+"""Cells below which there is no room for the progress."""
 
 
 class Tasks(Place):
@@ -167,7 +169,7 @@ def _cells(
     return [
         Cell(status[0], 11, status[1]),
         Cell(title),
-        Cell(progress, 22 if wide else 10, "muted", "right"),
+        *([Cell(progress, 22 if wide else 10, "muted", "right")] if width >= NARROW else []),
         Cell(time, 7, "muted", "right"),
         Cell(age, 11, "muted", "right"),
         *([Cell(user, 10, "muted")] if wide else []),

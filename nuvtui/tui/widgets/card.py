@@ -55,6 +55,7 @@ def sentence(content: Line | str) -> Fact:
 
 class _Row(NamedTuple):
     fact: int
+    part: int
     shown: Line
 
 
@@ -113,8 +114,8 @@ class Card(LineList):
         rows: list[_Row] = []
         for number, each in enumerate(self._facts):
             lines = wrap_lines([each.shown], width) if each.sentence else [each.shown]
-            rows += [_Row(number, part) for part in lines]
-        self.set_source(Items(rows, lambda row, _: row.shown))
+            rows += [_Row(number, part, shown) for part, shown in enumerate(lines)]
+        self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (row.fact, row.part)))
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""

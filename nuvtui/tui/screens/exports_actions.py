@@ -223,6 +223,8 @@ class ExportActions(Scoped):
 
         def delete(yes: object) -> None:
             if yes:
+                seconds = f"{self.nuv.settings.engine_timeout:g} s"
+                self.nuv.notify(f"Deleting {record.name}; an engine has {seconds} to answer.", timeout=4)
                 self.load(lambda: self._exports.delete(record.id), deleted, group="delete")
 
         self.nuv.push_screen(

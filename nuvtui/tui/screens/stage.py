@@ -136,8 +136,9 @@ class Stage(Place):
 
     def _chosen(self) -> list[StagedItem]:
         shown = self._list
-        if shown.marked:
-            return [item for item in self.staged.items if _key(item) in shown.marked]
+        wanted = shown.marked | shown.ranged
+        if wanted:
+            return [item for item in self.staged.items if _key(item) in wanted]
         return [self.staged.items[shown.current]] if shown.current is not None and self.staged.items else []
 
     def action_distribute(self) -> None:

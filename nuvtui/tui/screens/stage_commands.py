@@ -26,7 +26,8 @@ register(
         title="Take out of the stage",
         short="remove",
         keys="x,delete",
-        help="Takes the marked lines, else that under the cursor, out of the stage. The source keeps them.",
+        help="Takes the marked lines or the range begun with v, else the line under the cursor, out of the stage. The "
+        "source keeps them.",
         as_command="nuvtui stage remove {items}",
         enabled=lambda place: place.filled or None,
     ),

@@ -284,7 +284,10 @@ class TaskScreen(Frame):
             fill = card.display and ended
             card.styles.height = "1fr" if fill else min(card.rows, room // 3)
             self.set_class(fill and steps.display, "-both")
-            steps.styles.height = 1 + max(1, min(steps.count, room // 3)) if fill else "1fr"
+            if fill:
+                steps.styles.height = 1 + max(1, min(steps.count, room // 3))
+            else:  # progress and rate follow right beneath
+                steps.styles.height = max(1, min(steps.count, room * 3 // 5))
         else:
             self.remove_class("-both")
             share = room // 2 if failed else room * 3 // 5

@@ -115,7 +115,9 @@ class Card(LineList):
         for number, each in enumerate(self._facts):
             lines = wrap_lines([each.shown], width) if each.sentence else [each.shown]
             rows += [_Row(number, part, shown) for part, shown in enumerate(lines)]
-        self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (row.fact, row.part)))
+        # The cursor stays with a fact's name when more is known: by number it would slip to another one.
+        names = [each.text[:LABEL].strip() or str(number) for number, each in enumerate(self._facts)]
+        self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (names[row.fact], row.part)))
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""

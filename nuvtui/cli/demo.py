@@ -137,4 +137,8 @@ def _export(ctx: click.Context, location: Location) -> None:
         return
     record = msgspec.convert(result, ExportRecord)
     _print(f"Export {record.id[:8]}: {record.image}, {size(record.size)}, left out: {len(record.excluded)}")
+    if record.needs_loading:
+        from nuvtui.cli.exports import loading
+
+        _print(f"First: {loading(record)}")
     _print(f"Run it: {record.run_command}")

@@ -190,6 +190,7 @@ def _show(record: ExportRecord) -> None:
                 ("Tables", ", ".join(record.tables)),
                 ("Archive", text_to_path(record.archive) if record.archive else ""),
                 ("Created", moment(record.created)),
+                ("First", loading(record) if record.needs_loading else ""),
                 ("Run it", record.run_command),
             )
             if row[1]
@@ -312,11 +313,20 @@ def cancel(scope: Scope, export: str) -> None:
 @click.argument("export")
 @scoped
 def run_command(scope: Scope, export: str) -> None:
-    """Print the `docker run` command for the image."""
+    """Print the `docker run` command for the image, and what has to come before it."""
     record = scope.services.exports.find(scope.space.id, export)
     if not record.run_command or record.status != "completed":
         raise NuvError(f"Export {record.id[:8]} has no image", f"it is {record.status}", "", Exit.REFUSED)
+    if record.needs_loading:
+        say(f"It works once the image was loaded: {loading(record)}.")
     print(sanitise.line(record.run_command))
+
+
+def loading(record: ExportRecord) -> str:
+    """How the image of an export comes from nuvtui's own store to an engine."""
+    if record.archive:
+        return sanitise.line(record.load_command)
+    return f"nuvtui exports archive {record.id[:8]} FILE, then {record.load_command}"
 
 
 @exports.command("verify")

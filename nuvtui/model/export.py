@@ -1,10 +1,12 @@
 """Exports: what is asked for, the record that is listed, the report that travels along."""
 
+import shlex
 from typing import Literal
 
 import msgspec
 
 from nuvtui.model.application import Lock
+from nuvtui.model.names import text_to_path
 from nuvtui.model.snapshot import Provenance, Ref
 
 ExportStatus = Literal["running", "completed", "failed", "cancelled", "deleted"]
@@ -148,6 +150,16 @@ class ExportRecord(msgspec.Struct, frozen=True):
     """Tables that are in the image's workspace."""
     tables_format: Literal["parquet", "csv"] = "parquet"
     verification: Verification | None = None
+
+    @property
+    def needs_loading(self) -> bool:
+        """True where the run command works only once the image was loaded: nuvtui's own store alone has it."""
+        return self.status == "completed" and self.engine == "oci" and not self.pushed
+
+    @property
+    def load_command(self) -> str:
+        """The command that brings the archive of the image to an engine; without an archive for a file to come."""
+        return f"docker load -i {shlex.quote(text_to_path(self.archive)) if self.archive else 'FILE'}"
 
 
 class Layer(msgspec.Struct, frozen=True):

@@ -134,6 +134,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """What headers say."""
         self._told: set[str] = set()
         """Messages that were shown since the start."""
+        self.ended_away: set[str] = set()
+        """Tasks that ended while no screens were open, and were not looked at yet."""
 
     # beginning
 
@@ -290,6 +292,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.jobs.start(self, look, self._tasks_read, group=f"tasks {self._looks}")
 
     def _tasks_read(self, news: News) -> None:
+        if news.first:
+            self.ended_away |= {task.id for task in news.ended}
         for task in news.ended:
             self._tell_ended(task, news.first)
         if news.tasks == self.tasks:
@@ -312,6 +316,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             task.status, "failed"
         )
         why = f": {task.error.title}" if task.error and how == "failed" else ""
+        if getattr(self.screen, "task_shown", "") == task.id:
+            return  # its own screen says it
         self.notify(
             f"{task.title or task.kind} {how}{why}",
             title="While you were away" if first else "",

@@ -47,6 +47,12 @@ class Glyphs(msgspec.Struct, frozen=True):
     received: str = "←"
     distributed: str = "→"
     recalled: str = "✗"
+    package: str = "□"
+    """An image of the application alone."""
+    filled: str = "■"
+    """An image with workspace files in it."""
+    spark: tuple[str, ...] = tuple("▁▂▃▄▅▆▇█")
+    """Heights of a curve, eight signs from low to high."""
 
 
 UNICODE = Glyphs()
@@ -81,6 +87,9 @@ ASCII = Glyphs(
     received="<",
     distributed=">",
     recalled="x",
+    package="o",
+    filled="#",
+    spark=tuple("._-=+*%#"),
 )
 
 

@@ -228,7 +228,7 @@ def test_the_main_job_over_ssh(
     press(tmux, "enter", "application: sha256:")
     count = len(log.splitlines())
     tmux.wait_for(f"{count} of {count} lines")
-    tmux.wait_for("w wrap")
+    press(tmux, "tab", "w wrap")  # from the card to the log
     press(tmux, "/", "search:")
     tmux.send(f"line-{FIRST + 1}-")
     tmux.wait_for(f"line-{FIRST + 1}-")

@@ -14,6 +14,7 @@ import pytest
 
 from nuvtui.bootstrap import open_services
 from nuvtui.config import Settings
+from nuvtui.model.export import ExportRecord
 from nuvtui.model.roles import Role
 from nuvtui.paths import Home
 from tests.support.cli import NUVTUI, Nuvtui
@@ -158,6 +159,34 @@ def test_without_an_engine_the_export_ends_at_once(study: Nuvtui) -> None:
     study.run("exports", "cancel", record["id"], code=5)
     findings = study.json("doctor")
     assert any(f["subject"] == "engine" and f["level"] != "note" for f in findings)
+
+
+def test_a_run_command_says_what_has_to_come_before_it(study: Nuvtui, home: Home) -> None:
+    services = open_services(Settings(home=str(home.root)))
+    location = services.spaces.locate(study.folder)
+    assert location is not None
+    with services.context.state.transaction() as tx:
+        tx.exports.put(
+            ExportRecord(
+                id="e" * 16,
+                space=location.space.id,
+                instance=location.instance.id,
+                application="demo",
+                snapshot=None,
+                name="demo",
+                author="ada",
+                created="2026-01-01T00:00:00+00:00",
+                status="completed",
+                engine="oci",
+                image="registry.test/demo:1",
+                with_files=False,
+                run_command="docker run --rm registry.test/demo:1",
+            )
+        )
+    done = study.run("exports", "run-command", "demo")
+    assert done.stdout == "docker run --rm registry.test/demo:1\n"
+    assert "nuvtui exports archive eeeeeeee FILE, then docker load -i FILE" in done.stderr
+    assert "First" in study.run("exports", "show", "demo").stdout
 
 
 def test_detach_prints_the_task_and_attach_its_result(study: Nuvtui) -> None:

@@ -18,6 +18,7 @@ from nuvtui.config import Settings
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.app import PLACES, NuvApp
+from nuvtui.tui.widgets.card import Card
 from nuvtui.tui.widgets.detail import DetailPane
 
 APPLICATION = """\
@@ -141,7 +142,9 @@ def says(pilot: Pilot[Any], sentence: str) -> bool:
 def texts(pilot: Pilot[Any]) -> str:
     """What the texts of the screen or dialog in front hold, not wrapped."""
     panes = pilot.app.screen.query(DetailPane)
-    return "\n".join(item.text for pane in panes for item in pane._lines)
+    cards = pilot.app.screen.query(Card)
+    said = [item.text for pane in panes for item in pane._lines]
+    return "\n".join([*said, *(fact.text for card in cards for fact in card.facts)])
 
 
 def hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -4,13 +4,27 @@ from pathlib import Path
 
 from textual.widgets import Input
 
+from nuvtui.tui.commands import REGISTRY, as_command
 from nuvtui.tui.dialogs.confirm import ConfirmDialog, MessageDialog
 from nuvtui.tui.dialogs.typed import TypedDialog
 from nuvtui.tui.screens.distribution import Wizard
 from nuvtui.tui.screens.distribution_history import History
+from nuvtui.tui.screens.distribution_run import DistributionRun
 from nuvtui.tui.screens.tasks_run import TaskScreen
 from nuvtui.tui.widgets.line_list import LineList
-from tests.tui.sharing import Study, app_of, lay_out, press, running, screen, settled, type_text, until, words
+from tests.tui.sharing import (
+    Study,
+    app_of,
+    lay_out,
+    press,
+    running,
+    screen,
+    settled,
+    texts,
+    type_text,
+    until,
+    words,
+)
 
 
 def _staged(tmp_path: Path) -> Study:
@@ -139,6 +153,114 @@ async def test_only_one_outcome_is_listed_on_demand(tmp_path: Path) -> None:
         assert "only replaced" in words(pilot)
         assert "notes.md" in screen(pilot)
         assert "extra.txt" not in screen(pilot)
+
+
+async def test_signs_and_targets_filter_the_dry_run(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    second = tmp_path / "second"
+    second.mkdir()
+    study.services.instances.create(study.space.id, "second", second)
+    async with running(study) as pilot:
+        await press(pilot, "d", "asterisk", "n", "n")
+        assert "to all 3" in words(pilot)
+        assert "+ 11 created" in words(pilot)
+        await press(pilot, "tilde")
+        assert "[~ 1 replaced]" in words(pilot)
+        assert "data/a.csv" not in screen(pilot)
+        await press(pilot, "tilde", "t")
+        assert "to reviewer" in words(pilot)
+        assert "second" not in screen(pilot)
+        await press(pilot, "plus")
+        assert "[+ 3 created]" in words(pilot)
+        await press(pilot, "t", "t", "t")
+        assert "to all 3" in words(pilot)
+
+
+async def test_targets_say_role_and_newest_snapshot_and_are_searched_and_marked(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    study.services.snapshots.create(study.reviewer.id, "reviewers-own", "", "")
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        wizard = app_of(pilot).screen
+        assert isinstance(wizard, Wizard)
+        (row,) = [row for row in screen(pilot).split("\n") if "reviewer " in row]
+        assert "space administrator" in row
+        assert "reviewers-own" in row
+        await press(pilot, "asterisk")
+        assert len(wizard.chosen) == 2
+        await press(pilot, "asterisk")
+        assert wizard.chosen == []
+        await press(pilot, "slash")
+        await type_text(pilot, "reviewer")
+        await press(pilot, "enter", "asterisk")
+        assert wizard.chosen == [study.reviewer.id], "only what is shown"
+
+
+async def test_the_table_of_strategies_follows_the_choice(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n", "g")
+        assert "same path not in target only in target" in words(pilot)
+        assert "● Overwrite replaced created kept" in words(pilot)
+        await press(pilot, "right", "right")
+        assert "● Mirror replaced created removed" in words(pilot)
+        await press(pilot, "down")
+        assert "same name not in target only in target" in words(pilot)
+
+
+async def test_where_a_target_fails_the_reason_comes_first_and_the_others_have_a_way_back(
+    tmp_path: Path,
+) -> None:
+    study = _staged(tmp_path)
+    second = tmp_path / "second"
+    second.mkdir()
+    study.services.instances.create(study.space.id, "second", second)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space")
+        _mark(pilot, "second")
+        await press(pilot, "space", "n", "n", "n")
+        second.rename(tmp_path / "elsewhere")
+        await press(pilot, "enter", "enter")
+        await until(pilot, lambda: isinstance(app_of(pilot).screen, DistributionRun), "the task's screen")
+        run = app_of(pilot).screen
+        assert isinstance(run, DistributionRun)
+        await until(pilot, lambda: run.may_recall, "what became of the targets")
+        text = texts(pilot)
+        assert text.index("✗ study/second") < text.index("✓ study/reviewer")
+        assert "The target is as it was." in text
+        assert "u brings a target back" in text
+        await press(pilot, "u", "right", "enter")
+        await until(
+            pilot,
+            lambda: (study.reviewer_root / "notes.md").read_text() == "the reviewer's own\n",
+            "the reviewer's own file back",
+        )
+
+
+async def test_the_result_leads_to_recall_and_says_each_as_a_command(tmp_path: Path) -> None:
+    study = _staged(tmp_path)
+    async with running(study) as pilot:
+        await press(pilot, "d")
+        _mark(pilot, "reviewer")
+        await press(pilot, "space", "n", "n", "n", "enter", "enter")
+        await until(pilot, lambda: isinstance(app_of(pilot).screen, DistributionRun), "the task's screen")
+        run = app_of(pilot).screen
+        assert isinstance(run, DistributionRun)
+        await until(pilot, lambda: run.may_recall, "the result")
+        assert "2 created" in texts(pilot)
+        assert run.distribution is not None
+        values = run.command_values()
+        recall, undo = REGISTRY.commands["delivery.recall"], REGISTRY.commands["run.undo"]
+        assert as_command(recall, values) == f"nuvtui distribution recall {run.distribution.id[:8]}"
+        backup = run.distribution.targets[0].backup
+        assert backup is not None
+        assert as_command(undo, values) == f"nuvtui snapshots restore {backup[:8]} -i reviewer"
+        await press(pilot, "R", "right", "enter")
+        await until(pilot, lambda: not (study.reviewer_root / "data").exists(), "what was brought is gone")
 
 
 async def test_a_stage_that_changed_since_the_dry_run_is_not_distributed(tmp_path: Path) -> None:

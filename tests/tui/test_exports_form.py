@@ -137,7 +137,7 @@ async def test_a_hanging_engine_is_named_with_the_time_waited(tmp_path: Path, ha
         assert "(waited 0.3 s)" in texts(pilot)
         assert "r checks again" in words(pilot)
         await press(pilot, "tab", "enter")
-        assert says(pilot, "hang.sock")
+        assert says(pilot, "hang.sock"), screen(pilot)
 
 
 async def test_a_public_push_asks_for_a_word(tmp_path: Path, hanging_engine: Path) -> None:
@@ -199,6 +199,53 @@ async def test_what_is_chosen_is_asked_for(tmp_path: Path) -> None:
         assert form.spec.verify
         assert command(form) == "nuvtui exports create hello --verify -i Master"
         assert "Start the export" in screen(pilot), "all of the form at once"
+
+
+async def test_findings_are_reached_by_down_and_dealt_with_from_the_fields(tmp_path: Path) -> None:
+    study = lay_out(tmp_path)
+    planted(study)
+    async with running(study) as pilot:
+        form = await opened_form(pilot, "down", "down", "right")
+        await looked(pilot, form)
+        assert form.form.has_focus
+        assert "x leaves the file out, a accepts it with a reason" in words(pilot)
+        await press(pilot, "a")
+        assert isinstance(app_of(pilot).screen, TextDialog), "without going to the findings first"
+        await press(pilot, "escape", "G", "down")
+        assert form.pane.list.has_focus
+        await press(pilot, "up")
+        assert form.form.has_focus
+        assert form.form.field is not None
+        assert form.form.field.id == "go", "where one came from"
+
+
+async def test_remarks_stand_in_a_column_of_their_own(tmp_path: Path) -> None:
+    study = lay_out(tmp_path)
+    async with running(study) as pilot:
+        await opened_form(pilot)
+        rows = screen(pilot).split("\n")
+        starts = {
+            next(row.index(remark) for row in rows if remark in row)
+            for remark in ("1 table not in", "empty: hello", "to the registry,", "run it afterwards")
+        }
+        assert len(starts) == 1
+
+
+async def test_a_wait_says_since_when_and_is_left_with_esc(tmp_path: Path, hanging_engine: Path) -> None:
+    study = lay_out(tmp_path, table=False, engine_timeout=60.0)
+    async with running(study) as pilot:
+        await press_only(pilot, "4", "n")
+        await until(pilot, lambda: "1 s so far" in screen(pilot), "the time waited")
+        assert "an engine has 60 s to answer" in screen(pilot)
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app_of(pilot).screen_stack) == 1, "the exports again")
+
+
+async def press_only(pilot: Pilot[None], *keys: str) -> None:
+    """Press keys without waiting for what they ask for."""
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
@@ -353,7 +400,7 @@ async def test_a_failed_export_says_so_at_once_in_its_screen_and_in_the_list(
         await pilot.press("e")  # before the check has answered
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
         await until(pilot, lambda: "Failed at" in screen(pilot), "the failure")
-        assert says(pilot, "hang.sock")
+        assert says(pilot, "hang.sock"), screen(pilot)
         await press(pilot, "escape")
         await until(pilot, lambda: "failed" in screen(pilot), "the list")
         await settled(pilot)

@@ -6,21 +6,22 @@ import pytest
 from textual.widgets import Input
 
 from nuvtui.model.export import Accepted, Check, ExportRecord, ExportSpec, Finding, Verification
+from nuvtui.tui.app import NuvApp
 from nuvtui.tui.commands import REGISTRY, as_command
 from nuvtui.tui.dialogs.confirm import MessageDialog
 from nuvtui.tui.glyphs import UNICODE
+from nuvtui.tui.screens.export_card import facts
 from nuvtui.tui.screens.export_form import ExportForm
 from nuvtui.tui.screens.export_run import ExportRun
-from nuvtui.tui.screens.exports_actions import details
+from nuvtui.tui.screens.exports_actions import ExportActions
 from nuvtui.tui.screens.tasks_run import TaskScreen
-from nuvtui.tui.widgets.lines import Line
-from tests.tui.sharing import app_of, lay_out, press, running, screen, texts, until, words
+from tests.tui.sharing import Study, app_of, lay_out, press, running, screen, texts, until, words
 
 SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
 
 
 def said(record: ExportRecord) -> list[str]:
-    return [item.text if isinstance(item, Line) else item for item in details(record, UNICODE)]
+    return [each.text for each in facts(record, UNICODE)]
 
 
 def record(**changes: object) -> ExportRecord:
@@ -75,10 +76,85 @@ def test_the_card_says_what_was_made_and_how_it_was_checked() -> None:
     assert "  data/a.csv  made up" in lines
 
 
+def test_the_card_says_what_comes_before_the_run_command() -> None:
+    built_in = {"run_command": "docker run --rm a:1"}
+    text = "\n".join(said(record(**built_in)))
+    assert "First        archive it (a), then docker load -i FILE; or push it (p)" in text
+    assert text.index("First ") < text.index("Run it ")
+    archived = facts(record(**built_in, archive="/tmp/my archive.tar"), UNICODE)
+    assert [each.value for each in archived if each.text.startswith("First")] == [
+        "docker load -i '/tmp/my archive.tar'"
+    ]
+    for other in ({"pushed": True}, {"engine": "docker"}, {"status": "failed"}):
+        assert not any(each.startswith("First") for each in said(record(**built_in, **other)))
+
+
 def test_what_is_no_path_is_shown_as_it_is() -> None:
     from nuvtui.model.export import Excluded
 
     assert any("tables: a\\b" in each for each in said(record(excluded=[Excluded("tables: a\\b", "no")])))
+
+
+def listed(study: Study, **changes: object) -> ExportRecord:
+    """An export in the state of the study, as if it had been made."""
+    made = record(space=study.space.id, instance=study.master.id, **changes)
+    with study.services.context.state.transaction() as tx:
+        tx.exports.put(made)
+    return made
+
+
+async def test_the_list_tells_kinds_sizes_and_ages_and_is_filtered(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    listed(study, id="1" * 16, name="good", size=75_900_000)
+    listed(study, id="2" * 16, name="alone", with_files=False, size=1_200_000)
+    listed(study, id="3" * 16, name="broken", status="failed", failed_stage="build", error="it broke")
+    listed(study, id="4" * 16, name="gone", status="deleted")
+    async with running(study) as pilot:
+        await press(pilot, "4")
+        rows = {
+            name: row
+            for row in screen(pilot).split("\n")
+            for name in ("good", "alone", "broken")
+            if f" {name} " in row
+        }
+        assert "■ files" in rows["good"]
+        assert "□ app" in rows["alone"]
+        assert rows["good"].index("MB") == rows["alone"].index("MB"), "sizes end at one column"
+        assert "at build" in rows["broken"]
+        assert "4 in all, 1 failed, 1 deleted" in words(pilot)
+        await press(pilot, "s")
+        assert "✗ failed" not in screen(pilot)
+        assert "deleted gone" not in words(pilot)
+        await press(pilot, "s")
+        assert "✗ failed broken" in words(pilot)
+        assert "✓ completed" not in screen(pilot)
+        await press(pilot, "s")
+        assert "deleted gone" in words(pilot)
+
+
+async def test_the_list_s_card_copies_single_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(NuvApp, "copy", lambda app, copy: copied.append(copy.text))
+    study = lay_out(tmp_path, table=False)
+    made = listed(study, run_command="docker run --rm " + "x" * 90)
+    async with running(study) as pilot:
+        await press(pilot, "4", "y", "tab", "j", "y", "j", "y")
+    assert copied == [made.run_command, made.image, "docker load -i FILE"]
+
+
+async def test_verify_offers_to_build_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(
+        ExportActions, "_submit", lambda node, kind, record, title, **words: asked.append((kind, words))
+    )
+    study = lay_out(tmp_path, table=False)
+    listed(study)
+    async with running(study) as pilot:
+        await press(pilot, "4", "V", "right", "right", "enter")
+        assert asked == []
+        await press(pilot, "V", "enter")
+        await press(pilot, "V", "right", "enter")
+    assert asked == [("verify", {"again": False}), ("verify", {"again": True})]
 
 
 @pytest.mark.slow
@@ -115,7 +191,7 @@ async def test_from_the_form_to_a_verified_image_and_back_from_its_archive(tmp_p
         await press(pilot, "p")
         assert isinstance(app_of(pilot).screen, MessageDialog), "no question: it is refused"
         assert "files/data/fetch.py:1" in texts(pilot)
-        await press(pilot, "enter", "V")
+        await press(pilot, "enter", "V", "enter")
         task = app_of(pilot).screen
         assert isinstance(task, TaskScreen)
         await until(pilot, lambda: task.seen.status.ended, "the check", 120)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nuvtui.model.stage import StateRef
 from nuvtui.tui.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.screens.stage import Stage
 from tests.tui.sharing import app_of, lay_out, press, running, screen, settled, until, words
@@ -52,6 +53,36 @@ async def test_takes_out_what_is_under_the_cursor_or_marked(tmp_path: Path) -> N
         assert (stage.files, stage.tables) == ([], ["numbers"])
 
 
+async def test_takes_out_a_range(tmp_path: Path) -> None:
+    study = lay_out(tmp_path)
+    study.services.staging.add(study.current, ["data/a.csv", "data/b.csv", "notes.md"], ["numbers"])
+    async with running(study) as pilot:
+        await press(pilot, "j", "v", "j", "x")
+        stage = study.services.staging.get(study.space.id)
+        assert stage is not None
+        assert (stage.files, stage.tables) == (["data/a.csv"], ["numbers"])
+        await until(pilot, lambda: "notes.md" not in screen(pilot), "the range gone from the screen")
+
+
+async def test_sizes_end_at_one_column_and_marks_are_counted(tmp_path: Path) -> None:
+    study = lay_out(tmp_path)
+    (study.root / "large.bin").write_bytes(b"x" * 123_456)
+    study.services.snapshots.create(study.master.id, "with-large", "", "")
+    source = StateRef(study.master.id, study.services.snapshots.list(study.master.id)[0].id)
+    study.services.staging.add(source, ["data", "notes.md", "large.bin"], ["numbers"])
+    async with running(study) as pilot:
+        rows = [
+            row.rstrip("│┃ ")
+            for row in screen(pilot).split("\n")
+            if " kB" in row or " B" in row or " rows" in row
+        ]
+        sized = [row for row in rows if row.lstrip("│▌ ").split()[0] in ("file", "folder", "table")]
+        assert len({len(row) for row in sized}) == 1
+        assert any("folder data/" in row and "2 files" in row for row in sized)
+        await press(pilot, "space", "space")
+        assert "4 staged, 2 marked" in screen(pilot)
+
+
 async def test_of_a_whole_state_only_all_can_be_taken_out(tmp_path: Path) -> None:
     study = lay_out(tmp_path)
     study.services.staging.add(study.current, everything=True)
@@ -98,8 +129,6 @@ async def test_a_hostile_name_is_harmless(tmp_path: Path) -> None:
 async def test_staging_the_whole_state_asks_before_it_drops_another_stage(tmp_path: Path) -> None:
     study = lay_out(tmp_path, table=False)
     snapshot = study.services.snapshots.list(study.master.id)[0]
-    from nuvtui.model.stage import StateRef
-
     study.services.staging.add(StateRef(study.master.id, snapshot.id), ["notes.md"])
     async with running(study) as pilot:
         place = app_of(pilot).workbench.place("stage")

@@ -11,7 +11,10 @@ from nuvtui.tasks import lease
 from nuvtui.tasks.events import EventWriter
 from nuvtui.tasks.lifecycle import cancel, view
 from nuvtui.tui.screens.tasks_run import TaskScreen
+from nuvtui.tui.widgets.card import Card
+from nuvtui.tui.widgets.line_list import LineList
 from nuvtui.tui.widgets.log_view import LogView
+from nuvtui.tui.widgets.pulse import Pulse
 from tests.tui.sharing import (
     Study,
     app_of,
@@ -136,6 +139,101 @@ async def test_a_failure_is_what_one_sees_first_with_its_last_lines(tmp_path: Pa
         assert "Planning the image" in screen(pilot)
         await press(pilot, "end", "enter")
         await until(pilot, lambda: "fine 0" in screen(pilot), "the beginning of the step's log")
+
+
+async def test_a_failure_is_told_in_order_reason_last_lines_what_to_do(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study)
+    worker.step("build", "Building the image")
+    worker.log("".join(f"fine {number}\n" for number in range(500)) + "ERROR: no such package\n")
+    worker.fail()
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "ERROR: no such package" in screen(pilot), "the last lines")
+        text = screen(pilot)
+        order = [
+            text.index(each)
+            for each in ("Failed at", "step 3 of 3", "ERROR: no such", "Look at the last lines")
+        ]
+        assert order == sorted(order)
+        assert text.count("fine 4") > 5, "the log has its share"
+
+
+async def test_while_it_runs_steps_progress_and_the_rate_of_the_log_are_shown(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study)
+    worker.step("plan", "Planning the image")
+    worker.events.write("step_done", step="plan")
+    worker.step("build", "Building the image")
+    worker.events.write("progress", step="build", done=42, total=100, unit="files", what="a layer")
+    worker.log("first\n")
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        pulse = app_of(pilot).screen.query_one(Pulse)
+        for number in range(400):
+            worker.log(f"line {number}\n")
+            await pilot.pause(0.02)
+            if any(pulse.rates):
+                break
+        await pilot.pause()
+        text = words(pilot)
+        assert "✓ Planning the image" in text
+        assert "◐ Building the image" in text
+        assert "42 % 42 files of 100 files a layer" in text
+        assert "lines/s" in text
+        assert sum("line " in row for row in screen(pilot).split("\n")) > 8, "the log beneath has its share"
+        await press(pilot, "s")
+        assert "Planning" not in screen(pilot)
+        worker.complete()
+        await until(pilot, lambda: "Completed" in screen(pilot), "the card")
+        assert "lines/s" not in screen(pilot)
+
+
+async def test_at_80x24_the_card_and_the_log_both_have_room(tmp_path: Path) -> None:
+    study = lay_out(tmp_path, table=False)
+    worker = Worker(study, kind="archive")
+    worker.step("archive", "Writing")
+    worker.log("".join(f"line {number}\n" for number in range(100)))
+    worker.complete()
+    async with running(study) as pilot:
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: "a/b:c" in screen(pilot), "its card")
+        run = app_of(pilot).screen
+        assert isinstance(run, TaskScreen)
+        await until(pilot, lambda: "line 99" in screen(pilot), "its log")
+        assert isinstance(run.focused, Card)
+        assert run.log_view().size.height >= 7
+        await press(pilot, "tab")
+        assert run.log_view().has_focus
+
+
+async def test_running_tasks_come_first_and_what_ended_while_away_is_marked(
+    tmp_path: Path, hanging_engine: Path
+) -> None:
+    study = lay_out(tmp_path, table=False, engine_timeout=120.0)
+    async with running(study) as pilot:
+        task = start_export(study)
+        await press(pilot, "5")
+        await until(pilot, lambda: "running Export hello" in words(pilot), "the running task")
+    cancel(study.services.home, task, wait=0.2)
+    older = Worker(study, "Archive hello", "archive", "00000000000000bb")
+    newer = Worker(study, "Push hello", "push", "00000000000000cc")
+    newer.complete()
+    async with running(study) as pilot:
+        await press(pilot, "5")
+        rows = screen(pilot).split("\n")
+        at = [
+            next(n for n, row in enumerate(rows) if name in row)
+            for name in ("Archive", "Push", "Export hello")
+        ]
+        assert at[0] == min(at), "the one that runs"
+        assert rows[at[2]].rstrip(" │┃").endswith("new")
+        assert "1 ended while you were away" in words(pilot)
+        place = app_of(pilot).workbench.place("tasks")
+        place.query_one(LineList).move_to_key(task)
+        await press(pilot, "enter", "escape")
+        assert "while you were away" not in screen(pilot), "it was looked at"
+        older.complete()
 
 
 async def test_wide_shows_steps_with_times_beside_the_log(tmp_path: Path) -> None:

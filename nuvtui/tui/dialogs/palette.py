@@ -114,7 +114,7 @@ class CommandsDialog(Dialog[bool]):
     """What can be done here, as command lines; `y` or Enter copies the one under the cursor."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        super().__init__("As commands", note="Enter copies, Esc leaves")
+        super().__init__("As commands", note="y or Enter copies, Esc leaves")
         self._lines = [
             (
                 entry.command.title,

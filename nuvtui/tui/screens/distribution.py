@@ -1,90 +1,45 @@
 """The distribution of the stage, step by step: targets, strategies, dry run, message, go."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import msgspec
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
 from nuvtui import sanitise
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model import roles
 from nuvtui.model.distribution import ObjectType, Strategies, Strategy, TargetPlan
 from nuvtui.model.names import text_to_path
-from nuvtui.model.roles import Action, Role
-from nuvtui.model.space import DISTRIBUTED, Instance, Space
+from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.dialogs.pick import Option
 from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
-from nuvtui.tui.screens.distribution_plan import OUTCOMES, Outcome, PlanSource, summary, totals
+from nuvtui.tui.screens.distribution_plan import OUTCOMES, Outcome, PlanSource, filters, summary, totals
+from nuvtui.tui.screens.distribution_strategies import EXPLAINED, LABELS, of_all, of_one
+from nuvtui.tui.screens.distribution_targets import Target, TargetList, heading
+from nuvtui.tui.screens.distribution_targets import read as read_targets
+from nuvtui.tui.screens.distribution_targets import shown as target_line
 from nuvtui.tui.screens.stage import Staged
 from nuvtui.tui.screens.stage import totals as stage_totals
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.form_list import Field, FormList
 from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Cell, Line, LineWidget, Piece, line, row
+from nuvtui.tui.widgets.lines import Line, LineWidget, Piece, line
 from nuvtui.tui.widgets.moments import took
 
 STEPS = ("targets", "strategies", "plan", "message")
+ROUND = 5
+"""Cells around a text of this screen: border, padding, bar."""
+NAMED = 5000
+"""Removals that the dialog lists for each target."""
 TITLES = {"targets": "Targets", "strategies": "Strategies", "plan": "Dry run", "message": "Message"}
-
-EXPLAINED: dict[Strategy, tuple[str, str, str, str, str]] = {
-    Strategy.OVERWRITE: (
-        "Overwrite",
-        "replaced",
-        "created",
-        "kept",
-        "The usual choice: nothing in the target is lost but what has the same name.",
-    ),
-    Strategy.EXTRA: (
-        "Distribute Extra",
-        "kept",
-        "created",
-        "kept",
-        "Only adds: nothing that the target has is touched.",
-    ),
-    Strategy.MIRROR: (
-        "Mirror",
-        "replaced",
-        "created",
-        "removed",
-        "Makes the target equal to the source: what only the target has is removed.",
-    ),
-    Strategy.SKIP: ("Skip", "kept", "kept", "kept", "Nothing of this type is distributed."),
-}
-"""Name; what happens to the same name, to what is not in the target, to what is only there; in a sentence."""
-LABELS = {ObjectType.FILES: "Files", ObjectType.TABLES: "Tables", ObjectType.APPLICATIONS: "Applications"}
-
-
-class Target(NamedTuple):
-    """An instance that may be distributed to."""
-
-    instance: Instance
-    name: str
-    """With its space where that is another one."""
-    role: Role | None
-    problem: str
-    """Why it cannot be a target; empty where it can."""
-    source: bool = False
-    """The instance that the stage was collected from: distributing to it is a partial restore."""
-
-
-class TargetList(LineList):
-    """The instances; `*` marks all that are not the source's own."""
-
-    others: frozenset[str] = frozenset()
-    """Ids of what `*` marks."""
-
-    def action_mark_all(self) -> None:
-        """All others, or none."""
-        self.set_marked(set() if self.others and self.others <= self.marked else set(self.others))
 
 
 class StepBar(LineWidget, can_focus=False):
@@ -134,8 +89,12 @@ class Wizard(Frame):
         self.targets: list[Target] = []
         self.plans: list[TargetPlan] = []
         self._planned_for: object = None
-        self._planning = ""
+        self._planning = self._planning_took = ""
+        self._planning_clock: Timer | None = None
+        """Runs while the dry run is computed."""
         self._only: Outcome | None = None
+        self._target: str | None = None
+        """Of which target alone the dry run is shown."""
         self._aside = Aside()
 
     def on_unmount(self) -> None:
@@ -184,28 +143,8 @@ class Wizard(Frame):
 
     def _read_targets(self) -> list[Target]:
         services = self.nuv.services
-        view = services.context.view()
         stage = services.staging.get(self.space.id)
-        source = stage.source if stage is not None else None
-        found = []
-        spaces = {space.id: space for space in view.spaces.all()}
-        for instance in view.instances.all():
-            role = services.context.role(view, instance.space, instance.id)
-            own = instance.space == self.space.id
-            if role is None and not own:
-                continue
-            problem = ""
-            if source is not None and source.instance == instance.id and source.snapshot is None:
-                problem = "the source"
-            elif not roles.allows(role, Action.MODIFY):
-                problem = f"needs {roles.needed(Action.MODIFY)}"
-            where = spaces.get(instance.space)
-            name = instance.name if own or where is None else f"{where.name}/{instance.name}"
-            same = source is not None and source.instance == instance.id
-            rank = (not own, instance.name == DISTRIBUTED, same)
-            found.append((rank, name, Target(instance, name, role, problem, same)))
-        # Other instances, the source, what collects all distributions; then those of other spaces.
-        return [target for _rank, _name, target in sorted(found, key=lambda each: each[:2])]
+        return read_targets(services, self.space.id, stage.source if stage is not None else None)
 
     def _targets_read(self, targets: list[Target]) -> None:
         self.targets = targets
@@ -216,7 +155,7 @@ class Wizard(Frame):
             for target in targets
             if not target.problem and not target.source and target.instance.space == self.space.id
         )
-        shown.set_source(Items(targets, self._target_line, key=lambda target: target.instance.id))
+        shown.set_source(Items(targets, target_line, key=lambda target: target.instance.id))
         kept = self.answers.get("targets")
         if isinstance(kept, list):
             shown.set_marked(
@@ -227,15 +166,6 @@ class Wizard(Frame):
                 }
             )
         self._explain()
-
-    def _target_line(self, target: Target, width: int) -> Line:
-        tone: Any = "muted" if target.problem else ""
-        return row(
-            width,
-            Cell(f"{target.name} (the source)" if target.source else target.name, 24, tone),
-            Cell(_remark(target), 34, "muted"),
-            Cell(text_to_path(target.instance.workspace), 0, "muted"),
-        )
 
     def on_line_list_marked(self, message: LineList.Marked) -> None:
         """What cannot be a target is not marked."""
@@ -251,7 +181,7 @@ class Wizard(Frame):
     def _set_form(self) -> None:
         kept = self.answers.get("strategies")
         values = kept if isinstance(kept, dict) else {}
-        options = tuple(Option(strategy.value, EXPLAINED[strategy][0]) for strategy in Strategy)
+        options = tuple(Option(strategy.value, EXPLAINED[strategy].name) for strategy in Strategy)
         staged = self._staged_types()
         fields = []
         for kind in ObjectType:
@@ -288,35 +218,16 @@ class Wizard(Frame):
         form = self.query_one("#wizard-form", FormList)
         lines: list[Line | str] = []
         field = form.field
+        glyphs = self.nuv.glyphs
+        room = self.size.width - ROUND
         if field is not None and field.kind == "choice":
-            strategy = Strategy(field.value)
-            name, same, new, only, sentence = EXPLAINED[strategy]
-            what = field.label.lower()
-            lines += [
-                line((f"{name}: ", "strong"), sentence),
-                "",
-                line((f"{what} with a name that the target has too  ", "muted"), (same, _tone(same))),
-                line((f"{what} that the target does not have        ", "muted"), (new, _tone(new))),
-                line((f"{what} that only the target has             ", "muted"), (only, _tone(only))),
-                "",
-                line(
-                    (
-                        "Left and Right change the strategy. What is equal on both sides is always kept.",
-                        "muted",
-                    )
-                ),
-            ]
+            lines += of_one(ObjectType(field.id), Strategy(field.value), glyphs, room)
         elif field is not None:
+            staged = self._staged_types()
+            lines += of_all((kind for kind in ObjectType if kind in staged), self.strategies, glyphs, room)
             lines += [
-                *(
-                    line((f"{LABELS[kind]}  ", "muted"), f"{EXPLAINED[chosen][0]}: {EXPLAINED[chosen][4]}")
-                    for kind in ObjectType
-                    if kind in self._staged_types()
-                    for chosen in (self.strategies.of(kind),)
-                ),
                 "",
                 line(("Enter computes what would happen; nothing is changed by it.", "strong")),
-                "",
                 line(("Up leads to the strategies, Left and Right change one.", "muted")),
             ]
         self.query_one("#wizard-explain", DetailPane).show(lines)
@@ -336,7 +247,7 @@ class Wizard(Frame):
                 [
                     line(
                         (
-                            "Space marks an instance, * all others. Each gets a snapshot first.",
+                            "Space marks, * all others or none, / searches. Each gets a snapshot first.",
                             "muted",
                         )
                     )
@@ -351,20 +262,26 @@ class Wizard(Frame):
         if self._planned_for == wanted:
             self._show_plan()
             return
-        self.plans, self._planned_for = [], None
+        self.plans, self._planned_for, self._target = [], None, None
+        self._wait_no_more()
         shown = self.query_one("#wizard-plan", LineList)
         shown.empty = "Computing what would happen; nothing is changed."
-        self._show_plan()
         from nuvtui import clock
 
         self._planning = clock.now()
+        self._show_plan()
+
+        self._planning_clock = self.set_interval(1, self._still_planning)
 
         def done(plans: list[TargetPlan]) -> None:
+            self._wait_no_more()
+            self._planning_took = took(self._planning, clock.now())
             self.plans, self._planned_for = plans, wanted
             shown.empty = "Nothing would change: the targets have all of it already."
             self._show_plan()
 
         def failed(error: NuvError) -> None:
+            self._wait_no_more()
             shown.empty = "No dry run. Esc goes back."
             shown.refresh()
             self.nuv.show_error(error)
@@ -378,27 +295,45 @@ class Wizard(Frame):
             failed=failed,
         )
 
+    def _waiting(self) -> Line:
+        """What is waited for, and since when."""
+        return line((f"Computing, {took(self._planning, None)} so far; Esc goes back", "muted"))
+
+    def _still_planning(self) -> None:
+        self.query_one("#wizard-summary", DetailPane).show([self._waiting()])
+
+    def _wait_no_more(self) -> None:
+        if self._planning_clock is not None:
+            self._planning_clock.stop()
+            self._planning_clock = None
+
     def _show_plan(self) -> None:
         shown = self.query_one("#wizard-plan", LineList)
-        shown.set_source(PlanSource(self.plans, self.names, self.nuv.glyphs, self._only))
+        plans = [plan for plan in self.plans if self._target in (None, plan.instance)]
+        shown.source, shown.cursor = PlanSource(plans, self.names, self.nuv.glyphs, self._only), 0
+        shown.reread()
         head = self.query_one("#wizard-summary", DetailPane)
         if self._planned_for is None:
-            head.show([line(("Computing", "muted"))])
+            head.show([self._waiting()])
             return
-        counts = totals(self.plans)
-        pieces: list[Piece] = [(summary(self.plans), "strong")]
-        if self._only:
-            pieces.append((f"  only {self._only} (o shows others)", "accent"))
-        lines: list[Line | str] = [line(*pieces, right=[(f"in {took(self._planning, _now())}", "muted")])]
-        if counts["removed"]:
-            lines.append(
-                line(
-                    (
-                        f"{counts['removed']:,} removed by Mirror or because a file stands where a folder was.",
-                        "bad",
-                    )
-                )
-            )
+        several = len(self.plans) > 1
+        where = (
+            f"all {len(self.plans)}" if several and self._target is None else self.names[plans[0].instance]
+        )
+        keys = "o + ~ - =: one outcome" + (", t: one target" if several else "")
+        pieces: list[Piece] = [
+            (f"only {self._only}, " if self._only else "all, ", "accent"),
+            (f"to {where}", "strong"),
+            (f"  computed in {self._planning_took}", "muted"),
+        ]
+        lines: list[Line | str] = [
+            filters(plans, self._only, self.nuv.glyphs),
+            line(*pieces, right=[(keys, "muted")]),
+        ]
+        gone = totals(plans)["removed"]
+        if gone:
+            why = "removed by Mirror or because a file stands where a folder was."
+            lines.append(line((f"{gone:,} {why}", "bad")))
         head.show(lines)
         self.refresh_bindings()
 
@@ -407,6 +342,22 @@ class Wizard(Frame):
         order: list[Outcome | None] = [None, *OUTCOMES]
         self._only = order[(order.index(self._only) + 1) % len(order)]
         self._show_plan()
+
+    def action_only(self, outcome: Outcome) -> None:
+        """Only this outcome, or all again."""
+        self._only = None if self._only == outcome else outcome
+        self._show_plan()
+
+    def action_target(self) -> None:
+        """The dry run of one target alone, of the next one, of all."""
+        order = [None, *(plan.instance for plan in self.plans)]
+        self._target = order[(order.index(self._target) + 1) % len(order)]
+        self._show_plan()
+
+    @property
+    def several(self) -> bool:
+        """True where the dry run is that of more than one target."""
+        return self.step == "plan" and len(self.plans) > 1
 
     # steps
 
@@ -505,10 +456,10 @@ class Wizard(Frame):
             gone = [text_to_path(name) for name in plan.files.removed]
             gone += [f"table {name}" for name in plan.tables.removed]
             gone += [f"application {name}" for name in plan.applications.removed]
-            changes += [line((f"  {self.nuv.glyphs.removed} {name}", "bad")) for name in gone[:200]]
-            if len(gone) > 200:
-                changes.append(line((f"  and {len(gone) - 200:,} more, listed in the dry run", "bad")))
-        backup = "An automatic snapshot of each target is taken first."
+            changes += [line((f"  {self.nuv.glyphs.removed} {name}", "bad")) for name in gone[:NAMED]]
+            if len(gone) > NAMED:
+                changes.append(line((f"  and {len(gone) - NAMED:,} more, listed in the dry run", "bad")))
+        backup = "An automatic snapshot of each target is taken first. u on the result brings one back."
         if counts["removed"]:
             from nuvtui.tui.dialogs.typed import TypedDialog
 
@@ -550,10 +501,12 @@ class Wizard(Frame):
         source = staged.source.instance if staged is not None else ""
 
         def submitted(task: str) -> None:
-            from nuvtui.tui.screens.tasks_run import TaskScreen
+            from nuvtui.tui.screens.distribution_run import DistributionRun
 
             self.answers.clear()
-            self.nuv.switch_screen(TaskScreen(TaskView(task, kind="distribute", title=title)))
+            self.nuv.switch_screen(
+                DistributionRun(TaskView(task, kind="distribute", title=title, space=space))
+            )
 
         submit(
             self, "distribute", arguments, title, submitted, space=space, instance=source, before=unchanged
@@ -589,7 +542,9 @@ class _Body(Vertical):
         yield StepBar()
         with ContentSwitcher(initial="step-targets"):
             with Vertical(id="step-targets", classes="step"):
-                targets = TargetList(id="wizard-targets", markable=True, empty="Reading the instances")
+                targets = TargetList(
+                    id="wizard-targets", markable=True, empty="Reading the instances", heading=heading
+                )
                 targets.opens = "go on to strategies"
                 yield targets
                 yield DetailPane(id="wizard-say", can_focus=False)
@@ -618,21 +573,3 @@ class _Body(Vertical):
                 message.cursor_blink = False
                 yield message
                 yield DetailPane(id="wizard-last", can_focus=False)
-
-
-def _remark(target: Target) -> str:
-    if target.problem:
-        return f"not possible: {target.problem}"
-    if target.instance.name == DISTRIBUTED:
-        return "collects what went to everyone"
-    return "partial restore" if target.source else str(target.role or "")
-
-
-def _tone(word: str) -> Any:
-    return {"removed": "bad", "replaced": "warn", "created": "good"}.get(word, "muted")
-
-
-def _now() -> str:
-    from nuvtui import clock
-
-    return clock.now()

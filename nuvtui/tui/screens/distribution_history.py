@@ -11,18 +11,20 @@ from textual.widget import Widget
 
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import text_to_path
-from nuvtui.model.roles import Action, Role, allows
+from nuvtui.model.roles import Role
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
+from nuvtui.tui.screens.distribution_recall import ask_to_recall, backs_of, recallable
 from nuvtui.tui.screens.tasks_outcome import Back, target_lines
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Cell, Line, Tone, line, row
 from nuvtui.tui.widgets.moments import ago, moment
+from nuvtui.tui.widgets.rest import Rest
 
 FRESH = 1.0
 """Seconds between looks whether the app has read the state again."""
@@ -58,6 +60,7 @@ class History(Frame):
         self._found = _Found([], {}, None)
         self._read_for: object = None
         self._timer: Timer | None = None
+        self._rest = Rest(self, self._show_detail)
         # Made here: which keys are active is asked before the screen is composed.
         self._list = LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
 
@@ -90,6 +93,7 @@ class History(Frame):
         shown = self._list
         shown.empty = "Nothing was distributed in this space yet."
         shown.set_source(Items(found.distributions, self._line, key=lambda each: each.id, text=_text))
+        self._show_detail()
 
     @property
     def distribution(self) -> Distribution | None:
@@ -101,17 +105,25 @@ class History(Frame):
     def _line(self, each: Distribution, width: int) -> Line:
         return row(
             width,
-            Cell(ago(each.created), 12, "muted"),
-            Cell(each.status, 11, TONES.get(each.status, "warn")),
+            Cell(f"{self._sign(each.status)} {each.status}", 13, TONES.get(each.status, "warn")),
+            Cell(ago(each.created), 11, "muted", "right"),
             Cell(", ".join(target.name.rpartition("/")[2] for target in each.targets), 0),
             Cell(each.author, 8, "muted"),
         )
 
+    def _sign(self, status: str) -> str:
+        glyphs = self.nuv.glyphs
+        known = {"completed": glyphs.done, "running": glyphs.running, "recalled": glyphs.removed}
+        return known.get(status, glyphs.failed)
+
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of the one under the cursor."""
+        self._rest.moved()
+        self.refresh_bindings()
+
+    def _show_detail(self) -> None:
         each = self.distribution
         self.query_one("#history-detail DetailPane", DetailPane).show(self._detail(each) if each else [])
-        self.refresh_bindings()
 
     def _detail(self, each: Distribution) -> list[Line | str]:
         lines: list[Line | str] = [
@@ -144,24 +156,15 @@ class History(Frame):
         message.stop()
         each = self.distribution
         if each is not None and each.task:
-            from nuvtui.tui.screens.tasks_run import TaskScreen
+            from nuvtui.tui.screens.tasks_run import open_task
 
             known = next((task for task in self.nuv.tasks if task.id == each.task), None)
-            self.nuv.push_screen(
-                TaskScreen(known or TaskView(each.task, kind="distribute", title="Distribution"))
-            )
+            open_task(self.nuv, known or TaskView(each.task, kind="distribute", title="Distribution"))
 
     # commands
 
     def _backs(self) -> list[Back]:
-        each = self.distribution
-        if each is None:
-            return []
-        return [
-            Back(target.backup, target.instance, target.name)
-            for target in each.targets
-            if target.backup and target.status in ("completed", "interrupted", "recalled")
-        ]
+        return backs_of(self.distribution) if self.distribution is not None else []
 
     @property
     def may_undo(self) -> bool:
@@ -171,10 +174,7 @@ class History(Frame):
     @property
     def may_recall(self) -> bool | None:
         """True for administrators, where it has ended and was not recalled."""
-        each = self.distribution
-        if each is None or each.status in ("running", "recalled"):
-            return False
-        return True if allows(self._found.role, Action.MANAGE) else None
+        return recallable(self.distribution, self._found.role)
 
     def action_undo(self) -> None:
         """The way back."""
@@ -184,46 +184,8 @@ class History(Frame):
 
     def action_recall(self) -> None:
         """Ask, then recall."""
-        from nuvtui.tui.dialogs.confirm import ConfirmDialog
-        from nuvtui.tui.screens.tasks_submit import submit
-
-        each = self.distribution
-        if each is None or not self.may_recall:
-            return
-        title = f"Recall distribution {each.id[:8]}"
-
-        def submitted(task: str) -> None:
-            from nuvtui.tui.screens.tasks_run import TaskScreen
-
-            self.nuv.push_screen(TaskScreen(TaskView(task, kind="recall", title=title)))
-
-        def recall(yes: object) -> None:
-            if yes:
-                submit(
-                    self,
-                    "recall",
-                    {"distribution": each.id},
-                    title,
-                    submitted,
-                    space=self.space.id,
-                    subject=each.id,
-                )
-
-        reached = [target.name for target in each.targets if target.status in ("completed", "interrupted")]
-        self.nuv.push_screen(
-            ConfirmDialog(
-                "Recall",
-                [
-                    "Removes what this distribution brought from:",
-                    *(line((f"  {name}", "strong")) for name in reached),
-                    "What was changed there since then is kept, and named.",
-                ],
-                "Recall",
-                destructive=True,
-                backup="An automatic snapshot of each target is taken first.",
-            ),
-            recall,
-        )
+        if self.distribution is not None and self.may_recall:
+            ask_to_recall(self, self.distribution)
 
     def action_show(self) -> None:
         """It is shown already."""

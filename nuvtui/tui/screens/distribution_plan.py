@@ -8,7 +8,7 @@ from nuvtui.model.distribution import TargetPlan
 from nuvtui.model.names import text_to_path
 from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.widgets.line_list import Source
-from nuvtui.tui.widgets.lines import Line, Tone, line
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
 
 Outcome = Literal["removed", "replaced", "created", "kept"]
 OUTCOMES: tuple[Outcome, ...] = ("removed", "replaced", "created", "kept")
@@ -79,15 +79,40 @@ class PlanSource(Source):
         kept: Tone = "muted" if part.outcome == "kept" else ""
         return line((f"  {sign} {part.outcome:<9}", tone), (f"{ONE[part.kind]:<6}", "muted"), (name, kept))
 
+    def text(self, index: int) -> str:
+        part, at = self._at(index)
+        if part.outcome is None:
+            instance = self._plans[part.target].instance
+            return self._names.get(instance, instance)
+        name = part.names[at]
+        return f"{part.outcome} {ONE[part.kind]} {text_to_path(name) if part.kind == 'files' else name}"
+
     def _sign(self, outcome: Outcome) -> tuple[str, Tone]:
-        glyphs = self._glyphs
-        signs: dict[Outcome, tuple[str, Tone]] = {
-            "removed": (glyphs.removed, "bad"),
-            "replaced": (glyphs.changed, "warn"),
-            "created": (glyphs.new, "good"),
-            "kept": ("=", "muted"),
-        }
-        return signs[outcome]
+        return sign(outcome, self._glyphs)
+
+
+def sign(outcome: Outcome, glyphs: Glyphs) -> tuple[str, Tone]:
+    """The sign of an outcome, and its tone."""
+    signs: dict[Outcome, tuple[str, Tone]] = {
+        "removed": (glyphs.removed, "bad"),
+        "replaced": (glyphs.changed, "warn"),
+        "created": (glyphs.new, "good"),
+        "kept": ("=", "muted"),
+    }
+    return signs[outcome]
+
+
+def filters(plans: Sequence[TargetPlan], only: Outcome | None, glyphs: Glyphs) -> Line:
+    """What the list can be filtered by, with the number of each; the filter in force stands in brackets."""
+    counts = totals(plans)
+    pieces: list[Piece] = []
+    shown: tuple[Outcome, ...] = ("created", "replaced", "removed", "kept")
+    for outcome in shown:
+        mark, tone = sign(outcome, glyphs)
+        text = f"{mark} {counts[outcome]:,} {outcome}"
+        text = f"[{text}]" if outcome == only else f" {text} "
+        pieces += [(text, tone if counts[outcome] else "muted"), ("  ", "")]
+    return line(*pieces)
 
 
 def totals(plans: Sequence[TargetPlan]) -> dict[Outcome, int]:

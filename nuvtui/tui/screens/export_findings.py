@@ -118,13 +118,26 @@ def _keys(actions: Sequence[tuple[str, str]], glyphs: Glyphs) -> list[Piece]:
     return pieces
 
 
+class FindingsList(LineList):
+    """The findings; Up on the first one leads back to the form."""
+
+    class Leaving(LineList.ListMessage):
+        """Up was pressed on the first line."""
+
+    def action_up(self) -> None:
+        """One line up, or back to what lies above."""
+        if not self.cursor:
+            self.post_message(self.Leaving(self))
+        super().action_up()
+
+
 class FindingsPane(Vertical):
     """The list, and the whole of the finding under its cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="pane")
         self.border_title = "Findings"
-        self.list = LineList(id="findings-list", empty="Reading what there is.", filterable=False)
+        self.list = FindingsList(id="findings-list", empty="Reading what there is.", filterable=False)
         self.list.opens = "whole text"
         self._detail = DetailPane(id="findings-detail", can_focus=False)
         self._seen: list[Seen] = []

@@ -23,7 +23,7 @@ from nuvtui.tui.dialogs.pick import Option
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
 from nuvtui.tui.screens.describe import path_shown
 from nuvtui.tui.screens.export_fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
-from nuvtui.tui.screens.export_findings import FindingDialog, FindingsPane, Seen, seen
+from nuvtui.tui.screens.export_findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
 from nuvtui.tui.screens.exports_actions import ask_public
 from nuvtui.tui.widgets.form_list import FormList
 from nuvtui.tui.widgets.frame import Frame
@@ -66,8 +66,8 @@ class ExportForm(Frame):
     BINDINGS = bindings("export-form")
     HELP = (
         "Choose what becomes an image and where it goes. What stands in the way of the export, or of a push, is "
-        "listed beside the form and looked for again after each change, without ever holding up a key. Tab goes to "
-        "the findings, Enter shows one in full."
+        "listed beside the form and looked for again after each change, without ever holding up a key. Tab, or Down "
+        "from the last line, goes to the findings; Enter shows one in full, x and a do something about it."
     )
 
     def __init__(self, space: Space, instance: Instance, state: StateRef | None) -> None:
@@ -91,9 +91,14 @@ class ExportForm(Frame):
         self._looking: ExportSpec | None = None
         self._problem: Finding | None = None
         self._asked = self._took = 0.0
+        self._checking = False
+        """Preflight has not answered yet."""
         self._wait: Timer | None = None
         self._aside = Aside()
         self._look_aside = Aside()
+        self._clock: Timer | None = None
+        """Runs while something is waited for."""
+        self._began = 0.0
         self.form = FormList(id="form-list")
         """The fields."""
         self.pane = FindingsPane(id="form-findings")
@@ -195,6 +200,15 @@ class ExportForm(Frame):
         self._set_form()
         self._check_soon()
 
+    def on_form_list_leaving(self, message: FormList.Leaving) -> None:
+        """Down from the last field."""
+        if self.pane.list.count:
+            self.pane.list.focus()
+
+    def on_findings_list_leaving(self, message: FindingsList.Leaving) -> None:
+        """Up from the first finding."""
+        self.form.focus()
+
     def on_form_list_going(self, message: FormList.Going) -> None:
         """Start."""
         self.action_go()
@@ -211,6 +225,7 @@ class ExportForm(Frame):
             self._looking = None
         if self._looked is not None and self._looked != key:
             self._forget_look()
+        self._checking = True
         self._say_checking()
 
     def _forget_look(self) -> None:
@@ -218,8 +233,23 @@ class ExportForm(Frame):
         self._set_form()
 
     def _say_checking(self) -> None:
-        timeout = self.nuv.settings.engine_timeout
-        self.pane.note(f"checking; an engine has {timeout:g} s to answer")
+        self._began = time.monotonic()
+        self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        """What is waited for, and since when."""
+        what = "looking for what must not leave"
+        if self._checking:
+            what = f"checking; an engine has {self.nuv.settings.engine_timeout:g} s to answer"
+        passed = int(time.monotonic() - self._began)
+        self.pane.note(f"{what}, {passed} s so far" if passed else what)
+        if self._clock is None:
+            self._clock = self.set_interval(1, self._say_waiting)
+
+    def _wait_no_more(self) -> None:
+        if self._clock is not None:
+            self._clock.stop()
+            self._clock = None
 
     def action_check(self) -> None:
         """Ask and look again."""
@@ -232,6 +262,7 @@ class ExportForm(Frame):
         """Ask preflight, aside."""
         spec = self.spec
         if not spec.application:
+            self._checking = False
             self.findings = [
                 Finding(
                     "stop",
@@ -243,9 +274,11 @@ class ExportForm(Frame):
             self._show_findings()
             return
         self._asked = time.monotonic()
+        self._checking = True
         self._say_checking()
 
         def done(checked: Checked) -> None:
+            self._checking = False
             self.findings, self._checked = checked.findings, spec
             self._took = time.monotonic() - self._asked
             if checked.engine != self._known.engine:
@@ -308,10 +341,11 @@ class ExportForm(Frame):
 
     def _show_findings(self) -> None:
         self.pane.show(self.seen, self.complete)
-        if self._looking is not None:
-            self.pane.note("looking for what must not leave")
+        if self._checking or self._looking is not None:
+            self._say_waiting()
         else:
-            self.pane.note(f"checked in {self._took:.1f} s; r checks again")
+            self._wait_no_more()
+            self.pane.note(f"checked in {self._took:.1f} s; Tab: findings; r checks again")
         self.refresh_bindings()
 
     # findings
@@ -320,13 +354,13 @@ class ExportForm(Frame):
     def can_exclude(self) -> bool:
         """True where the finding under the cursor is about a file that can be left out."""
         one = self.pane.current
-        return self.pane.list.has_focus and one is not None and one.can_exclude
+        return one is not None and one.can_exclude
 
     @property
     def can_accept(self) -> bool:
         """True where the finding under the cursor can be let pass."""
         one = self.pane.current
-        return self.pane.list.has_focus and one is not None and one.can_accept
+        return one is not None and one.can_accept
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys hold."""
@@ -473,7 +507,7 @@ class ExportForm(Frame):
         from nuvtui.tui.screens.export_plan import ExportPlanScreen
 
         if self.spec.application:
-            self.nuv.push_screen(ExportPlanScreen(self.spec))
+            self.nuv.push_screen(ExportPlanScreen(self.spec, self.command_values()))
 
     def action_go(self) -> None:
         """Start the export, where nothing that is known stands in the way."""

@@ -1,5 +1,6 @@
 """The dry run of an export: findings, what is left out and why, what goes into the image, of what it is made."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from textual.widget import Widget
@@ -44,10 +45,19 @@ class ExportPlanScreen(Frame):
     BINDINGS = bindings("plan")
     HELP = "Nothing is built. What an export would put into the image stands under In the image, the rest above it."
 
-    def __init__(self, spec: ExportSpec) -> None:
+    def __init__(self, spec: ExportSpec, values: Mapping[str, str | Sequence[str]]) -> None:
+        """`values`: the words of its commands."""
         super().__init__()
+        self._values = values
         self.spec = spec
         self._aside = Aside()
+
+    def action_show(self) -> None:
+        """It is shown already."""
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """All answers of the form."""
+        return self._values
 
     def body(self) -> list[Widget]:
         """One list."""

@@ -9,10 +9,11 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
-from nuvtui.tui.screens.exports_actions import ExportActions, details
-from nuvtui.tui.screens.tasks_outcome import outcome
+from nuvtui.tui.screens.export_card import facts, head
+from nuvtui.tui.screens.exports_actions import ExportActions
 from nuvtui.tui.screens.tasks_run import TaskScreen
-from nuvtui.tui.widgets.lines import Line
+from nuvtui.tui.widgets.card import Fact
+from nuvtui.tui.widgets.lines import line
 
 
 class ExportRun(TaskScreen, ExportActions):
@@ -20,6 +21,7 @@ class ExportRun(TaskScreen, ExportActions):
 
     SCOPES = ("run", "export")
     BINDINGS = [*bindings("run"), *bindings("export")]
+    FIRST = "Run it"
 
     def __init__(self, task: TaskView, export: str, record: ExportRecord | None = None) -> None:
         """`export`: its id; the record may not be there yet when the task has just begun."""
@@ -57,16 +59,17 @@ class ExportRun(TaskScreen, ExportActions):
         self._record = record
         self._show()
 
-    def result(self) -> list[Line | str]:
-        """How it ended: a failure leaves the room to the log, an image is told in full."""
+    def result(self) -> list[Fact]:
+        """An image is told in full."""
         if self._record is None or self.seen.status is not TaskStatus.COMPLETED:
             return TaskScreen.result(self)
-        first = outcome(self.seen, self.nuv.glyphs, result=False)
-        return [*first, *details(self._record, self.nuv.glyphs)[1:]]
+        return facts(self._record, self.nuv.glyphs)
 
-    def more(self) -> list[Line | str]:
+    def more(self) -> list[Fact]:
         """The record outlives its task."""
-        return ["", *details(self._record, self.nuv.glyphs)] if self._record is not None else []
+        if self._record is None:
+            return []
+        return [Fact(line()), *head(self._record, self.nuv.glyphs), *facts(self._record, self.nuv.glyphs)]
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """Task and export."""

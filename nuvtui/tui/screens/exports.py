@@ -13,13 +13,15 @@ from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
-from nuvtui.tui.screens.exports_actions import ExportActions, details, sign
-from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.screens.export_card import facts, head, sign
+from nuvtui.tui.screens.exports_actions import ExportActions
+from nuvtui.tui.widgets.card import Card
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Cell, Line, row
 from nuvtui.tui.widgets.meter import size
 from nuvtui.tui.widgets.moments import ago
 from nuvtui.tui.widgets.place import Place
+from nuvtui.tui.widgets.rest import Rest
 
 FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all", ("running", "completed", "failed", "cancelled", "deleted")),
@@ -27,6 +29,15 @@ FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("failed and cancelled", ("failed", "cancelled")),
     ("deleted", ("deleted",)),
 )
+
+
+NOTHING = "No export yet. n makes one: an application, alone or with files, as an image that runs anywhere."
+
+SORTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("failed", ("failed", "cancelled")),
+    ("deleted", ("deleted",)),
+)
+"""What is counted at the lower edge."""
 
 
 class _List(LineList):
@@ -45,7 +56,8 @@ class Exports(Place, ExportActions):
     TITLE = "Exports"
     HELP = (
         "An export turns an application into a Docker image that runs anywhere, alone or with the workspace files. "
-        "n makes a new one, Enter shows steps and log, y copies the command that runs the image."
+        "n makes a new one, Enter shows steps and log, y copies the command that runs the image. Tab goes to the card: "
+        "there y copies the value under the cursor."
     )
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -55,12 +67,15 @@ class Exports(Place, ExportActions):
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
         self._wanted = ""
-        self._list = _List(id="export-list", empty="No export yet. n makes one.", heading=_heading)
+        self._rest = Rest(self, self._show_detail)
+        self._detailed = ""
+        """Id of the export that the card tells of."""
+        self._list = _List(id="export-list", empty=NOTHING, heading=_heading)
 
     def compose(self) -> ComposeResult:
         """List and detail."""
         yield self._list
-        yield DetailPane(id="export-detail")
+        yield Card(id="export-detail")
 
     def first_focus(self) -> Widget | None:
         """The list."""
@@ -90,15 +105,26 @@ class Exports(Place, ExportActions):
         title, states = FILTERS[self._filter]
         self._shown = [record for record in self.records if record.status in states]
         shown = self._list
-        shown.empty = (
-            "No export yet. n makes one." if not self.records else f"None is {title}. s shows others."
-        )
+        shown.empty = NOTHING if not self.records else f"None is {title}. s shows others."
         shown.set_source(Items(self._shown, self._line, key=lambda record: record.id, text=_text))
         if self._wanted and shown.move_to_key(self._wanted):
             self._wanted = ""
-        note = f"{len(self._shown)} of {len(self.records)}" if self._filter else ""
-        self.set_title(self.TITLE if not self._filter else f"{self.TITLE}: {title}", note)
+        self.set_title(self.TITLE if not self._filter else f"{self.TITLE}: {title}", self._counted())
         self._show_detail()
+
+    def _counted(self) -> str:
+        """How many there are of each kind that `s` can show alone."""
+        if not self.records:
+            return ""
+        counts = {
+            word: sum(record.status in states for record in self.records)
+            for word, states in (("shown", FILTERS[self._filter][1]), *SORTS)
+        }
+        words = (
+            [f"{counts['shown']} of {len(self.records)}"] if self._filter else [f"{len(self.records)} in all"]
+        )
+        words += [f"{counts[word]} {word}" for word, _ in SORTS if counts[word]]
+        return f"{', '.join(words)}; s shows others"
 
     def select(self, export: str) -> None:
         """Put the cursor on an export as soon as it is listed."""
@@ -112,33 +138,46 @@ class Exports(Place, ExportActions):
             self._list.refresh()
 
     def _line(self, record: ExportRecord, width: int) -> Line:
-        mark, tone = sign(record.status, self.nuv.glyphs)
-        task = self._tasks.get(record.task or "")
-        if task is not None and task.steps:
-            fact = f"{len(task.steps)}: {task.steps[-1].name}"
-        elif record.failed_stage and record.status != "completed":
-            fact = f"at {record.failed_stage}"
-        else:
-            fact = size(record.size) if record.size else ""
+        glyphs = self.nuv.glyphs
+        mark, tone = sign(record.status, glyphs)
+        kind = f"{glyphs.filled} files" if record.with_files else f"{glyphs.package} app"
         return row(
             width,
             Cell(f"{mark} {record.status}", 11, tone),
-            Cell(record.name, 18),
-            Cell(fact, 13, "muted"),
-            Cell("with files" if record.with_files else "application", 11, "muted"),
-            Cell(ago(record.finished or record.created), 12, "muted"),
+            Cell(record.name, 18, "muted" if record.status == "deleted" else ""),
+            Cell(kind, 8, "muted"),
+            Cell(self._fact(record), 12, "muted", "right"),
+            Cell(ago(record.finished or record.created), 11, "muted", "right"),
             Cell("pushed" if record.pushed else "", 6, "good"),
             Cell(record.image, 0, "muted"),
         )
 
+    def _fact(self, record: ExportRecord) -> str:
+        """Where it is, where it failed, or how large the image is."""
+        task = self._tasks.get(record.task or "")
+        if task is not None and task.steps:
+            done = f" {100 * task.done // task.total} %" if task.total else ""
+            return f"{task.steps[-1].name}{done}"
+        if record.failed_stage and record.status != "completed":
+            return f"at {record.failed_stage}"
+        return size(record.size) if record.size else ""
+
     def _show_detail(self) -> None:
         record = self.record
-        self.query_one("#export-detail", DetailPane).show(details(record, self.nuv.glyphs) if record else [])
+        card = self.query_one("#export-detail", Card)
+        if record is None:
+            card.show([])
+        else:
+            fresh, self._detailed = record.id != self._detailed, record.id
+            glyphs = self.nuv.glyphs
+            card.show([*head(record, glyphs), *facts(record, glyphs)], fresh=fresh)
         self.refresh_bindings()
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of another one."""
-        self._show_detail()
+        if message.list is self._list:
+            self._rest.moved()
+            self.refresh_bindings()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """Steps and log."""
@@ -246,9 +285,9 @@ def _heading(width: int) -> Line:
         width,
         Cell("status", 11),
         Cell("name", 18),
-        Cell("size or stage", 13),
-        Cell("contents", 11),
-        Cell("when", 12),
+        Cell("holds", 8),
+        Cell("size or step", 12, align="right"),
+        Cell("age", 11, align="right"),
         Cell("", 6),
         Cell("image", 0),
     )

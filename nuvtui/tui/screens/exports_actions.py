@@ -6,112 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nuvtui.model.export import Check, ExportRecord, Finding, Verification
-from nuvtui.model.names import path_to_text, short, text_to_path
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
-from nuvtui.tui.glyphs import Glyphs
-from nuvtui.tui.screens.describe import path_shown
-from nuvtui.tui.widgets.lines import Line, Tone, line
-from nuvtui.tui.widgets.meter import size
-from nuvtui.tui.widgets.moments import moment
+from nuvtui.tui.screens.export_card import held
+from nuvtui.tui.widgets.lines import Line, line
 from nuvtui.tui.widgets.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.services.exports import ExportsService
-
-TONES: dict[str, Tone] = {"completed": "good", "running": "accent", "failed": "bad", "cancelled": "warn"}
-
-
-def sign(status: str, glyphs: Glyphs) -> tuple[str, Tone]:
-    """The sign of an export's status, and its tone."""
-    mark = {"completed": glyphs.done, "running": glyphs.running, "deleted": glyphs.removed}.get(
-        status, glyphs.failed
-    )
-    return mark, TONES.get(status, "muted")
-
-
-def details(record: ExportRecord, glyphs: Glyphs) -> list[Line | str]:
-    """Everything about an export: what went wrong first, then the image, then what is not in it."""
-    mark, tone = sign(record.status, glyphs)
-    where = (
-        f" at {record.failed_stage}"
-        if record.failed_stage and record.status in ("failed", "cancelled")
-        else ""
-    )
-    lines: list[Line | str] = [
-        line(
-            (f"{mark} {record.status}{where}", tone),
-            (f"  {moment(record.finished or record.created)}", "muted"),
-        )
-    ]
-    if record.error and record.status == "failed":
-        lines += [line((record.error, "bad"))]
-    if record.status == "completed":
-        lines += _held(record.findings, glyphs)
-    for name, value in (
-        ("Image", record.image),
-        ("Run it", record.run_command if record.status == "completed" else ""),
-        ("Digest", record.digest or ("" if record.status != "completed" else "not pushed")),
-        ("Size", size(record.size) if record.size else ""),
-        ("Archive", text_to_path(record.archive) if record.archive else ""),
-        ("Application", record.application),
-        ("Contents", "application and workspace files" if record.with_files else "application only"),
-        ("Tables", ", ".join(record.tables)),
-        ("Snapshot", short(record.snapshot) if record.snapshot else ""),
-        ("Engine", record.engine),
-        ("Base", record.base_digest),
-        ("Id", record.image_id),
-        ("By", f"{record.author}, {moment(record.created)}"),
-        ("Export", record.id),
-    ):
-        if value:
-            lines.append(line((f"{name:<12} ", "muted"), value))
-    if record.verification is not None:
-        lines += ["", *verification_lines(record.verification, glyphs)]
-    if record.accepted:
-        lines += ["", line(("Accepted", "strong"))]
-        lines += [
-            line(f"  {path_shown(one.finding)}", (f"  {one.reason}", "muted")) for one in record.accepted
-        ]
-    said = {f"{finding.subject}: {finding.text}" for finding in record.findings}
-    warnings = [warning for warning in record.warnings if warning not in said]
-    if warnings:
-        lines += ["", *(line((f"{glyphs.warning} {warning}", "warn")) for warning in warnings)]
-    if record.excluded:
-        lines += ["", line((f"Left out ({len(record.excluded):,})", "strong"))]
-        for excluded in record.excluded[:2000]:
-            lines.append(line(f"  {path_shown(excluded.what)}", (f"  {excluded.reason}", "muted")))
-    return lines
-
-
-def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Line | str]:
-    """What keeps an image from being pushed."""
-    held = [finding for finding in findings if finding.level in ("push", "stop")]
-    if not held:
-        return []
-    lines: list[Line | str] = [line((f"{glyphs.warning} Cannot be pushed: the content guard found", "bad"))]
-    lines += [line("  ", (finding.subject, "strong"), f"  {finding.text}") for finding in held]
-    return lines
-
-
-CHECKS: dict[str, tuple[str, Tone]] = {"passed": ("done", "good"), "failed": ("failed", "bad")}
-"""Glyph and tone of how a check went."""
-
-
-def verification_lines(verification: Verification, glyphs: Glyphs) -> list[Line]:
-    """What came out when an image was run and looked into."""
-    passed = verification.passed
-    word, tone = ("Verified", "good") if passed else ("Does not hold what it promises", "bad")
-    lines = [line((word, tone), (f"  {moment(verification.at)}", "muted"))]  # type: ignore[arg-type]
-    return [*lines, *(_check_line(check, glyphs) for check in verification.checks)]
-
-
-def _check_line(check: Check, glyphs: Glyphs) -> Line:
-    name, tone = CHECKS.get(check.status, ("waiting", "warn"))
-    return line(
-        (f"  {getattr(glyphs, name)} {check.status}", tone), f"  {check.name}: ", (check.text, "muted")
-    )
 
 
 class ExportActions(Scoped):
@@ -180,14 +84,18 @@ class ExportActions(Scoped):
         record = self.record
         if record is None or not self.has_image:
             return
-        if held := _held(record.findings, self.nuv.glyphs):
+        if found := held(record.findings):
             from nuvtui.tui.dialogs.confirm import MessageDialog
 
             way_out = (
                 "n makes a new export: its form lists these findings. x leaves a file out, a accepts a finding with "
                 "a reason that goes into the report."
             )
-            text = [*held[1:], "", line((f"{self.nuv.glyphs.arrow} ", "accent"), way_out)]
+            text: list[Line | str] = [
+                *(line((each.subject, "strong"), f"  {each.text}") for each in found),
+                "",
+                line((f"{self.nuv.glyphs.arrow} ", "accent"), way_out),
+            ]
             self.nuv.push_screen(MessageDialog("Not pushed: the content guard found", text, bad=True))
             return
 
@@ -212,10 +120,41 @@ class ExportActions(Scoped):
         self.load(lambda: self._exports.public(repository), asked, group="push")
 
     def action_verify(self) -> None:
-        """Run the image and look into it, as a task."""
+        """Ask how, then run the image and look into it, as a task."""
+        from nuvtui.tui.dialogs.base import Choice, Dialog
+
+        if self.record is None or not self.has_image:
+            return
+        text: list[Line | str] = [
+            line(
+                ("Verify", "strong"),
+                " runs the image as strangers will (no network, unknown user) and compares its packages with the lock.",
+            ),
+            "",
+            line(
+                ("Rebuild and compare", "strong"),
+                " also builds it again from its snapshot and says whether the same comes out. That takes as long as "
+                "the export.",
+            ),
+            "",
+        ]
+        choices = [
+            Choice("verify", "Verify"),
+            Choice("rebuild", "Rebuild and compare"),
+            Choice(None, "Cancel"),
+        ]
+        self.nuv.push_screen(Dialog[str]("Verify the image", text, choices), self._verify)
+
+    def action_rebuild(self) -> None:
+        """Build the image again and compare, as a task."""
+        self._verify("rebuild")
+
+    def _verify(self, how: object) -> None:
         record = self.record
-        if record is not None and self.has_image:
-            self._submit("verify", record, f"Verify {record.name}")
+        if how and record is not None and self.has_image:
+            again = how == "rebuild"
+            title = f"Rebuild and compare {record.name}" if again else f"Verify {record.name}"
+            self._submit("verify", record, title, again=again)
 
     def action_archive(self) -> None:
         """Ask where to, then write the archive."""
@@ -257,7 +196,7 @@ class ExportActions(Scoped):
                 return
             from nuvtui.tui.screens.exports_report import ReportScreen
 
-            self.nuv.push_screen(ReportScreen(f"Report of {record.name}", text))
+            self.nuv.push_screen(ReportScreen(f"Report of {record.name}", text, {"export": record.id[:8]}))
 
         self.load(lambda: self._exports.report(record.id), show, group="report")
 
@@ -284,6 +223,8 @@ class ExportActions(Scoped):
 
         def delete(yes: object) -> None:
             if yes:
+                seconds = f"{self.nuv.settings.engine_timeout:g} s"
+                self.nuv.notify(f"Deleting {record.name}; an engine has {seconds} to answer.", timeout=4)
                 self.load(lambda: self._exports.delete(record.id), deleted, group="delete")
 
         self.nuv.push_screen(

@@ -27,8 +27,16 @@ register(
         title="Verify the image",
         short="verify",
         keys="V",
-        help="Runs the image as strangers will (no network, unknown user) and compares its packages with the lock.",
+        help="Runs the image as strangers will (no network, unknown user) and compares its packages with the lock; "
+        "the dialog also offers to build it again and compare.",
         as_command="nuvtui exports verify {export}",
+        enabled=lambda node: node.has_image,
+    ),
+    Command(
+        id="export.rebuild",
+        title="Build the image again and compare",
+        help="Verifies, and builds the image again from its snapshot: says whether the same comes out.",
+        as_command="nuvtui exports verify {export} --rebuild",
         enabled=lambda node: node.has_image,
     ),
     Command(
@@ -80,7 +88,7 @@ register(
         title="Filter by status",
         short="status",
         keys="s",
-        help="Shows all exports, or only those that run, have an image, failed, or were deleted.",
+        help="Shows all exports, or only those that run or have an image, that failed, or that were deleted.",
         as_command="nuvtui exports list --all",
     ),
     Command(
@@ -104,6 +112,22 @@ register(
     ),
     Scope("export-form", "New export", contains=("form", "list")),
     Command(
+        id="export-form.go",
+        title="Start the export",
+        short="export",
+        keys="e",
+        help="Starts the export as a task; it goes on when you leave.",
+        as_command="nuvtui exports create {app} {options}",
+    ),
+    Command(
+        id="export-form.dry-run",
+        title="Dry run",
+        short="dry run",
+        keys="d",
+        help="Lists what would go into the image and what is left out, and why; builds nothing.",
+        as_command="nuvtui exports create {app} {options} --dry-run",
+    ),
+    Command(
         id="export-form.exclude",
         title="Exclude the file of the finding",
         short="exclude",
@@ -123,22 +147,6 @@ register(
         enabled=lambda screen: screen.can_accept,
     ),
     Command(
-        id="export-form.go",
-        title="Start the export",
-        short="export",
-        keys="e",
-        help="Starts the export as a task; it goes on when you leave.",
-        as_command="nuvtui exports create {app} {options}",
-    ),
-    Command(
-        id="export-form.dry-run",
-        title="Dry run",
-        short="dry run",
-        keys="d",
-        help="Lists what would go into the image and what is left out, and why; builds nothing.",
-        as_command="nuvtui exports create {app} {options} --dry-run",
-    ),
-    Command(
         id="export-form.tables",
         title="Choose tables",
         short="tables",
@@ -153,6 +161,7 @@ register(
         short="check",
         keys="r",
         help="Asks engine and registry again, and looks again for what must not leave.",
+        as_command="nuvtui exports create {app} {options} --dry-run",
     ),
     Scope("finding", "Finding", contains=("dialog",), modal=True),
     Command(
@@ -175,4 +184,19 @@ register(
         enabled=lambda dialog: dialog.can_accept,
     ),
     Scope("plan", "Dry run", contains=("list", "scroll")),
+    Command(
+        id="plan.show",
+        title="Dry run",
+        help="The same on the command line.",
+        as_command="nuvtui exports create {app} {options} --dry-run",
+        palette=False,
+    ),
+    Scope("report", "Report", contains=("text", "scroll")),
+    Command(
+        id="report.show",
+        title="Report",
+        help="The same on the command line.",
+        as_command="nuvtui exports report {export}",
+        palette=False,
+    ),
 )

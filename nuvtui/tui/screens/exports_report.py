@@ -1,7 +1,11 @@
 """A text that fills the screen: the report of an export."""
 
+from collections.abc import Mapping, Sequence
+
 from textual.widget import Widget
 
+from nuvtui.tui.commands import bindings
+from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
 from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.log_view import LogView
 
@@ -9,10 +13,23 @@ from nuvtui.tui.widgets.log_view import LogView
 class ReportScreen(Frame):
     """Shows a text; Esc leaves."""
 
-    def __init__(self, title: str, text: str) -> None:
+    SCOPES = ("report",)
+    BINDINGS = bindings("report")
+    HELP = "The report travels along: it is in the image as well."
+
+    def __init__(self, title: str, text: str, values: Mapping[str, str | Sequence[str]]) -> None:
+        """`values`: the words of its commands."""
         super().__init__()
+        self._values = values
         self._title_text = title
         self._text = text
+
+    def action_show(self) -> None:
+        """It is shown already."""
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """The export."""
+        return self._values
 
     def body(self) -> list[Widget]:
         """The text."""

@@ -55,7 +55,9 @@ class Stage(Place):
         yield DetailPane(id="stage-source", can_focus=False)
         yield LineList(
             id="stage-list",
-            empty="Nothing is staged. Space in Contents (2) stages.",
+            empty="Nothing is staged. Space in Contents (2) stages. There v begins a range, and a folder is staged with "
+            "all that is in it. What is staged is then distributed to other instances (d); H lists past "
+            "distributions.",
             markable=True,
             openable=False,
         )
@@ -105,29 +107,38 @@ class Stage(Place):
         total = self.query_one("#stage-total", DetailPane)
         total.display = self.filled
         total.show(totals(staged.items))
-        self.set_title(self.TITLE, f"{len(staged.items):,} staged" if self.filled else "")
+        self._count()
         self.refresh_bindings()
+
+    def _count(self) -> None:
+        marked = len(self._list.marked)
+        note = f"{len(self.staged.items):,} staged" if self.filled else ""
+        self.set_title(self.TITLE, f"{note}, {marked:,} marked" if marked else note)
+
+    def on_line_list_marked(self, message: LineList.Marked) -> None:
+        """How many are marked."""
+        self._count()
 
     def _line(self, item: StagedItem, width: int) -> Line:
         name = "all files" if item.name == "." else text_to_path(item.name)
+        count, amounts = _amounts(item)
+        word = "folder" if item.type is ObjectType.FILES and name.endswith("/") else WORDS[item.type]
         right: list[Piece] = []
         if item.missing:
             right.append(("missing", "bad"))
-        elif item.type is ObjectType.TABLES:
-            right.append((amount(item.size, "rows"), "muted"))
-        elif item.count > 1:
-            right.append((f"{item.count:,} files", "muted"))
-        elif item.size:
-            right.append((size(item.size), "muted"))
-        word = WORDS[item.type]
-        return line((f"{word:<6}" if width > 24 else "", "muted"), name, right=right)
+        else:
+            if count and width > 50:
+                right.append((f"{count:>13}", "muted"))
+            right.append((f"{amounts or (count if width <= 50 else ''):>11}", "muted"))
+        return line((f"{word:<7}" if width > 24 else "", "muted"), name, right=right)
 
     # commands
 
     def _chosen(self) -> list[StagedItem]:
         shown = self._list
-        if shown.marked:
-            return [item for item in self.staged.items if _key(item) in shown.marked]
+        wanted = shown.marked | shown.ranged
+        if wanted:
+            return [item for item in self.staged.items if _key(item) in wanted]
         return [self.staged.items[shown.current]] if shown.current is not None and self.staged.items else []
 
     def action_distribute(self) -> None:
@@ -254,16 +265,24 @@ class Stage(Place):
         return {"items": items} if items else {}
 
 
+def _amounts(item: StagedItem) -> tuple[str, str]:
+    """How many files, and how much, of one thing that is staged; empty where that is not known or says nothing."""
+    if item.type is ObjectType.TABLES:
+        return "", amount(item.size, "rows")
+    if item.type is ObjectType.APPLICATIONS:
+        return "", ""
+    return f"{item.count:,} files" if item.count > 1 else "", size(item.size) if item.size else ""
+
+
 def totals(items: Sequence[StagedItem]) -> list[Line]:
-    """Sums per type."""
+    """Sums per type in one line, and what is missing."""
     parts = []
     files = [item for item in items if item.type is ObjectType.FILES]
     if files:
         everything = any(item.name == "." for item in files)
         count, total = sum(item.count for item in files), sum(item.size for item in files)
-        parts.append(
-            "all files" if everything else amount(count, "files") + (f", {size(total)}" if total else "")
-        )
+        what = "all files" if everything else amount(count, "files")
+        parts.append(what + (f", {size(total)}" if total else ""))
     tables = [item for item in items if item.type is ObjectType.TABLES]
     if tables:
         parts.append(f"{amount(len(tables), 'tables')}, {amount(sum(item.size for item in tables), 'rows')}")

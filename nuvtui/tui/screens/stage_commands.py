@@ -26,7 +26,8 @@ register(
         title="Take out of the stage",
         short="remove",
         keys="x,delete",
-        help="Takes the marked lines, else that under the cursor, out of the stage. The source keeps them.",
+        help="Takes the marked lines or the range begun with v, else the line under the cursor, out of the stage. The "
+        "source keeps them.",
         as_command="nuvtui stage remove {items}",
         enabled=lambda place: place.filled or None,
     ),
@@ -64,6 +65,32 @@ register(
         keys="o",
         help="In the dry run: all, or only what is removed, replaced, created, kept.",
         enabled=lambda screen: screen.step == "plan",
+        as_command="nuvtui distribution distribute {options} --dry-run",
+    ),
+    *(
+        Command(
+            id=f"wizard.only-{outcome}",
+            title=f"Show only what is {outcome}",
+            help=f"In the dry run: only what is {outcome}; again: all.",
+            keys=key,
+            call=f"only({outcome!r})",
+            footer=False,
+            enabled=lambda screen: screen.step == "plan",
+        )
+        for key, outcome in (
+            ("plus", "created"),
+            ("tilde", "replaced"),
+            ("minus", "removed"),
+            ("equals_sign", "kept"),
+        )
+    ),
+    Command(
+        id="wizard.target",
+        title="Show only one target",
+        short="target",
+        keys="t",
+        help="In the dry run: all targets, or one after the other.",
+        enabled=lambda screen: screen.several,
     ),
     Command(
         id="wizard.go",
@@ -99,5 +126,16 @@ register(
         help="The distribution under the cursor.",
         as_command="nuvtui distribution show {distribution}",
         palette=False,
+    ),
+    Scope("delivery", "Distribution that ended"),
+    Command(
+        id="delivery.recall",
+        title="Recall",
+        short="recall",
+        keys="R",
+        help="Removes what the distribution brought from all its targets; what was changed there since is kept.",
+        as_command="nuvtui distribution recall {distribution}",
+        destructive=True,
+        enabled=lambda screen: screen.may_recall,
     ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
+from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.model.task import TaskView
@@ -11,10 +12,15 @@ from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import tasks_commands  # noqa: F401  (registers)
 from nuvtui.tui.screens.tasks_outcome import WORDS, sign
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Cell, Line, row
+from nuvtui.tui.widgets.lines import Cell, Line, Tone, row
 from nuvtui.tui.widgets.meter import amount
 from nuvtui.tui.widgets.moments import ago, took
 from nuvtui.tui.widgets.place import Place
+
+WIDE = 100
+"""Cells from which there is room for bars and names."""
+NARROW = 66
+"""Cells below which there is no room for the progress."""
 
 
 class Tasks(Place):
@@ -33,7 +39,10 @@ class Tasks(Place):
         self._list = LineList(
             id="task-list",
             empty="No task yet. Snapshots, restores, distributions and exports run as tasks.",
+            heading=_heading,
         )
+        self._clock: Timer | None = None
+        """Runs while a task does: its time goes on."""
 
     def compose(self) -> ComposeResult:
         """The list."""
@@ -46,9 +55,17 @@ class Tasks(Place):
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Show them; the cursor stays on its task."""
         shown = self._list
-        shown.set_source(Items(list(tasks), self._line, key=lambda task: task.id, text=_text))
+        ordered = sorted(tasks, key=lambda task: task.status.ended)  # stable: newest first stays
+        shown.set_source(Items(ordered, self._line, key=lambda task: task.id, text=_text))
         running = sum(not task.status.ended for task in tasks)
-        self.set_title(self.TITLE, f"{running} running, {len(tasks)} in all" if tasks else "")
+        away = sum(task.id in self.nuv.ended_away for task in tasks)
+        note = f"{running} running, {len(tasks)} in all" if tasks else ""
+        self.set_title(self.TITLE, f"{note}, {away} ended while you were away" if away else note)
+        if running and self._clock is None:
+            self._clock = self.set_interval(1, self._tick)
+        elif not running and self._clock is not None:
+            self._clock.stop()
+            self._clock = None
 
     @property
     def chosen(self) -> TaskView | None:
@@ -66,26 +83,38 @@ class Tasks(Place):
 
     def _line(self, task: TaskView, width: int) -> Line:
         mark, tone = sign(task.status, self.nuv.glyphs)
-        now = ""
-        if not task.status.ended:
-            now = (
-                f"{100 * task.done // task.total} %"
-                if task.total
-                else amount(task.done, task.unit)
-                if task.done
-                else ""
-            )
-            now = now or (task.steps[-1].title if task.steps else "")
-        else:
-            now = took(task.started or task.created, task.finished)
         return row(
             width,
-            Cell(f"{mark} {WORDS[task.status]}", 11, tone),
-            Cell(task.title or task.kind),
-            Cell(now, 10, "muted", "right"),
-            Cell(ago(task.finished or task.created), 12, "muted"),
-            Cell(task.user, 8, "muted"),
+            *_cells(
+                width,
+                (f"{mark} {WORDS[task.status]}", tone),
+                task.title or task.kind,
+                self._progress(task, width),
+                took(task.started or task.created, task.finished),
+                ago(task.finished or task.created),
+                task.user,
+                "new" if task.id in self.nuv.ended_away else "",
+            ),
         )
+
+    def _progress(self, task: TaskView, width: int) -> str:
+        """How far it is, or where it failed."""
+        if task.status.ended:
+            failed = next((step for step in reversed(task.steps) if step.failed), None)
+            return f"at {failed.name}" if failed is not None else ""
+        if task.total:
+            done = min(100, 100 * task.done // task.total)
+            glyphs = self.nuv.glyphs
+            bar = (
+                glyphs.bar_full * (done // 10) + glyphs.bar_empty * (10 - done // 10) if width >= WIDE else ""
+            )
+            return f"{bar} {done} %".strip()
+        return amount(task.done, task.unit) if task.done else task.steps[-1].name if task.steps else ""
+
+    def _tick(self) -> None:
+        """Another second of what runs."""
+        if self.on_screen:
+            self._list.refresh_changed()
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys may be of use now."""
@@ -101,6 +130,9 @@ class Tasks(Place):
         if self.chosen is not None:
             from nuvtui.tui.screens.tasks_run import open_task
 
+            if self.chosen.id in self.nuv.ended_away:
+                self.nuv.ended_away.discard(self.chosen.id)
+                self.tasks_changed(self.nuv.tasks)
             open_task(self.nuv, self.chosen)
 
     def action_cancel(self) -> None:
@@ -121,3 +153,29 @@ class Tasks(Place):
 
 def _text(task: TaskView) -> str:
     return f"{WORDS[task.status]} {task.title} {task.kind} {task.user} {task.id}"
+
+
+def _cells(
+    width: int,
+    status: tuple[str, Tone],
+    title: str,
+    progress: str,
+    time: str,
+    age: str,
+    user: str,
+    new: str,
+) -> list[Cell]:
+    wide = width >= WIDE
+    return [
+        Cell(status[0], 11, status[1]),
+        Cell(title),
+        *([Cell(progress, 22 if wide else 10, "muted", "right")] if width >= NARROW else []),
+        Cell(time, 7, "muted", "right"),
+        Cell(age, 11, "muted", "right"),
+        *([Cell(user, 10, "muted")] if wide else []),
+        Cell(new, 3, "accent"),
+    ]
+
+
+def _heading(width: int) -> Line:
+    return row(width, *_cells(width, ("status", ""), "task", "progress", "took", "age", "by", ""))

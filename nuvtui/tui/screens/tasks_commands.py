@@ -28,7 +28,7 @@ register(
         as_command="nuvtui tasks list",
         palette=False,
     ),
-    Scope("run", "Running task", contains=("export", "list", "text", "scroll")),
+    Scope("run", "Running task", contains=("export", "delivery", "list", "text", "scroll")),
     Command(
         id="run.cancel",
         title="Cancel the task",
@@ -45,6 +45,7 @@ register(
         short="steps",
         keys="s",
         help="Shows all steps with their times; Enter on one goes to its part of the log.",
+        as_command="nuvtui tasks get {task}",
     ),
     Command(
         id="run.undo",

@@ -1,4 +1,4 @@
-"""How a task went, in lines for people, and the way back from it."""
+"""How a task went, in facts for people: why it failed, what it brought, the way out and the way back."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,7 +9,8 @@ from nuvtui.model.export import Verification
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.glyphs import Glyphs
-from nuvtui.tui.widgets.lines import Line, Tone, line
+from nuvtui.tui.widgets.card import LABEL, Fact, fact, say
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
 from nuvtui.tui.widgets.meter import size
 from nuvtui.tui.widgets.moments import took
 
@@ -42,47 +43,54 @@ def sign(status: TaskStatus, glyphs: Glyphs) -> tuple[str, Tone]:
     }[status]  # type: ignore[return-value]
 
 
-def outcome(task: TaskView, glyphs: Glyphs, *, result: bool = True) -> list[Line]:
-    """What has to be said about a task: first what went wrong and where, then (`result`) what it brought."""
-    lines: list[Line] = []
-    if task.status.ended:
-        mark, tone = sign(task.status, glyphs)
-        time = took(task.started or task.created, task.finished)
-        word = WORDS[task.status] + (" (interrupted)" if task.interrupted else "")
-        failed = next((step for step in reversed(task.steps) if step.failed), None)
-        where = f" at: {failed.title}" if failed is not None and task.status is TaskStatus.FAILED else ""
-        lines.append(
-            line((f"{mark} {word.capitalize()}{where}", tone), (f"  after {time}" if time else "", "muted"))
-        )
+def reason(task: TaskView, glyphs: Glyphs) -> list[Line]:
+    """How a task ended, and where it went wrong: why, in its own words."""
+    if not task.status.ended:
+        return []
+    mark, tone = sign(task.status, glyphs)
+    time = took(task.started or task.created, task.finished)
+    word = WORDS[task.status] + (" (interrupted)" if task.interrupted else "")
+    failed = next((step for step in reversed(task.steps) if step.failed), None)
+    where = f" at: {failed.title}" if failed is not None and task.status is TaskStatus.FAILED else ""
+    lines = [line((f"{mark} {word.capitalize()}{where}", tone), (f"  after {time}" if time else "", "muted"))]
     if task.error is not None and task.status is not TaskStatus.COMPLETED:
         if task.error.title and task.error.title.lower() != "cancelled":
             lines.append(line((task.error.title, "strong")))
         lines += [line(part) for part in task.error.message.splitlines() if part.strip()]
-        if task.error.hint:
-            lines.append(line((f"{glyphs.arrow} ", "accent"), task.error.hint))
-    if result and task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
-        lines += _result(task.kind, task.result, glyphs)
-    if result:
-        lines += [line((f"{glyphs.warning} {warning}", "warn")) for warning in task.warnings]
     return lines
 
 
-def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]:
+def way_out(task: TaskView, glyphs: Glyphs) -> list[Line]:
+    """What to do where a task did not complete."""
+    if task.error is None or not task.error.hint or task.status is TaskStatus.COMPLETED:
+        return []
+    return [line((f"{glyphs.arrow} ", "accent"), task.error.hint)]
+
+
+def brought(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+    """What a completed task brought, and its warnings."""
+    found: list[Fact] = []
+    if task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
+        found += _result(task.kind, task.result, glyphs)
+    return found + [warned(warning, glyphs) for warning in task.warnings]
+
+
+def warned(warning: str, glyphs: Glyphs) -> Fact:
+    """A warning."""
+    return say((f"{glyphs.warning} {warning}", "warn"), value=warning, what="the warning")
+
+
+def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
     match kind:
         case "distribute" | "recall":
             for target in result.get("targets", ()):
-                yield from target_lines(target, glyphs)
+                yield from target_facts(target, glyphs)
         case "restore":
-            yield line(
-                f"{result.get('files', 0):,} files written, {result.get('files_removed', 0):,} removed; "
-                f"{result.get('tables', 0):,} tables written, {result.get('tables_removed', 0):,} removed; "
-                f"{result.get('applications', 0):,} applications written, "
-                f"{result.get('applications_removed', 0):,} removed"
-            )
+            for name in ("files", "tables", "applications"):
+                written, removed = result.get(name, 0), result.get(f"{name}_removed", 0)
+                yield fact(name.capitalize(), f"{written:,} written, {removed:,} removed")
             if result.get("backup"):
-                yield line(
-                    ("u", "accent"), f" brings back what was there: snapshot {short(result['backup'])}"
-                )
+                yield _before(result["backup"], "u brings back what was there")
         case "export" | "push" | "archive":
             yield from _pairs(
                 ("Image", result.get("image")),
@@ -93,17 +101,17 @@ def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]
             )
             left_out = len(result.get("excluded", ()))
             if left_out:
-                yield line((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
+                yield say((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
         case "verify" if result.get("verification"):
-            from nuvtui.tui.screens.exports_actions import verification_lines
+            from nuvtui.tui.screens.export_card import verification_facts
 
-            yield from verification_lines(msgspec.convert(result["verification"], Verification), glyphs)
+            yield from verification_facts(msgspec.convert(result["verification"], Verification), glyphs)
         case "load":
             for image in result.get("images", ()):
-                yield line(("Image     ", "muted"), str(image))
+                yield fact("Image", str(image))
         case "snapshot":
-            name = result.get("name") or result.get("kind") or ""
-            yield line("Snapshot ", (short(str(result.get("id", ""))), "accent"), f"  {name}")
+            name = str(result.get("name") or result.get("kind") or "")
+            yield fact("Snapshot", short(str(result.get("id", ""))), name, "accent", "the id of the snapshot")
         case _:
             yield from _pairs(
                 *(
@@ -114,32 +122,72 @@ def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]
             )
 
 
-def target_lines(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]:
-    """How a distribution went for one target, from its record as plain values."""
+STATUS: dict[str, tuple[str, Tone]] = {
+    "completed": ("done", "good"),
+    "recalled": ("removed", "muted"),
+    "applying": ("running", "accent"),
+    "waiting": ("waiting", "muted"),
+}
+"""Glyph and tone of how a distribution went for a target; of any other status: failed."""
+
+
+def target_facts(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
+    """How a distribution went for one target, from its record as plain values: where it failed, the reason first."""
     status = target.get("status", "")
-    tone: Tone = {"completed": "good", "recalled": "muted", "applying": "accent", "waiting": "muted"}.get(
-        status, "bad"
-    )  # type: ignore[assignment]
-    yield line((target.get("name", ""), "strong"), "  ", (status, tone))
+    mark, tone = STATUS.get(status, ("failed", "bad"))
+    name = target.get("name", "")
+    yield Fact(
+        line((f"{getattr(glyphs, mark)} ", tone), (name, "strong"), (f"  {status}", tone)),
+        name,
+        "the name of the target",
+    )
+    if target.get("error"):
+        yield say((f"  {target['error']}", "bad"), value=target["error"], what="the reason")
+    changed = False
     for kind in ("files", "tables", "applications"):
         counts = target.get(kind) or {}
-        parts = [
-            f"{counts[what]:,} {what}"
-            for what in ("created", "replaced", "removed", "kept")
-            if counts.get(what)
-        ]
-        if parts and (counts.get("created") or counts.get("replaced") or counts.get("removed")):
-            yield line(f"  {kind}: {', '.join(parts)}")
-    if target.get("error"):
-        yield line((f"  {target['error']}", "warn"))
+        if any(counts.get(what) for what in ("created", "replaced", "removed")):
+            changed = True
+            pieces: list[Piece] = [(f"  {kind:<{LABEL}}", "muted")]
+            for what, tone in OUTCOMES:
+                number = counts.get(what, 0)
+                pieces.append((f"{number:>6,} {what}", tone if number else "muted"))
+            yield Fact(line(*pieces))
+    if status == "completed" and not changed:
+        yield Fact(line(("  nothing changed: it had all of it already", "muted")))
     if target.get("backup"):
-        yield line((f"  before: snapshot {short(target['backup'])}", "muted"))
+        yield _before(target["backup"], "as it was before", "  ")
 
 
-def _pairs(*pairs: tuple[str, Any]) -> Iterator[Line]:
+OUTCOMES: tuple[tuple[str, Tone], ...] = (
+    ("created", "good"),
+    ("replaced", "warn"),
+    ("removed", "bad"),
+    ("kept", ""),
+)
+
+
+def _before(snapshot: str, note: str, indent: str = "") -> Fact:
+    return Fact(
+        line(
+            (f"{indent}before: snapshot ", "muted"),
+            (short(snapshot), "accent"),
+            (f"  {note}", "muted"),
+        ),
+        short(snapshot),
+        "the id of the automatic snapshot",
+    )
+
+
+def target_lines(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]:
+    """`target_facts` as lines alone."""
+    return (each.shown for each in target_facts(target, glyphs))
+
+
+def _pairs(*pairs: tuple[str, Any]) -> Iterator[Fact]:
     for name, value in pairs:
         if value:
-            yield line((f"{name:<9} ", "muted"), str(value))
+            yield fact(name, str(value))
 
 
 def ways_back(task: TaskView) -> list[Back]:

@@ -6,9 +6,11 @@ It only reads the task's files, so leaving it, or the program, changes nothing; 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.timer import Timer
@@ -19,14 +21,25 @@ from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands, tasks_commands  # noqa: F401  (registers)
-from nuvtui.tui.screens.tasks_outcome import WORDS, Back, outcome, sign, ways_back
+from nuvtui.tui.screens.tasks_outcome import (
+    WORDS,
+    Back,
+    brought,
+    reason,
+    sign,
+    warned,
+    way_out,
+    ways_back,
+)
+from nuvtui.tui.widgets.card import Card, Fact, say, sentence
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Line, Piece, line
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
 from nuvtui.tui.widgets.log_view import LogView
 from nuvtui.tui.widgets.meter import Meter
 from nuvtui.tui.widgets.moments import moment, took
+from nuvtui.tui.widgets.pulse import Pulse
 from nuvtui.tui.widgets.scoped import Scoped
 
 if TYPE_CHECKING:
@@ -52,8 +65,8 @@ class Feed:
         self._looks = 0
         self._tailer: object = None
 
-    def look(self) -> tuple[TaskView, list[tuple[int, str]], bool]:
-        """The task now, when which byte of the log was written, and whether there is a log.
+    def look(self) -> tuple[TaskView, list[tuple[int, str]], int]:
+        """The task now, when which byte of the log was written, and how long the log is.
 
         Raises NuvError (exit code 3) where the task is gone.
         """
@@ -73,18 +86,22 @@ class Feed:
             self._view = advance(self._view, event)
             if not self._stamps or event.log_offset > self._stamps[-1][0]:
                 self._stamps.append((event.log_offset, event.ts))
-        return self._view, list(self._stamps), log_size(folder) > 0
+        return self._view, list(self._stamps), log_size(folder)
 
 
 class TaskScreen(Frame):
-    """Steps at the left and the log at the right; where it is narrow, the log with the current step above it."""
+    """What came out of a task, or its steps while it runs; its log beneath, or beside where it is wide."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("run",)
     BINDINGS = bindings("run")
     HELP = (
         "A task works in a process of its own: Esc, q or a lost connection leave it running. "
-        "c cancels it. The log is followed until you scroll up; f follows again."
+        "c cancels it. The log is followed until you scroll up; f follows again. When it has ended, `y` copies the "
+        "value under the cursor, Tab goes to the log, s shows the steps."
     )
+
+    FIRST = ""
+    """The fact that the cursor begins at."""
 
     def __init__(self, task: TaskView) -> None:
         """`task`: as far as it is known."""
@@ -94,14 +111,31 @@ class TaskScreen(Frame):
         self._timer: Timer | None = None
         self._looking = False
         self._stamps: Sequence[tuple[int, str]] = ()
+        self._steps: bool | None = None
+        """Whether steps are shown; None: as it suits."""
+        self._forgotten: list[Fact] = []
+        """What is said where the task itself is gone."""
+        self._beat = 0.0
+        self._lines: int | None = None
+        """Lines of the log at the last beat; None: what was there when it was opened is not read yet."""
+        self._there = 0
 
     def body(self) -> list[Widget]:
-        """Steps; progress, outcome and log."""
-        return [_Body(self)]
+        """Card, steps, progress; log."""
+        return [_Body()]
+
+    @property
+    def task_shown(self) -> str:
+        """Id of the task: what is to be said of it stands here already."""
+        return self.seen.id
 
     def steps(self) -> LineList:
         """The list of steps."""
         return self.query_one("#run-steps", LineList)
+
+    def card(self) -> Card:
+        """What came out."""
+        return self.query_one("#run-card", Card)
 
     def log_view(self) -> LogView:
         """The log."""
@@ -112,16 +146,26 @@ class TaskScreen(Frame):
         self._feed = Feed(self.nuv.home, self.seen.id)
         self.set_class(self.seen.kind not in LOGGED, "-no-log")
         if self.seen.kind in LOGGED:
-            self.log_view().show_file(
-                self.nuv.home.task(self.seen.id) / "build.log",
-                growing=not self.seen.status.ended,
-                at_end=True,
-            )
+            self._show_log(self.seen.status.ended)
         self._show()
-        first = self.log_view() if self.seen.kind in LOGGED else self.query_one("#run-now", DetailPane)
-        first.focus()
+        self._focus_first()
         self._timer = self.set_interval(LOOK, self._look)
         self._look()
+
+    def _show_log(self, ended: bool) -> None:
+        self.log_view().show_file(
+            self.nuv.home.task(self.seen.id) / "build.log", growing=not ended, at_end=True
+        )
+
+    def _focus_first(self) -> None:
+        """The log while it runs and where it failed; the card of what came out."""
+        no_log = self.has_class("-no-log")
+        if self.seen.status is TaskStatus.COMPLETED or (no_log and self.seen.status.ended):
+            self.card().focus()
+        elif no_log:
+            self.steps().focus()
+        else:
+            self.log_view().focus()
 
     # looking
 
@@ -134,42 +178,63 @@ class TaskScreen(Frame):
     def _gone(self, error: NuvError) -> None:
         self._looking = False
         self._stop()
-        self.query_one("#run-now", DetailPane).show(
-            [
-                line((error.title, "warn")),
-                f"Its steps and its log are gone: ended tasks are forgotten after {self.nuv.settings.task_days} days.",
-                *self.more(),
-            ]
-        )
+        days = self.nuv.settings.task_days
+        self._forgotten = [
+            say((error.title, "warn")),
+            say(f"Its steps and its log are gone: ended tasks are forgotten after {days} days."),
+        ]
+        self.add_class("-no-log")
+        self._show()
+        self.card().focus()
 
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
 
-    def _looked(self, answer: tuple[TaskView, list[tuple[int, str]], bool]) -> None:
+    def _looked(self, answer: tuple[TaskView, list[tuple[int, str]], int]) -> None:
         self._looking = False
-        task, stamps, logged = answer
-        if logged and self.has_class("-no-log"):
+        task, stamps, written = answer
+        if written and self.has_class("-no-log"):
             self.remove_class("-no-log")
-            self.log_view().show_file(
-                self.nuv.home.task(task.id) / "build.log", growing=not task.status.ended, at_end=True
-            )
+            self._show_log(task.status.ended)
         if len(stamps) != len(self._stamps):
             self._stamps = stamps
             self.log_view().set_times(stamps)
         ended = task.status.ended
         changed = task != self.seen
         self.seen = task
-        if changed or not ended:
+        second = self._second(written)
+        if changed or (second and not ended):
             self._show()
         if ended:
             self._stop()
-            self.log_view().set_growing(False)
-            if not logged and not self.has_class("-no-log"):
+            log = self.log_view()
+            reading = log.has_focus and not log.following
+            log.set_growing(False)
+            if not written:
                 self.add_class("-no-log")
-                self.query_one("#run-now", DetailPane).focus()
+            self._show()
+            if not reading:
+                self._focus_first()
             self.ended()
+
+    def _second(self, written: int) -> bool:
+        """True once a second; the curve of the log goes on then. `written`: bytes of the log."""
+        now = time.monotonic()
+        if not self._beat:
+            self._beat, self._there = now, written
+            return True
+        passed = now - self._beat
+        if passed < 1:
+            return False
+        index = self.log_view().index
+        if self._lines is not None:
+            self.query_one(Pulse).beat((index.complete - self._lines) / passed)
+        if index.indexed >= self._there:
+            self._lines = index.complete
+        self._beat = now
+        return True
 
     def ended(self) -> None:
         """The task has ended: called once."""
@@ -178,54 +243,77 @@ class TaskScreen(Frame):
 
     def _show(self) -> None:
         task = self.seen
-        ended = task.status.ended
+        ended = task.status.ended or bool(self._forgotten)
         self.set_class(ended, "-ended")
-        self.set_class(task.status is TaskStatus.COMPLETED, "-completed")
-        box = self.query_one("#run-right", Vertical)
+        box = self.query_one(_Body)
         from textual.content import Content
 
         from nuvtui import sanitise
 
         mark, _ = sign(task.status, self.nuv.glyphs)
-        box.border_title = Content(
-            sanitise.line(f"{task.title or task.kind} {self.nuv.glyphs.dot} {mark} {WORDS[task.status]}")
-        )
+        word = "forgotten" if self._forgotten else f"{mark} {WORDS[task.status]}"
+        box.border_title = Content(sanitise.line(f"{task.title or task.kind} {self.nuv.glyphs.dot} {word}"))
         started = moment(task.started or task.created)
         box.border_subtitle = Content(
             sanitise.line(f"task {task.id[:8]}, {started}" if started else f"task {task.id[:8]}")
         )
-        items = Items(list(task.steps), self._step_line, key=lambda step: step.name)
         steps = self.steps()
-        steps.set_source(items)
+        at_end = steps.cursor >= steps.count - 1
+        steps.set_source(Items(list(task.steps), self._step_line, key=lambda step: step.name))
+        if at_end and not steps.has_focus:
+            steps.move_to(steps.count - 1)
         self.query_one("#run-meter", Meter).set(task.done, task.total, task.unit, task.what)
-        self.query_one("#run-now", DetailPane).show(self._now(), keep=True)
+        self.card().show(self._facts(), at=self.FIRST)
+        todo = [] if self._forgotten else way_out(task, self.nuv.glyphs)
+        self.query_one("#run-todo", DetailPane).show(todo)
+        self.set_class(bool(todo), "-todo")
+        self._arrange()
         self.refresh_bindings()
 
-    def _now(self) -> list[Line | str]:
-        task = self.seen
-        lines: list[Line | str] = []
-        if not task.status.ended:
-            if task.steps:
-                step = task.steps[-1]
-                lines.append(self._current(step))
-            else:
-                lines.append(line(("Waiting to start", "muted")))
-            lines += [line((f"{self.nuv.glyphs.warning} {warning}", "warn")) for warning in task.warnings]
-            return lines
-        return self.result()
+    def _arrange(self) -> None:
+        """Share the room: what came out or the steps, and the log."""
+        task, wide, no_log = self.seen, self.has_class("-wide"), self.has_class("-no-log")
+        ended = self.has_class("-ended")
+        steps, card = self.steps(), self.card()
+        shown = (wide or not ended) if self._steps is None else self._steps
+        steps.display = shown and bool(steps.count or not ended)
+        card.display = bool(card.facts) and not (steps.display and ended and not wide and not no_log)
+        room = max(8, self.query_one(_Body).content_size.height or self.size.height - 4)
+        failed = ended and task.status is not TaskStatus.COMPLETED
+        if wide or no_log:
+            fill = card.display and ended
+            card.styles.height = "1fr" if fill else min(card.rows, room // 3)
+            self.set_class(fill and steps.display, "-both")
+            if fill:
+                steps.styles.height = 1 + max(1, min(steps.count, room // 3))
+            else:  # progress and rate follow right beneath
+                steps.styles.height = max(1, min(steps.count, room * 3 // 5))
+        else:
+            self.remove_class("-both")
+            share = room // 2 if failed else room * 3 // 5
+            card.styles.height = max(1, min(card.rows, share if ended else 2))
+            steps.styles.height = max(1, min(steps.count, room * 2 // 5))
+        self.query_one("#run-left").styles.height = "1fr" if no_log else "100%" if wide else "auto"
 
-    def _current(self, step: StepView) -> Line:
-        number = len(self.seen.steps)
-        time = took(step.started, step.finished)
-        done = step.finished is not None
-        mark = (self.nuv.glyphs.done, "good") if done else (self.nuv.glyphs.running, "accent")
-        return line(mark, f" step {number}: ", (step.title, "strong"), right=[(time, "muted")])  # type: ignore[arg-type]
+    def on_resize(self, event: events.Resize) -> None:
+        """Share the room anew."""
+        self.call_after_refresh(self._arrange)
 
-    def result(self) -> list[Line | str]:
-        """How it ended."""
-        return [*outcome(self.seen, self.nuv.glyphs)]
+    def _facts(self) -> list[Fact]:
+        if self._forgotten:
+            return [*self._forgotten, *self.more()]
+        if not self.seen.status.ended:
+            if not self.seen.steps:
+                return [say(("Waiting to start", "muted"))]
+            return [warned(warning, self.nuv.glyphs) for warning in self.seen.warnings]
+        why = [sentence(each) for each in reason(self.seen, self.nuv.glyphs)]
+        return [*why, *self.result()]
 
-    def more(self) -> list[Line | str]:
+    def result(self) -> list[Fact]:
+        """What it brought."""
+        return brought(self.seen, self.nuv.glyphs)
+
+    def more(self) -> list[Fact]:
         """What is known besides, where the task itself is forgotten."""
         return []
 
@@ -236,8 +324,11 @@ class TaskScreen(Frame):
             mark = (glyphs.failed, "warn" if self.seen.status is TaskStatus.CANCELLED else "bad")
         elif step.finished is not None:
             mark = (glyphs.done, "good")
+        tone: Tone = "strong" if step.finished is None or step.failed else ""
         time = took(step.started, step.finished)
-        return line(mark, " ", step.title, right=[(f"{moment(step.started)[11:]} {time:>6}", "muted")])
+        return line(
+            mark, " ", (step.title, tone), right=[(f"{moment(step.started)[11:]} {time:>7}", "muted")]
+        )
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """To the part of the log that the step wrote."""
@@ -247,17 +338,27 @@ class TaskScreen(Frame):
             self.log_view().go_to(self.seen.steps[at].log_start)
             self.log_view().focus()
 
+    def hints(self) -> Sequence[tuple[str, str]]:
+        """What the keys do on the card."""
+        if not isinstance(self.focused, Card):
+            return ()
+        return [("y", "copy"), *([] if self.has_class("-no-log") else [("Tab", "log")])]
+
     # commands
 
     @property
     def may_cancel(self) -> bool:
         """True while it runs."""
-        return not self.seen.status.ended
+        return not self.seen.status.ended and not self._forgotten
+
+    def backs(self) -> list[Back]:
+        """The automatic snapshots that bring back what was there."""
+        return ways_back(self.seen)
 
     @property
     def may_undo(self) -> bool:
         """True where an automatic snapshot brings back what was there."""
-        return bool(ways_back(self.seen))
+        return bool(self.backs())
 
     def action_cancel(self) -> None:
         """Ask, then cancel."""
@@ -265,16 +366,16 @@ class TaskScreen(Frame):
 
     def action_steps(self) -> None:
         """Show or hide the steps."""
-        name = "-hide" if self.has_class("-wide") else "-steps"
-        self.toggle_class(name)
-        if self.steps().display:
+        self._steps = not self.steps().display
+        self._arrange()
+        if self._steps:
             self.steps().focus()
-        elif not self.has_class("-no-log"):
-            self.log_view().focus()
+        else:
+            self._focus_first()
 
     def action_undo(self) -> None:
         """The way back."""
-        ask_way_back(self, ways_back(self.seen), self.seen.space)
+        ask_way_back(self, self.backs(), self.seen.space)
 
     def action_attach(self) -> None:
         """Look at once: it is followed already."""
@@ -282,8 +383,12 @@ class TaskScreen(Frame):
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """The task, and the snapshot that is the way back."""
-        backs = ways_back(self.seen)
-        return {"task": self.seen.id[:8], **({"backup": backs[0].snapshot[:8]} if backs else {})}
+        backs = self.backs()
+        values: dict[str, str | Sequence[str]] = {"task": self.seen.id[:8]}
+        if backs:
+            name = backs[0].name.rpartition("/")[2]
+            values["backup"] = [backs[0].snapshot[:8], *(["-i", name] if name else [])]
+        return values
 
     def copied(self) -> Copy | None:
         """The id."""
@@ -291,27 +396,35 @@ class TaskScreen(Frame):
 
 
 class _Body(Vertical):
-    """Left and right of a task's screen."""
+    """All of a task's screen."""
 
-    def __init__(self, screen: TaskScreen) -> None:
-        super().__init__(id="run-body")
-        self._owner = screen
+    def __init__(self) -> None:
+        super().__init__(id="run-body", classes="pane")
 
     def compose(self) -> ComposeResult:
-        """Steps; the rest in a box."""
-        yield LineList(id="run-steps", classes="pane", title="Steps", empty="No step yet.", filterable=False)
-        with Vertical(id="run-right", classes="pane"):
-            yield DetailPane(id="run-now")
+        """Card, steps, progress; log and what to do."""
+        with Vertical(id="run-left"):
+            yield Card(id="run-card")
+            yield LineList(id="run-steps", empty="No step yet.", filterable=False)
             yield Meter(id="run-meter")
+            yield Pulse("lines/s", id="run-pulse")
+        with Vertical(id="run-right"):
             yield LogView(id="run-log", empty="No output yet.")
+            yield DetailPane(id="run-todo")
 
 
 def open_task(nuv: NuvApp, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
-    if task.kind == "export" and task.subject:
+    export = task.subject or (str(task.result.get("id", "")) if isinstance(task.result, dict) else "")
+    if task.kind == "export" and export:
         from nuvtui.tui.screens.export_run import ExportRun
 
-        nuv.push_screen(ExportRun(task, task.subject))
+        nuv.push_screen(ExportRun(task, export))
+        return
+    if task.kind in ("distribute", "recall"):
+        from nuvtui.tui.screens.distribution_run import DistributionRun
+
+        nuv.push_screen(DistributionRun(task))
         return
     nuv.push_screen(TaskScreen(task))
 

@@ -9,7 +9,7 @@ from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import Command, Scope, bindings, register
 from nuvtui.tui.dialogs.pick import Option, PickDialog
 from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Line, Piece, fit, line
+from nuvtui.tui.widgets.lines import Line, Piece, fit, line, width_of
 from nuvtui.tui.widgets.prompt import Prompt
 
 register(
@@ -72,6 +72,9 @@ class FormList(LineList):
             super().__init__(list)
             self.field = field
 
+    class Leaving(LineList.ListMessage):
+        """Down was pressed on the last line."""
+
     class Going(LineList.ListMessage):
         """A `go` line was chosen."""
 
@@ -119,12 +122,19 @@ class FormList(LineList):
     def _line(self, field: Field, width: int) -> Line:
         if field.kind == "go":
             return line((f"{self.glyphs.arrow} {field.label}", "strong"), (f"   {field.note}", "muted"))
-        label = max((len(each.label) for each in self.form if each.kind != "go"), default=0)
+        fields = [each for each in self.form if each.kind != "go"]
+        label = max((len(each.label) for each in fields), default=0)
         pieces: list[Piece] = [(fit(field.label, label), "muted"), ("  ", "")]
         empty = not field.shown
-        pieces.append((field.shown or self.glyphs.dot, "muted" if empty or field.locked else "strong"))
+        value = field.shown or self.glyphs.dot
         if field.note:
-            pieces.append((f"   {field.note}", "warn" if field.problem else "muted"))
+            # Remarks stand in a column of their own; a value that is wider than the column pushes its remark.
+            column = max((width_of(each.shown) for each in fields if each.note), default=0)
+            column = min(column, max(8, (width - label) // 3))
+            value += " " * (column - width_of(value))
+        pieces.append((value, "muted" if empty or field.locked else "strong"))
+        if field.note:
+            pieces.append((f"  {field.note}", "warn" if field.problem else "muted"))
         return line(*pieces)
 
     def word(self, command: str) -> str:
@@ -139,6 +149,12 @@ class FormList(LineList):
         return "choose" if len(field.options) >= self.MANY else "change"
 
     # keys
+
+    def action_down(self) -> None:
+        """One line down; from the last one to what lies below the form."""
+        if self.cursor >= self.count - 1:
+            self.post_message(self.Leaving(self))
+        super().action_down()
 
     def _step(self, step: int) -> None:
         field = self.field

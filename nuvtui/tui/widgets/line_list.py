@@ -341,6 +341,13 @@ class LineList(LineWidget):
         anchor = self.cursor if self._anchor is None else self._anchor
         return range(min(anchor, self.cursor), max(anchor, self.cursor) + 1)
 
+    @property
+    def ranged(self) -> set[Hashable]:
+        """Keys of the range that was begun and not yet marked; empty where none was."""
+        if self._anchor is None:
+            return set()
+        return {key for position in self._range() for key in self.source.marks(self.index(position))}
+
     def set_marked(self, keys: set[Hashable]) -> None:
         """Mark exactly `keys`."""
         self.marked = set(keys)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService
     from nuvtui.services.operations import Operations
+    from nuvtui.services.previews import PreviewsService
     from nuvtui.services.restore import RestoreService
     from nuvtui.services.snapshots import SnapshotsService
     from nuvtui.services.spaces import InstancesService, SpacesService
@@ -69,6 +70,12 @@ class Services:
         from nuvtui.services.states import StatesService
 
         return StatesService(self.context)
+
+    @functools.cached_property
+    def previews(self) -> PreviewsService:
+        from nuvtui.services.previews import PreviewsService
+
+        return PreviewsService(self.context)
 
     @functools.cached_property
     def changes(self) -> ChangesService:

@@ -5,6 +5,7 @@ are relative to the workspace, `/` between components, str with surrogateescape.
 """
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
@@ -38,9 +39,11 @@ def lookup(tree: Tree, root: bytes, path: str) -> Entry | None:
             if found.kind != FOLDER:
                 return None
             root = found.content[0]
-        found = next((entry for entry in tree(root) if entry.name == part), None)
-        if found is None:
+        entries = tree(root)
+        at = bisect_left(entries, part, key=lambda entry: entry.name)  # entries are sorted by name
+        if at == len(entries) or entries[at].name != part:
             return None
+        found = entries[at]
     return found
 
 

@@ -28,6 +28,27 @@ def moment(text: str) -> str:
     return clock.parse(text).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def moment_of(nanoseconds: int) -> str:
+    """As `moment`, of a file's time; empty where there is none."""
+    try:
+        return (
+            datetime.datetime.fromtimestamp(nanoseconds / 1e9).strftime("%Y-%m-%d %H:%M")
+            if nanoseconds
+            else ""
+        )
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def age_of(nanoseconds: int) -> str:
+    """As `age`, of a file's time; empty where there is none."""
+    try:
+        when = datetime.datetime.fromtimestamp(nanoseconds / 1e9, datetime.UTC) if nanoseconds else None
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return age(when.isoformat()) if when else ""
+
+
 def age(text: str, now: datetime.datetime | None = None) -> str:
     """How long ago a time was, in at most six cells: `now`, `5 min`, `3 h`, `12 d`, `8 mon`, `2 y`."""
     now = now or datetime.datetime.now(datetime.UTC)

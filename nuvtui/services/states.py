@@ -31,6 +31,7 @@ from nuvtui.store.store import Store
 if TYPE_CHECKING:
     from nuvtui.tables.database import ColumnInfo, Rows, Tables
     from nuvtui.tables.parquet import Captured
+    from nuvtui.tables.values import Distribution
 
 READMES = ("README.md", "README.rst", "README.txt", "README")
 
@@ -100,6 +101,9 @@ class StateReader(Protocol):
 
     def columns(self, table: str) -> "list[ColumnInfo]":
         """Columns of a table with their facts."""
+
+    def distributions(self, table: str) -> "list[Distribution]":
+        """Columns of a table with how their values are spread."""
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         """A page of a table's rows."""
@@ -335,6 +339,9 @@ class CurrentState:
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._tables().columns(table)
 
+    def distributions(self, table: str) -> "list[Distribution]":
+        return self._tables().distributions(table)
+
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._tables().preview(table, offset, limit)
 
@@ -439,6 +446,9 @@ class SnapshotState:
 
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._captured(table).columns()
+
+    def distributions(self, table: str) -> "list[Distribution]":
+        return self._captured(table).distributions()
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._captured(table).preview(offset, limit)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nuvtui.services.changes import ChangesService
     from nuvtui.services.distribution import DistributionService
     from nuvtui.services.exports import ExportsService
+    from nuvtui.services.history import HistoryService
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService
@@ -76,6 +77,12 @@ class Services:
         from nuvtui.services.previews import PreviewsService
 
         return PreviewsService(self.context)
+
+    @functools.cached_property
+    def history(self) -> HistoryService:
+        from nuvtui.services.history import HistoryService
+
+        return HistoryService(self.context, self.states)
 
     @functools.cached_property
     def changes(self) -> ChangesService:

@@ -7,7 +7,6 @@ for the Current State from a scan that writes nothing.
 import functools
 import os
 import stat
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -281,7 +280,7 @@ class CurrentState:
                 target = "?"
         status = ""
         if known is not None:
-            before = _entry_of(known, os.fsencode(name))
+            before = trees.find(known, os.fsencode(name))
             if before is None:
                 status = "new"
             elif kind != FOLDER and (
@@ -411,7 +410,7 @@ class SnapshotState:
         entries = self._entries(path)
         views = []
         for name in names:
-            entry = _entry_of(entries, os.fsencode(name))
+            entry = trees.find(entries, os.fsencode(name))
             whole = f"{path}/{name}" if path else name
             views.append(_view_of(path, entry) if entry else FileView(name, whole, "?", 0, 0, 0))
         return views
@@ -458,12 +457,6 @@ class SnapshotState:
 
 
 _DOT = os.fsencode(DOT)
-
-
-def _entry_of(entries: list[Entry], name: bytes) -> Entry | None:
-    """The entry called `name`, by halving: entries are sorted by name."""
-    at = bisect_left(entries, name, key=lambda entry: entry.name)
-    return entries[at] if at < len(entries) and entries[at].name == name else None
 
 
 def _view_of(folder: str, entry: Entry) -> FileView:

@@ -39,12 +39,16 @@ def lookup(tree: Tree, root: bytes, path: str) -> Entry | None:
             if found.kind != FOLDER:
                 return None
             root = found.content[0]
-        entries = tree(root)
-        at = bisect_left(entries, part, key=lambda entry: entry.name)  # entries are sorted by name
-        if at == len(entries) or entries[at].name != part:
+        found = find(tree(root), part)
+        if found is None:
             return None
-        found = entries[at]
     return found
+
+
+def find(entries: list[Entry], name: bytes) -> Entry | None:
+    """The entry called `name` among those of a folder, by halving: they are sorted by name."""
+    at = bisect_left(entries, name, key=lambda entry: entry.name)
+    return entries[at] if at < len(entries) and entries[at].name == name else None
 
 
 def same(old: Entry, new: Entry) -> bool:

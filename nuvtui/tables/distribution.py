@@ -20,7 +20,11 @@ _NOT_COUNTED = ("JSON", "VARIANT", "GEOMETRY", "BLOB", "BIT")
 
 
 def distributions(
-    connection: "Connection", source: str, columns: Sequence[Column], kinds: Sequence[Type], values: Sequence[str]
+    connection: "Connection",
+    source: str,
+    columns: Sequence[Column],
+    kinds: Sequence[Type],
+    values: Sequence[str],
 ) -> list[Distribution]:
     """The distribution of each column of `source` (SQL), each column an expression of `values`."""
     asked = ["count(*)"]
@@ -97,7 +101,8 @@ def _counts(kind: Type, value: str, fact: Sequence[object], rows: int) -> tuple[
     if isinstance(top, list) and top:
         words = [str(word) for word in top if word is not None]
         counts = ", ".join(
-            f"count(*) FILTER (left(CAST({value} AS VARCHAR), {LONGEST}) = {_literal(word)})" for word in words
+            f"count(*) FILTER (left(CAST({value} AS VARCHAR), {LONGEST}) = {_literal(word)})"
+            for word in words
         )
         return f"[{counts}]", words
     return "", []

@@ -47,6 +47,8 @@ class Glyphs(msgspec.Struct, frozen=True):
     received: str = "←"
     distributed: str = "→"
     recalled: str = "✗"
+    levels: str = "▁▂▃▄▅▆▇█"
+    """Heights of a small histogram, lowest first; each sign is one cell."""
 
 
 UNICODE = Glyphs()
@@ -81,6 +83,7 @@ ASCII = Glyphs(
     received="<",
     distributed=">",
     recalled="x",
+    levels="_.:-=+*#",
 )
 
 

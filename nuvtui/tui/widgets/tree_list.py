@@ -8,7 +8,6 @@ from nuvtui.tui.commands import bindings
 from nuvtui.tui.widgets.line_list import LineList, Source
 from nuvtui.tui.widgets.lines import Line, Piece, Tone, line, width_of
 
-
 ROOM = 18
 """Cells that a name has before what is at the right end gives way."""
 

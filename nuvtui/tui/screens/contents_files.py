@@ -86,6 +86,12 @@ class Files(Section):
         if kept is not None:
             self._follow(ref, kept.path)
 
+    def show_thing(self, name: str) -> None:
+        """Open the folders down to a path, and show the file."""
+        self.folders.reveal(name)
+        if self.ref is not None:
+            self._follow(self.ref, name)
+
     def clear(self) -> None:
         """Another state has other files."""
         self.folders.set_marked(set())

@@ -84,6 +84,11 @@ class Tables(Section):
             self._kept = self._shown
         super().open(ref, label)
 
+    def show_thing(self, name: str) -> None:
+        """Show the rows of a table."""
+        self._kept = name
+        self.reread()
+
     def clear(self) -> None:
         """Another state has other tables."""
         self._aside.stop()

@@ -79,6 +79,9 @@ class Section(Vertical, Scoped):
     def look_again(self) -> None:
         """One comes back to it, from another place or window: what it shows may have changed meanwhile."""
 
+    def show_thing(self, name: str) -> None:
+        """Show one thing of the state: a file by its path, a table by its name."""
+
     def first_focus(self) -> Widget | None:
         """What gets the focus when the section is shown."""
         return next((widget for widget in self.walk_children(Widget) if widget.focusable), None)
@@ -94,9 +97,9 @@ class Section(Vertical, Scoped):
         """Show what was opened (class `inner`, called `note`) instead of the list (class `outer`), or the list again."""
         self.set_class(inner, "-inner")
         self.tell(note if inner else "")
-        target = next(
-            (w for w in self.query(".inner" if inner else ".outer").results(Widget) if w.focusable), None
-        )
+        side = self.query(".inner" if inner else ".outer").first(Widget)
+        within = (side, *side.walk_children(Widget))
+        target = next((each for each in within if each.focusable and each.display), None)
         if target is not None:
             target.focus()
         self.refresh_bindings()

@@ -47,6 +47,7 @@ register(
     Scope("rows", "Rows", contains=("list", "table")),
     Scope("applications", "Applications of a state", contains=("list", "scroll")),
     Scope("changes", "Changes between two states", contains=("list", "scroll")),
+    Scope("versions", "History of a file or table", contains=("list", "scroll")),
     Scope("welcome", "Welcome", contains=("list",)),
     Scope("spaces", "Spaces and instances", contains=("list",)),
     Scope("members", "Members", contains=("list",)),
@@ -269,6 +270,13 @@ register(
         )
     ),
     Command(
+        id="contents.alone",
+        title="Contents alone, or beside the others",
+        keys="Z",
+        footer=False,
+        help="In a wide terminal: gives Contents the whole width, until pressed again or another place is gone to.",
+    ),
+    Command(
         id="contents.state",
         title="Show another state",
         keys="p",
@@ -453,7 +461,69 @@ register(
         help="Chooses the state that this one is compared with.",
         as_command=f"nuvtui snapshots diff {{base}} {{snapshot}} {WHERE}",
     ),
+    Command(
+        id="changes.next-change",
+        title="Next change",
+        keys="n",
+        short="next",
+        enabled=lambda node: node.has_diff,
+        palette=False,
+        help="Goes to the next lines that differ.",
+    ),
+    Command(
+        id="changes.previous-change",
+        title="Change before",
+        keys="N",
+        footer=False,
+        enabled=lambda node: node.has_diff,
+        palette=False,
+        help="Goes to the lines before that differ.",
+    ),
+    Command(
+        id="changes.beside",
+        title="Side by side, or under each other",
+        keys="b",
+        short="beside",
+        enabled=lambda node: node.has_diff,
+        help="Puts old and new beside each other where there is room, or one under the other.",
+    ),
     Command(id="changes.reread", title="Compare again", keys="f5", short="again", help="Compares again."),
+)
+
+register(
+    Command(
+        id="versions.show",
+        title="History as a command",
+        palette=False,
+        help="The versions, on the command line.",
+        as_command=f"nuvtui snapshots history {{thing}} {WHERE}",
+    ),
+    Command(
+        id="versions.next-change",
+        title="Next change",
+        keys="n",
+        short="next change",
+        enabled=lambda node: node.has_diff,
+        palette=False,
+        help="Goes to the next lines that differ.",
+    ),
+    Command(
+        id="versions.previous-change",
+        title="Change before",
+        keys="N",
+        footer=False,
+        enabled=lambda node: node.has_diff,
+        palette=False,
+        help="Goes to the lines before that differ.",
+    ),
+    Command(
+        id="versions.beside",
+        title="Side by side, or under each other",
+        keys="b",
+        short="beside",
+        enabled=lambda node: node.has_diff,
+        help="Puts old and new beside each other where there is room, or one under the other.",
+    ),
 )
 
 register(

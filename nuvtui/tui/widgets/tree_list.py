@@ -106,6 +106,16 @@ class TreeList(LineList):
         self._bare.clear()
         self._load(None)
 
+    def reveal(self, path: str) -> None:
+        """Open the folders down to a path (keys are paths) and put the cursor on it, once they are read."""
+        parts = path.split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        children = self._children
+        if children is not None:
+            self.set_children(children)
+            self._wanted |= above
+            self._goal = path
+
     def want(self, node: Node) -> None:
         """A bare node is drawn: have its facts looked up, with those of the others in view."""
         if self._facts is None:

@@ -247,8 +247,8 @@ class Tables(Section):
         heads = [
             ("column", ""),
             ("type", ""),
-            ("missing", "BIGINT"),
-            ("distinct", "BIGINT"),
+            ("missing", "#"),
+            ("distinct", "#"),
             ("values", ""),
             ("smallest", ""),
             ("largest", ""),

@@ -107,9 +107,7 @@ def test_images_tell_their_facts_from_the_first_bytes() -> None:
         + b"\x03"
         + bytes(9)
     )
-    tiff = b"II*\0\x08\0\0\0" + struct.pack(
-        "<HHHIIHHII", 2, 256, 3, 1, 30, 257, 4, 1, 20
-    )
+    tiff = b"II*\0\x08\0\0\0" + struct.pack("<HHHIIHHII", 2, 256, 3, 1, 30, 257, 4, 1, 20)
     cases = {
         "PNG": (png(640, 480), (640, 480)),
         "GIF": (b"GIF89a" + struct.pack("<HHB", 3, 2, 0x80) + bytes(20), (3, 2)),
@@ -141,7 +139,12 @@ def test_a_notebook_is_read_whatever_is_in_it(study: Study) -> None:
                 "outputs": [
                     {"output_type": "stream", "text": [HOSTILE, "\n"]},
                     {"output_type": "display_data", "data": {"image/png": picture, "text/plain": "<Figure>"}},
-                    {"output_type": "error", "ename": "E", "evalue": "bad", "traceback": ["\x1b[31mE: bad\x1b[0m"]},
+                    {
+                        "output_type": "error",
+                        "ename": "E",
+                        "evalue": "bad",
+                        "traceback": ["\x1b[31mE: bad\x1b[0m"],
+                    },
                 ],
             },
             {"cell_type": 7, "source": {"no": "text"}, "outputs": "none", "execution_count": "x"},
@@ -159,7 +162,14 @@ def test_a_notebook_is_read_whatever_is_in_it(study: Study) -> None:
     assert [output.kind for output in code.outputs] == ["text", "image", "error"]
     assert code.outputs[1].text == f"image/png, 64 x 32, {len(png(64, 32))} bytes"
     assert "\x1b[31m" not in code.outputs[0].text
-    for damaged in (b"", b"[]", b"{}", b'{"cells": 3}', b"[" * 100_000, b'{"cells": [null, {"outputs": [1]}]}'):
+    for damaged in (
+        b"",
+        b"[]",
+        b"{}",
+        b'{"cells": 3}',
+        b"[" * 100_000,
+        b'{"cells": [null, {"outputs": [1]}]}',
+    ):
         notebook.parse(damaged)
 
 

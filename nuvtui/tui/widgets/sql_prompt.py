@@ -51,6 +51,8 @@ class SqlPrompt(Input):
 
     def _step(self, step: int) -> None:
         at = self._at + step
+        while 0 <= at < len(self.asked) and self.asked[at] == self.value:
+            at += step  # it would look as if nothing happened
         if not 0 <= at <= len(self.asked):
             return
         if self._at == len(self.asked) or self.value != self.asked[self._at]:

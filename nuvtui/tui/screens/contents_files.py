@@ -189,7 +189,12 @@ class Files(Section):
         """Enter on a file: show it, or go into what is shown of it."""
         message.stop()
         node = self.folders.node
-        if message.list is not self.folders or node is None or node.folder:
+        if isinstance(message.list, RowTable):
+            from nuvtui.tui.screens.contents_tables import show_row
+
+            show_row(message.list)
+            return
+        if node is None or node.folder:
             return
         self._raw = self._raw and self._shown is not None and self._shown.path == node.key
         self._preview(str(node.key), focus=True)

@@ -164,7 +164,7 @@ class Tables(Section):
         message.stop()
         ref = self.ref
         if message.list is self.rows:
-            self._show_row()
+            show_row(self.rows)
             return
         at = self.tables.current
         if at is None or ref is None:
@@ -184,19 +184,6 @@ class Tables(Section):
         self.rows.empty = "No rows."
         self.rows.set_table([(column.name, column.type) for column in table.columns], table.rows, fetch)
         self.show_inner(True, f"table {table.name}")
-
-    def _show_row(self) -> None:
-        from nuvtui.tui.dialogs.confirm import MessageDialog
-
-        values = self.rows.row_values
-        if not values:
-            return
-        width = max(len(column.name) for column in self.rows.columns)
-        lines: list[Line | str] = [
-            line((f"{column.name:<{min(width, 30)}}  ", "muted"), "" if value is None else str(value))
-            for column, value in zip(self.rows.columns, values, strict=False)
-        ]
-        self.nuv.push_screen(MessageDialog(f"Row {(self.rows.current or 0) + 1:,}", lines))
 
     def action_columns(self) -> None:
         """The columns of the table, with how their values are spread."""
@@ -505,6 +492,21 @@ class Tables(Section):
             self.reread()
 
         self.load(call, done, group="change")
+
+
+def show_row(table: RowTable) -> None:
+    """All values of the row under the cursor, in a dialog."""
+    from nuvtui.tui.dialogs.confirm import MessageDialog
+
+    values = table.row_values
+    if not values:
+        return
+    width = min(30, max(len(column.name) for column in table.columns))
+    lines: list[Line | str] = [
+        line((f"{column.name:<{width}}  ", "muted"), "" if value is None else str(value))
+        for column, value in zip(table.columns, values, strict=False)
+    ]
+    table.nuv.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
 
 
 def _heading(width: int) -> Line:

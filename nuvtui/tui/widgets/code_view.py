@@ -81,7 +81,7 @@ class CodeView(LogView):
         self._reading = False
         self._pieces = _Pieces(data)
         self._begin(self._pieces, False, False)
-        self.refresh()
+        self.refresh_changed()
         if spans is None and name and not self.app.has_class("-colourless"):
             shown = self._shown
             self.load(

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from nuvtui.services.changes import ChangesService
     from nuvtui.services.distribution import DistributionService
     from nuvtui.services.exports import ExportsService
+    from nuvtui.services.history import HistoryService
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService
     from nuvtui.services.operations import Operations
+    from nuvtui.services.previews import PreviewsService
     from nuvtui.services.restore import RestoreService
     from nuvtui.services.snapshots import SnapshotsService
     from nuvtui.services.spaces import InstancesService, SpacesService
@@ -69,6 +71,18 @@ class Services:
         from nuvtui.services.states import StatesService
 
         return StatesService(self.context)
+
+    @functools.cached_property
+    def previews(self) -> PreviewsService:
+        from nuvtui.services.previews import PreviewsService
+
+        return PreviewsService(self.context)
+
+    @functools.cached_property
+    def history(self) -> HistoryService:
+        from nuvtui.services.history import HistoryService
+
+        return HistoryService(self.context, self.states)
 
     @functools.cached_property
     def changes(self) -> ChangesService:

@@ -256,6 +256,36 @@ def diff(scope: Scope, old: str, new: str, path: str | None, form: str) -> None:
     show_diff(scope.services.changes.diff(a, b), form)
 
 
+@snapshots.command("history")
+@click.argument("path", default="")
+@click.option("--table", metavar="NAME", help="Of a table in place of a file or folder.")
+@formatted
+@scoped
+def history(scope: Scope, path: str, table: str | None, form: str) -> None:
+    """In which snapshots the file or folder PATH is, and where it changed, newest first."""
+    if bool(path) == (table is not None):
+        raise click.UsageError("Give a PATH, or --table NAME.")
+    service = scope.services.history
+    instance = scope.instance.id
+    found = service.of_table(instance, table) if table is not None else service.of_path(instance, path)
+    rows = [
+        (
+            SIGNS[v.change],
+            short(v.first) if v.first else "current",
+            v.name,
+            moment(v.created),
+            v.author,
+            "" if v.rows is None else f"{v.rows:,}",
+            size(v.size),
+            f"{v.snapshots:,}" + (" + current" if v.current and v.first else ""),
+        )
+        for v in found.versions
+    ]
+    emit(found, form, rows, ("", "since", "name", "created", "author", "rows#", "size#", "snapshots"))
+    for snapshot in found.unreadable:
+        say(f"warning: snapshot {short(snapshot)} cannot be read: nuvtui store check")
+
+
 def show_diff(found: Diff, form: str) -> None:
     """Print a diff."""
     if form != "tabulated":

@@ -56,16 +56,37 @@ def list_(scope: Scope, snapshot_key: str | None, form: str) -> None:
 
 @tables.command("columns")
 @click.argument("table")
+@click.option("--distribution", is_flag=True, help="With how the values are spread.")
 @from_snapshot
 @formatted
 @scoped
-def columns(scope: Scope, table: str, snapshot_key: str | None, form: str) -> None:
+def columns(scope: Scope, table: str, distribution: bool, snapshot_key: str | None, form: str) -> None:
     """List the columns of a table with types, nulls and range."""
+    if distribution:
+        _distributions(scope, table, snapshot_key, form)
+        return
     found = scope.services.tables.columns(scope.state(snapshot_key), table)
     rows = [
         (c.name, c.type, "" if c.nulls is None else f"{c.nulls:,}", _cell(c.min), _cell(c.max)) for c in found
     ]
     emit(found, form, rows, ("name", "type", "nulls#", "min", "max"))
+
+
+def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str) -> None:
+    found = scope.services.tables.distributions(scope.state(snapshot_key), table)
+    rows = [
+        (
+            c.name,
+            c.type,
+            f"{c.nulls:,}",
+            "" if c.distinct is None else f"{c.distinct:,}",
+            " ".join(map(str, c.bins)) or ", ".join(f"{value}: {count:,}" for value, count in c.top),
+            _cell(c.min),
+            _cell(c.max),
+        )
+        for c in found
+    ]
+    emit(found, form, rows, ("name", "type", "nulls#", "distinct#", "values", "min", "max"))
 
 
 @tables.command("preview")

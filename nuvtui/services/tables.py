@@ -11,6 +11,7 @@ from nuvtui.services.context import Context
 from nuvtui.services.states import StatesService, TableView
 from nuvtui.tables import parquet
 from nuvtui.tables.database import ColumnInfo, Rows, TableInfo, Tables
+from nuvtui.tables.values import Distribution
 
 
 class TablesService:
@@ -34,20 +35,24 @@ class TablesService:
         """Columns of a table with their facts."""
         return self._states.reader(ref).columns(table)
 
+    def distributions(self, ref: StateRef, table: str) -> builtins.list[Distribution]:
+        """Columns of a table with how their values are spread."""
+        return self._states.reader(ref).distributions(table)
+
     def preview(self, ref: StateRef, table: str, offset: int = 0, limit: int = 100) -> Rows:
         """A page of a table's rows."""
         return self._states.reader(ref).rows(table, offset, limit)
 
-    def query(self, ref: StateRef, sql: str, limit: int = 1000) -> Rows:
-        """The result of a read-only query over the tables of a state."""
+    def query(self, ref: StateRef, sql: str, limit: int = 1000, clip: int | None = None) -> Rows:
+        """The result of a read-only query over the tables of a state; `clip`: longest cell, in characters."""
         if ref.snapshot is None:
-            return self._open(ref.instance, Action.VIEW).query(sql, limit)
+            return self._open(ref.instance, Action.VIEW).query(sql, limit, clip)
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         manifest = self._context.manifest(ref)
         return parquet.query(
-            manifest.tables, self._context.store, self._context.home.cache / "tables", sql, limit
+            manifest.tables, self._context.store, self._context.home.cache / "tables", sql, limit, clip
         )
 
     def import_file(

@@ -35,6 +35,9 @@ STORAGE_VERSION = "v1.0.0"
 PATIENCE = 2.0
 """Seconds to wait for another program to let go of the file."""
 
+_bounds: dict[str, str] = {}
+"""What every connection of this process is held to, see `bound`."""
+
 _NEW = ".duckdb"
 """Ending of the temporary name of a new database."""
 _HOLDER = re.compile(
@@ -69,6 +72,14 @@ def present(path: Path) -> bool:
             f"{path}: {error.strerror}",
             "Ask the owner of the workspace for access to its folder .nuvtui.",
         ) from error
+
+
+def bound(memory: str, threads: int) -> None:
+    """Hold every connection of this process to so much memory, with nothing put on disk, and so many threads.
+
+    For processes that are killed when nobody waits for them any more.
+    """
+    _bounds.update(memory_limit=memory, threads=str(threads))
 
 
 @contextlib.contextmanager
@@ -131,7 +142,9 @@ def scratch(allow: Sequence[Path] = (), spill: Path | None = None) -> Iterator["
     """A connection without a database, that may read `allow`; not locked down yet (see `seal`)."""
     with _opened() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        if spill is not None:
+        if _bounds:
+            connection.execute("SET temp_directory = ''")
+        elif spill is not None:
             connection.execute(f"SET temp_directory = {literal(str(spill))}")
         _allow(connection, allow)
         yield connection
@@ -244,6 +257,7 @@ def _opened() -> Iterator["Connection"]:
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
             "allow_persistent_secrets": "false",
+            **_bounds,
         },
     )
     try:
@@ -298,7 +312,7 @@ def _held(text: str) -> NuvError:
 
 def _lock_down(connection: "Connection", allow: Sequence[Path], spill: Path) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET temp_directory = {literal(_sql_path(spill))}")
+    connection.execute(f"SET temp_directory = {literal('' if _bounds else _sql_path(spill))}")
     _allow(connection, allow)
     seal(connection)
 

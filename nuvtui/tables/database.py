@@ -15,10 +15,10 @@ from nuvtui.model.snapshot import Column
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import connection as access
-from nuvtui.tables import intake, output, schema
+from nuvtui.tables import distribution, intake, output, schema
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
-from nuvtui.tables.values import ColumnInfo, Rows, TableInfo
+from nuvtui.tables.values import ColumnInfo, Distribution, Rows, TableInfo
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -88,6 +88,14 @@ class Tables:
                 connection, f"{table.sql_name} AS source", table.columns, kinds, values
             )
 
+    def distributions(self, name: str) -> list[Distribution]:
+        """The columns of a table with how their values are spread."""
+        with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
+            values = [f"source.{identifier(column.name)}" for column in table.columns]
+            return distribution.distributions(
+                connection, f"{table.sql_name} AS source", table.columns, table.types(), values
+            )
+
     def preview(self, name: str, offset: int = 0, limit: int = 100) -> Rows:
         """Rows of a table, in their order; long cells are cut."""
         with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
@@ -97,17 +105,17 @@ class Tables:
                 connection, f"{table.sql_name} AS source", table.columns, values, offset, limit, total
             )
 
-    def query(self, sql: str, limit: int = 1000) -> Rows:
+    def query(self, sql: str, limit: int = 1000, clip: int | None = None) -> Rows:
         """The result of one statement that reads: no changes, no files, no extensions, no settings.
 
-        Raises NuvError: USAGE where it is no such statement.
+        `clip`: longest cell, in characters. Raises NuvError: USAGE where it is no such statement.
         """
         if self.exists():
             with access.reading(self.path) as connection:
-                return output.query(connection, sql, limit)
+                return output.query(connection, sql, limit, clip)
         with access.scratch() as connection:
             access.seal(connection)
-            return output.query(connection, sql, limit)
+            return output.query(connection, sql, limit, clip)
 
     def import_file(
         self,

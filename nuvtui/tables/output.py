@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CLIP = 4096
 """Longest cell of a page, in characters."""
+MOST_TEXT = 32 << 20
+"""Characters of text in a page whose cells are cut."""
 _FORMATS = {
     ".csv": "FORMAT csv, HEADER true",
     ".tsv": "FORMAT csv, HEADER true, DELIMITER '\t'",
@@ -50,11 +52,18 @@ def page(
         f"{types.display(_lenient(column.type), value, clip)} AS d{position}"
         for position, (column, value) in enumerate(zip(columns, values, strict=True))
     ]
-    rows = connection.execute(
-        f"SELECT {', '.join(shown)} FROM {source} LIMIT {max(limit, 0) + 1} OFFSET {max(offset, 0)}"
-    ).fetchall()
-    cells = [[finite(value) for value in row] for row in rows[: max(limit, 0)]]
-    return Rows(list(columns), cells, total, len(rows) > max(limit, 0))
+    limit = max(limit, 0)
+    cursor = connection.execute(
+        f"SELECT {', '.join(shown)} FROM {source} LIMIT {limit + 1} OFFSET {max(offset, 0)}"
+    )
+    cells: list[list[Any]] = []
+    held = 0
+    while len(cells) <= limit and (clip is None or held < MOST_TEXT) and (rows := cursor.fetchmany(500)):
+        for row in rows:
+            cells.append([finite(value) for value in row])
+            held += sum(len(value) for value in row if isinstance(value, str))
+    truncated = len(cells) > limit or (clip is not None and held >= MOST_TEXT)
+    return Rows(list(columns), cells[:limit], total, truncated)
 
 
 def query(connection: "Connection", sql: str, limit: int, clip: int | None = None) -> Rows:

@@ -19,10 +19,10 @@ from nuvtui.model.snapshot import Column, TablePart
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store.failure import store_errors
 from nuvtui.store.store import Store
-from nuvtui.tables import capture, output, types
+from nuvtui.tables import capture, distribution, output, types
 from nuvtui.tables import connection as access
 from nuvtui.tables.types import Type, identifier, literal
-from nuvtui.tables.values import ColumnInfo, Rows
+from nuvtui.tables.values import ColumnInfo, Distribution, Rows
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -86,6 +86,11 @@ class Captured:
         with self._opened() as (connection, source, kinds, values):
             return output.column_infos(connection, source, self.part.columns, kinds, values)
 
+    def distributions(self) -> list[Distribution]:
+        """The table's columns with how their values are spread."""
+        with self._opened() as (connection, source, kinds, values):
+            return distribution.distributions(connection, source, self.part.columns, kinds, values)
+
     def export(self, path: Path, reporter: Reporter | None = None) -> None:
         """Write the table to a CSV, TSV or Parquet file, by the file's ending; a file there is replaced."""
         with (
@@ -105,7 +110,14 @@ class Captured:
             )
 
 
-def query(parts: Sequence[TablePart], store: Store, cache: Path, sql: str, limit: int = 1000) -> Rows:
+def query(
+    parts: Sequence[TablePart],
+    store: Store,
+    cache: Path,
+    sql: str,
+    limit: int = 1000,
+    clip: int | None = None,
+) -> Rows:
     """The result of one statement that reads the captured tables `parts`; as `Tables.query`."""
     with access.scratch() as probe:
         access.seal(probe)
@@ -122,7 +134,7 @@ def query(parts: Sequence[TablePart], store: Store, cache: Path, sql: str, limit
                     f"FROM read_parquet({literal(str(file))})"
                 )
         access.seal(connection)
-        return output.query(connection, sql, limit)
+        return output.query(connection, sql, limit, clip)
 
 
 def _mentioned(connection: "Connection", sql: str) -> set[str] | None:

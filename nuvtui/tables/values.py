@@ -41,3 +41,20 @@ class Rows(msgspec.Struct, frozen=True):
     """Rows there are in all; None where that is not known (queries)."""
     truncated: bool = False
     """True where more rows follow the ones given."""
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """A column with how its values are spread. Counts are exact but for `distinct` and `top` (a few per cent)."""
+
+    name: str
+    type: str
+    rows: int
+    nulls: int
+    distinct: int | None = None
+    """None for nested types."""
+    min: str | None = None
+    max: str | None = None
+    bins: list[int] = []
+    """Of numbers and times: rows in `BINS` equal steps from the smallest to the largest value."""
+    top: list[tuple[str, int]] = []
+    """Of anything else: the most frequent values with their rows, most frequent first."""

@@ -9,6 +9,7 @@ Request (standard input): `{"settings": …, "user": …, "what": …, "argument
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -27,8 +28,13 @@ from nuvtui.model.task import Failure
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
+    from nuvtui.tables.values import Distribution, Rows
 
 COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.aside")
+MEMORY = "1GB"
+"""What a query may use."""
+CLIP = 4096
+"""Longest cell of a query's result."""
 SHOWN = 200
 """Things left out of an image that an outlook names."""
 
@@ -104,6 +110,20 @@ class Question:
         arguments = {"old": msgspec.to_builtins(old), "new": msgspec.to_builtins(new)}
         return msgspec.convert(self._ask(services, "diff", arguments), Diff)
 
+    def query(self, services: Services, ref: StateRef, sql: str, limit: int) -> Rows:
+        """The rows of a query over a state's tables; ended for good by `stop`. For a thread; raises NuvError."""
+        from nuvtui.tables.values import Rows
+
+        arguments = {"state": msgspec.to_builtins(ref), "sql": sql, "limit": limit}
+        return msgspec.convert(self._ask(services, "query", arguments), Rows)
+
+    def distributions(self, services: Services, ref: StateRef, table: str) -> list[Distribution]:
+        """How the values of a table's columns are spread. For a thread; raises NuvError."""
+        from nuvtui.tables.values import Distribution
+
+        arguments = {"state": msgspec.to_builtins(ref), "table": table}
+        return msgspec.convert(self._ask(services, "distributions", arguments), list[Distribution])
+
     def freed_by(self, services: Services, snapshots: list[str]) -> int:
         """Bytes that deleting snapshots would free. For a thread; raises NuvError."""
         return int(self._ask(services, "freed", {"snapshots": snapshots}))
@@ -173,6 +193,14 @@ def answer(request: dict[str, Any]) -> Any:
         case "diff":
             old = msgspec.convert(arguments["old"], StateRef | None)
             return services.changes.diff(old, msgspec.convert(arguments["new"], StateRef))
+        case "query":
+            _bound()
+            ref = msgspec.convert(arguments["state"], StateRef)
+            return services.tables.query(ref, arguments["sql"], arguments["limit"], CLIP)
+        case "distributions":
+            _bound()
+            ref = msgspec.convert(arguments["state"], StateRef)
+            return services.tables.distributions(ref, arguments["table"])
         case "dry-run":
             return services.distribution.dry_run(
                 arguments["space"], arguments["targets"], msgspec.convert(arguments["strategies"], Strategies)
@@ -195,6 +223,13 @@ def answer(request: dict[str, Any]) -> Any:
                 services, Path(text_to_path(arguments["folder"])), lambda text: None
             ).instance.id
     raise NuvError(f"No question {request['what']!r}", "", "", Exit.USAGE)
+
+
+def _bound() -> None:
+    """Hold SQL to a part of this machine: nobody knows what it asks for."""
+    from nuvtui.tables import connection
+
+    connection.bound(MEMORY, max(1, (os.cpu_count() or 2) - 1))
 
 
 def _outlook(services: Services, spec: ExportSpec) -> Outlook:

@@ -51,8 +51,8 @@ class Glyphs(msgspec.Struct, frozen=True):
     """An image of the application alone."""
     filled: str = "■"
     """An image with workspace files in it."""
-    spark: tuple[str, ...] = tuple("▁▂▃▄▅▆▇█")
-    """Heights of a curve, eight signs from low to high."""
+    levels: str = "▁▂▃▄▅▆▇█"
+    """Heights of a curve or a small histogram, lowest first; each sign is one cell."""
 
 
 UNICODE = Glyphs()
@@ -89,7 +89,7 @@ ASCII = Glyphs(
     recalled="x",
     package="o",
     filled="#",
-    spark=tuple("._-=+*%#"),
+    levels="_.:-=+*#",
 )
 
 

@@ -56,6 +56,8 @@ def line_styles(theme: Theme, colourless: bool) -> dict[str, Style]:
         "tone--good": Style(color=theme.success),
         "tone--warn": Style(color=warning),
         "tone--bad": Style(color=theme.error),
+        "tone--added": Style(color=theme.success, bold=True, underline=True),
+        "tone--removed": Style(color=theme.error, bold=True, underline=True),
         "line--cursor": Style(reverse=True) if colourless else Style(bgcolor=own.get("cursor")),
         "line--cursor-blurred": Style(bgcolor=theme.surface),
         "line--match": Style(bgcolor=match, underline=True),

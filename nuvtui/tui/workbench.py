@@ -65,7 +65,12 @@ class Workbench(Frame):
         """What is on the screen when `identifier` is shown."""
         spec = next(spec for spec in self._specs if spec.id == identifier)
         if self._wide and spec.beside:
-            return [other for other in self._specs if other.beside]
+            aside = {each for place in self._places.values() for each in place.displaces(identifier)}
+            return [
+                other
+                for other in self._specs
+                if other.beside and (other.id == identifier or other.id not in aside)
+            ]
         return [spec]
 
     async def show(self, identifier: str, focus: bool = True) -> Place:

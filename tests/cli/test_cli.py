@@ -395,3 +395,24 @@ def test_the_state_file_and_tasks_are_private(study: Nuvtui, home: Home) -> None
         if path.stat().st_mode & 0o077 and "workspaces" not in path.parts
     ]
     assert wide == []
+
+
+def test_the_history_of_files_and_tables(study: Nuvtui) -> None:
+    study.run("tables", "import", "data.csv", "-n", "visits")
+    first = study.json("snapshots", "create", "-n", "raw-data-as-received")
+    (study.folder / "data.csv").write_text("id,name\n1,one\n")
+    second = study.json("snapshots", "create", "-n", "one-visit-less")
+    found = study.json("snapshots", "history", "data.csv")
+    assert [(v["change"], v["first"], v["snapshots"]) for v in found["versions"]] == [
+        ("changed", second["id"], 1),
+        ("added", first["id"], 1),
+    ]
+    assert found["versions"][0]["current"] is True
+    table = study.json("snapshots", "history", "--table", "visits")
+    assert [(v["change"], v["rows"], v["snapshots"]) for v in table["versions"]] == [("added", 2, 2)]
+    assert "one-visit-less" in study.run("snapshots", "history", "data.csv").stdout
+    assert study.run("snapshots", "history", "no-such", code=3).stdout == ""
+    assert study.run("snapshots", "history", code=2).stdout == ""
+    spread = study.json("tables", "columns", "visits", "--distribution")
+    assert [column["distinct"] for column in spread] == [2, 2]
+    assert sum(spread[0]["bins"]) == 2

@@ -78,11 +78,11 @@ async def test_the_cursor_stays_where_it_is_when_more_is_known(alone: Alone) -> 
 
 
 def test_a_curve_has_a_sign_for_each_second_and_shows_what_is_not_zero() -> None:
-    assert curve([0, 1, 500, 1000], UNICODE.spark) == "▁▂▅█"
-    assert curve([0, 0], UNICODE.spark) == "▁▁"
-    assert curve([0, 1, 500, 1000], ASCII.spark).isascii()
-    assert len(UNICODE.spark) == len(ASCII.spark)
-    assert all(width_of(sign) == 1 for sign in (*UNICODE.spark, *ASCII.spark))
+    assert curve([0, 1, 500, 1000], UNICODE.levels) == "▁▂▅█"
+    assert curve([0, 0], UNICODE.levels) == "▁▁"
+    assert curve([0, 1, 500, 1000], ASCII.levels).isascii()
+    assert len(UNICODE.levels) == len(ASCII.levels)
+    assert all(width_of(sign) == 1 for sign in (*UNICODE.levels, *ASCII.levels))
 
 
 async def test_the_pulse_is_still_where_nothing_is_written(alone: Alone) -> None:

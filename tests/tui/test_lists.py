@@ -322,7 +322,7 @@ async def test_the_heading_stays_and_columns_are_aligned(alone: Alone) -> None:
     async with running(app) as pilot:
         await opened(pilot)
         heading = shown(app)[2]
-        assert heading.split() == ["│", "id", "name", "share", "│"]
+        assert heading.split() == ["│", "id", "int", "name", "text", "share", "num", "│"]
         at = heading.index("name")
         assert shown(app)[5][at:].startswith("name 2")
         await pilot.press("pagedown")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
+from nuvtui.services.previews import dump
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.screens import describe, markdown
-from nuvtui.tui.screens.contents_files import dump
 from tests.tui.states import Study, study_with_past
 
 
@@ -47,7 +47,7 @@ def test_markdown_takes_any_text(text: str) -> None:
 
 
 def test_a_dump_of_bytes() -> None:
-    assert dump(b"A\x1b[31m" + bytes(12)).decode().split("\n") == [
+    assert dump(b"A\x1b[31m" + bytes(12)).split("\n") == [
         "000000  41 1b 5b 33 31 6d 00 00 00 00 00 00 00 00 00 00  A.[31m..........",
         "000010  00 00" + " " * 42 + "  ..",
     ]

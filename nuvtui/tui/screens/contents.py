@@ -95,6 +95,7 @@ class Contents(Place):
         self._opening = asyncio.Lock()
         self._ended: frozenset[str] | None = None
         self._within = False
+        self._alone = False
 
     def compose(self) -> ComposeResult:
         """Bar and section."""
@@ -228,6 +229,31 @@ class Contents(Place):
         if identifier in [spec.id for spec in self.shown]:
             self.section = identifier
             await self._open_section(focus=True)
+
+        await self._lay_out()
+
+    async def show_thing(self, *, path: str | None = None, table: str | None = None) -> None:
+        """Show a file or folder, or the rows of a table, of the state that is looked at."""
+        await self.show_section("files" if path is not None else "tables")
+        section = self.current
+        if section is not None and (path or table):
+            section.show_thing(path or table or "")
+
+    def displaces(self, identifier: str) -> tuple[str, ...]:
+        """Alone, all others; else Stage while changes are shown: there is nothing in them to be staged."""
+        if self._alone and identifier == self.id:
+            return ("timeline", "stage")
+        return ("stage",) if self.section == "changes" and identifier != "stage" else ()
+
+    async def action_alone(self) -> None:
+        """The whole width, or beside the others again."""
+        self._alone = not self._alone
+        await self._lay_out()
+
+    async def _lay_out(self) -> None:
+        workbench = self.nuv.workbench
+        if self.screen is workbench:
+            await workbench.show(workbench.current, focus=False)
 
     async def show_changes(self, base: StateRef) -> None:
         """Show what differs from `base`."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.errors import Exit, NuvError
@@ -15,9 +17,10 @@ from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.aside import Aside, Question
 from nuvtui.tui.commands import bindings
-from nuvtui.tui.screens import describe, state_actions
-from nuvtui.tui.screens.section import Section
+from nuvtui.tui.screens import describe, diff_rows, state_actions
+from nuvtui.tui.screens.section import REST, Section
 from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.diff_pane import ROOMY, DiffPane
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import Line, line
 
@@ -39,9 +42,11 @@ class Changes(Section):
     SCOPES = ("changes",)
     BINDINGS = bindings("changes")
     NAME = "Changes"
+    SPLITS = True
     HELP = (
         "What differs between this state and another one: + added, ~ changed, - removed, from the older to the newer. "
-        "Enter shows lines of a text file, rows and columns of a table, configuration and packages of an application."
+        "Enter shows lines of a text file, rows and columns of a table, configuration and packages of an application; "
+        "n and N jump from change to change, b puts the two sides beside or under each other."
     )
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -52,14 +57,16 @@ class Changes(Section):
         self._records: list[SnapshotRecord] = []
         self._compared: Compared | None = None
         self._looked_at = 0.0
+        self._resting: Timer | None = None
         self.path: str | None = None
         """The file whose lines are shown (text form)."""
 
     def compose(self) -> ComposeResult:
         """Which states, the list, the detail."""
-        yield DetailPane(id="between", can_focus=False)
-        yield LineList(id="changes", classes="outer", empty="")
-        yield DetailPane(id="change", classes="inner fill")
+        with Vertical(id="changed", classes="outer"):
+            yield DetailPane(id="between", can_focus=False)
+            yield LineList(id="changes", empty="")
+        yield DiffPane(id="change", classes="inner fill")
 
     @property
     def changes(self) -> LineList:
@@ -172,7 +179,7 @@ class Changes(Section):
 
     def show_inner(self, inner: bool, note: str = "") -> None:
         """Back at the list no file is open."""
-        if not inner:
+        if not inner and not self.together:
             self.path = None
         super().show_inner(inner, note)
 
@@ -190,36 +197,108 @@ class Changes(Section):
         )
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
-        """Enter: show what changed about it."""
+        """Enter: show what changed about it, or go into what is shown."""
         message.stop()
+        self._show_change(focus=True)
+
+    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+        """The cursor moved: show what it is on as soon as it rests."""
+        message.stop()
+        if self.together and not self.has_class("-inner"):
+            if self._resting is not None:
+                self._resting.stop()
+            self._resting = self.set_timer(REST, self._rested)
+
+    def laid_out(self) -> None:
+        """Room for both: show what the cursor is on."""
+        self._rested()
+
+    def _rested(self) -> None:
+        if self.together and not self.has_class("-inner"):
+            self._show_change(focus=False)
+
+    def _show_change(self, *, focus: bool) -> None:
         compared, at = self._compared, self.changes.current
         if compared is None or at is None:
+            self.diff.show([])
             return
-        diff = compared.diff
-        change = describe.changes_of(diff)[at]
+        change = describe.changes_of(compared.diff)[at]
         if isinstance(change, FileChange):
             self.path = text_to_path(change.path)
-            self._show_file(compared, change)
-        elif isinstance(change, TableChange):
-            self._show_detail(describe.table_change_lines(change))
-        else:
-            self._show_detail(describe.application_change_lines(change))
+            self._show_file(compared, change, focus)
+            return
+        self.path = None
+        rows = (
+            diff_rows.of_table(change)
+            if isinstance(change, TableChange)
+            else diff_rows.of_application(change)
+        )
+        self._show_rows(_head(change), rows, focus)
 
-    def _show_file(self, compared: Compared, change: FileChange) -> None:
+    def _show_file(self, compared: Compared, change: FileChange, focus: bool) -> None:
         path = text_to_path(change.path)
-        head: list[Line | str] = [
-            line((path, "strong"), f"  {change.change}", right=[(describe.change_note(change), "muted")]),
-            "",
-        ]
+        head = _head(change)
         self.load(
-            lambda: self.nuv.services.changes.text_diff(compared.old, compared.new, path),
-            lambda lines: self._show_detail(
-                [*head, *(describe.diff_lines(lines) or [line(("The content is the same.", "muted"))])]
-            ),
+            lambda: diff_rows.of_text(self.nuv.services.changes.text_diff(compared.old, compared.new, path)),
+            lambda rows: self._show_rows(head, rows, focus),
             group="text",
-            failed=lambda error: self._show_detail([*head, line((error.title, "warn")), error.message]),
+            failed=lambda error: self._show_lines([*head, line((error.title, "warn")), error.message], focus),
         )
 
-    def _show_detail(self, lines: Sequence[Line | str]) -> None:
-        self.query_one("#change", DetailPane).show(lines)
-        self.show_inner(True)
+    def _show_rows(self, head: list[Line | str], rows: "list[diff_rows.Row]", focus: bool) -> None:
+        if not rows:
+            self._show_lines([*head, line(("The content is the same.", "muted"))], focus)
+            return
+        self.diff.show_diff(head, rows)
+        self._shown(focus)
+
+    def _show_lines(self, lines: Sequence[Line | str], focus: bool) -> None:
+        self.diff.show(lines)
+        self._shown(focus)
+
+    def _shown(self, focus: bool) -> None:
+        if focus:
+            self.show_inner(True)
+        self.refresh_bindings()
+
+    @property
+    def diff(self) -> DiffPane:
+        """What changed about the line under the cursor."""
+        return self.query_one(DiffPane)
+
+    @property
+    def has_diff(self) -> bool:
+        """True where there are changes to jump to."""
+        return self.is_mounted and (self.together or self.has_class("-inner")) and self.diff.has_diff
+
+    def action_next_change(self) -> None:
+        """To the next change."""
+        self._jump(1)
+
+    def action_previous_change(self) -> None:
+        """To the change before."""
+        self._jump(-1)
+
+    def _jump(self, step: int) -> None:
+        if not self.diff.jump(step):
+            self.nuv.notify("No change further down." if step > 0 else "No change further up.", timeout=2)
+
+    def action_beside(self) -> None:
+        """Side by side, or under each other."""
+        diff = self.diff
+        diff.toggle()
+        if not diff.unified and not diff.beside:
+            self.nuv.notify(
+                f"Side by side from {ROOMY} columns on; Z gives Contents the whole width.", timeout=4
+            )
+
+
+def _head(change: describe.Change) -> list[Line | str]:
+    return [
+        line(
+            (describe.path_shown(describe.change_name(change)), "strong"),
+            f"  {change.change}",
+            right=[(describe.change_note(change), "muted")],
+        ),
+        "",
+    ]

@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from nuvtui import clock
 from nuvtui.model.diff import ApplicationChange, Diff, FileChange, PackageChange, TableChange
@@ -12,6 +13,9 @@ from nuvtui.model.timeline import Event
 from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.widgets.lines import Line, Piece, Tone, fit, line
 from nuvtui.tui.widgets.meter import size
+
+if TYPE_CHECKING:
+    from nuvtui.tables.values import Distribution
 
 _CAUSE = re.compile(r"snapshot ([0-9a-f]{8}) \((.+)\)$")
 Change = FileChange | TableChange | ApplicationChange
@@ -26,6 +30,27 @@ SIGNS: dict[str, tuple[str, Tone]] = {
 def moment(text: str) -> str:
     """A time in the user's own time zone: `2026-11-23 21:40`."""
     return clock.parse(text).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def moment_of(nanoseconds: int) -> str:
+    """As `moment`, of a file's time; empty where there is none."""
+    try:
+        return (
+            datetime.datetime.fromtimestamp(nanoseconds / 1e9).strftime("%Y-%m-%d %H:%M")
+            if nanoseconds
+            else ""
+        )
+    except (OverflowError, ValueError, OSError):
+        return ""
+
+
+def age_of(nanoseconds: int) -> str:
+    """As `age`, of a file's time; empty where there is none."""
+    try:
+        when = datetime.datetime.fromtimestamp(nanoseconds / 1e9, datetime.UTC) if nanoseconds else None
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return age(when.isoformat()) if when else ""
 
 
 def age(text: str, now: datetime.datetime | None = None) -> str:
@@ -81,6 +106,23 @@ def called(record: SnapshotRecord | Snapshot) -> str:
 def cut(text: str, width: int) -> str:
     """`text` in at most `width` cells."""
     return fit(text, width).rstrip()
+
+
+def spread(found: "Distribution", levels: str) -> str:
+    """How the values of a column are spread: a small histogram, or the most frequent values with their share."""
+    filled = found.rows - found.nulls
+    if found.bins and any(found.bins):
+        most = max(found.bins)
+        return "".join(levels[-(-count * (len(levels) - 1) // most)] for count in found.bins)
+    parts = [f"{value[:24]} {100 * count / filled:.0f} %" for value, count in found.top if filled and count]
+    if (
+        found.distinct is not None
+        and found.distinct > 20 * len(found.top)
+        and found.top
+        and found.top[0][1] < 2
+    ):
+        return "all different" if found.distinct >= 0.95 * filled else ""
+    return ", ".join(parts)
 
 
 def signed(counts: Sequence[int]) -> list[Piece]:

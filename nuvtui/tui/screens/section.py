@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
@@ -11,11 +12,21 @@ from nuvtui.model.stage import StateRef
 from nuvtui.tui.screens import state_actions
 from nuvtui.tui.widgets.scoped import Scoped
 
+BESIDE = 96
+"""Columns from which a list and what is opened stand beside each other."""
+TALL = 32
+"""Rows from which they stand one above the other."""
+NARROWEST = 56
+REST = 0.12
+"""Seconds after which a cursor rests: then what it is on is shown."""
+
 
 class Section(Vertical, Scoped):
     """Base of the sections. Made when first shown; `open` tells which state to show, also the same one again."""
 
     NAME: ClassVar[str] = ""
+    SPLITS: ClassVar[bool] = False
+    """List and what is opened stand together where there is room: beside each other, or one above the other."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -23,6 +34,25 @@ class Section(Vertical, Scoped):
         self.label = ""
         self.note = ""
         """What is opened in the section: the path of a file, the name of a table."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose the layout for the room there is."""
+        width, height = event.size
+        beside = self.SPLITS and width >= BESIDE
+        stacked = self.SPLITS and not beside and height >= TALL and width >= NARROWEST
+        before = self.together
+        self.set_class(beside, "-beside")
+        self.set_class(stacked, "-stacked")
+        if before != self.together:
+            self.laid_out()
+
+    @property
+    def together(self) -> bool:
+        """True while the list and what the cursor is on stand together."""
+        return self.has_class("-beside") or self.has_class("-stacked")
+
+    def laid_out(self) -> None:
+        """List and detail came together, or there is no longer room for both."""
 
     @property
     def is_current(self) -> bool:
@@ -49,6 +79,9 @@ class Section(Vertical, Scoped):
     def look_again(self) -> None:
         """One comes back to it, from another place or window: what it shows may have changed meanwhile."""
 
+    def show_thing(self, name: str) -> None:
+        """Show one thing of the state: a file by its path, a table by its name."""
+
     def first_focus(self) -> Widget | None:
         """What gets the focus when the section is shown."""
         return next((widget for widget in self.walk_children(Widget) if widget.focusable), None)
@@ -64,9 +97,9 @@ class Section(Vertical, Scoped):
         """Show what was opened (class `inner`, called `note`) instead of the list (class `outer`), or the list again."""
         self.set_class(inner, "-inner")
         self.tell(note if inner else "")
-        target = next(
-            (w for w in self.query(".inner" if inner else ".outer").results(Widget) if w.focusable), None
-        )
+        side = self.query(".inner" if inner else ".outer").first(Widget)
+        within = (side, *side.walk_children(Widget))
+        target = next((each for each in within if each.focusable and each.display), None)
         if target is not None:
             target.focus()
         self.refresh_bindings()

@@ -20,7 +20,7 @@ from nuvtui.tui import theme
 from nuvtui.tui.glyphs import UNICODE, Glyphs
 from nuvtui.tui.widgets.scoped import Scoped
 
-Tone = Literal["", "muted", "accent", "strong", "good", "warn", "bad"]
+Tone = Literal["", "muted", "accent", "strong", "good", "warn", "bad", "added", "removed"]
 """How a piece is meant: the theme decides how it looks."""
 Piece = tuple[str, Tone]
 

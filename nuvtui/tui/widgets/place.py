@@ -55,6 +55,10 @@ class Place(Vertical, Scoped):
         """Esc: one level back within the place; False where it is at its top."""
         return False
 
+    def displaces(self, identifier: str) -> tuple[str, ...]:
+        """Places that stand aside for this one while `identifier` is gone to, where several are side by side."""
+        return ()
+
     # called by the workbench
 
     @property

@@ -40,7 +40,7 @@ class Pulse(LineWidget, can_focus=False):
         shown = list(self._rates)[-room:]
         return line(
             ("log ", "muted"),
-            (curve(shown, self.glyphs.spark), "accent"),
+            (curve(shown, self.glyphs.levels), "accent"),
             (f" {round(shown[-1]):,} {self._unit}", "muted"),
         )
 

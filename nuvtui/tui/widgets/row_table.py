@@ -89,9 +89,11 @@ class RowTable(LineList):
         self._fetching = False
 
     def set_table(self, columns: Sequence[tuple[str, str]], total: int, fetch: Fetch) -> None:
-        """Show `total` rows of the columns `(name, type)`; `fetch` reads them page by page."""
+        """Show `total` rows of the columns `(name, type)`; `fetch` reads them page by page. Type `#`: any number."""
         self.columns = [
-            TableColumn(name, type, min(WIDEST, width_of(sanitise.line(name))), _is_numeric(type))
+            TableColumn(
+                name, type, min(WIDEST, width_of(sanitise.line(name)) + _label_width(type)), _is_numeric(type)
+            )
             for name, type in columns
         ]
         self.first_column = 0
@@ -159,7 +161,16 @@ class RowTable(LineList):
     def _heading(self, width: int) -> Line:
         pieces: list[Piece] = [(" " * self._number_width, "")]
         for column in self._shown(width):
-            pieces += [("  ", ""), (fit(column.name, column.width, _side(column)), "strong")]
+            label = _label(column.type)
+            room = max(0, column.width - _label_width(column.type))
+            name = fit(column.name, min(room, width_of(sanitise.line(column.name))))
+            space = " " * (room - width_of(name))
+            pieces.append(("  ", ""))
+            if column.numeric:
+                pieces.append((space, ""))
+            pieces += [(name, "strong"), (f" {label}" if label else "", "muted")]
+            if not column.numeric:
+                pieces.append((space, ""))
         return Line(tuple(pieces))
 
     def _shown(self, width: int) -> list[TableColumn]:
@@ -208,8 +219,36 @@ class RowTable(LineList):
         )
 
 
+_LABELS = (
+    ("INTERVAL", "interval"),
+    ("TIMESTAMP", "time"),
+    ("VARCHAR", "text"),
+    ("DECIMAL", "num"),
+    ("DOUBLE", "num"),
+    ("FLOAT", "num"),
+    ("BOOLEAN", "bool"),
+)
+
+
+def _label(type: str) -> str:
+    """A type in a few letters, for the heading; `#` (a number, whatever its type) has none."""
+    if type in ("", "#"):
+        return ""
+    if type.endswith("]"):
+        return "list"
+    if type.startswith(("STRUCT", "MAP", "UNION", "ENUM")):
+        return type.partition("(")[0].lower()
+    found = next((label for word, label in _LABELS if type.upper().startswith(word)), "")
+    return found or ("int" if "INT" in type.upper() else sanitise.line(type.lower())[:8])
+
+
+def _label_width(type: str) -> int:
+    label = _label(type)
+    return width_of(label) + 1 if label else 0
+
+
 def _is_numeric(type: str) -> bool:
-    return any(word in type.upper() for word in _NUMERIC)
+    return type == "#" or any(word in type.upper() for word in _NUMERIC)
 
 
 def _side(column: TableColumn) -> Any:

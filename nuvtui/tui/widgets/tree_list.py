@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from nuvtui.errors import NuvError
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.widgets.line_list import LineList, Source
-from nuvtui.tui.widgets.lines import Line, Piece, Tone, line
+from nuvtui.tui.widgets.lines import Line, Piece, Tone, line, width_of
+
+ROOM = 18
+"""Cells that a name has before what is at the right end gives way."""
 
 
 @dataclass(slots=True)
@@ -19,10 +22,12 @@ class Node:
     folder: bool = False
     tone: Tone = ""
     note: tuple[Piece, ...] = ()
-    """Shown at the right end: size, status."""
+    """Shown at the right end: status, size, age; the first one gives way first, then the last one."""
     sign: Piece = (" ", "")
     """One cell before the name: a status mark."""
     data: object = None
+    bare: bool = False
+    """Only key, name and whether it is a folder are known: the rest is looked up when it comes into view."""
     depth: int = field(default=0, init=False)
     opened: bool = field(default=False, init=False)
     loading: bool = field(default=False, init=False)
@@ -30,6 +35,10 @@ class Node:
 
 Children = Callable[[Node | None], Sequence[Node]]
 """The nodes in a folder, in order; None: the top. Called in a thread; may raise NuvError."""
+
+
+Facts = Callable[[Sequence[Node]], None]
+"""Completes nodes that came bare, in place. Called in a thread for those in view; may raise NuvError."""
 
 
 class _Tree(Source):
@@ -48,9 +57,14 @@ class _Tree(Source):
 
     def line(self, index: int, width: int) -> Line:
         node = self.nodes[index]
+        if node.bare:
+            self.widget.want(node)
         glyphs = self.widget.glyphs
         sign = (glyphs.opened if node.opened else glyphs.closed) if node.folder else " "
         note: tuple[Piece, ...] = (("reading", "muted"),) if node.loading else node.note
+        room = width - 2 * node.depth - 5 - ROOM
+        while len(note) > 1 and sum(width_of(text) for text, _ in note) > room:
+            note = note[1:] if len(note) > 2 else note[:-1]
         name = f"{node.name}/" if node.folder else node.name
         return line("  " * node.depth, (sign, "muted"), " ", node.sign, " ", (name, node.tone), right=note)
 
@@ -61,12 +75,18 @@ class TreeList(LineList):
     SCOPES = ("list", "tree")
     BINDINGS = bindings("tree")
 
-    def __init__(self, children: Children | None = None, *, sign: str = "", **options: object) -> None:
+    def __init__(
+        self, children: Children | None = None, *, facts: Facts | None = None, **options: object
+    ) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
+        self._facts = facts
+        self._bare: list[Node] = []
         self._tree = _Tree(self)
         self.source = self._tree
         self._children = children
         self._wanted: set[Hashable] = set()
+        self._goal: Hashable | None = None
+        """Where the cursor was before everything was read again."""
 
     def on_mount(self) -> None:
         """Read the top."""
@@ -82,7 +102,41 @@ class TreeList(LineList):
         """Show another tree, or the same one again: folders that were open open again."""
         self._children = children
         self._wanted = {node.key for node in self._tree.nodes if node.opened}
+        self._goal = self.current_key
+        self._bare.clear()
         self._load(None)
+
+    def reveal(self, path: str) -> None:
+        """Open the folders down to a path (keys are paths) and put the cursor on it, once they are read."""
+        parts = path.split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        children = self._children
+        if children is not None:
+            self.set_children(children)
+            self._wanted |= above
+            self._goal = path
+
+    def want(self, node: Node) -> None:
+        """A bare node is drawn: have its facts looked up, with those of the others in view."""
+        if self._facts is None:
+            return
+        node.bare = False
+        if not self._bare:
+            self.call_later(self._look_up)
+        self._bare.append(node)
+
+    def _look_up(self) -> None:
+        facts, nodes = self._facts, self._bare
+        if facts is None or not nodes:
+            return
+        self._bare = []
+
+        self.load(
+            lambda: facts(nodes), lambda _: self.refresh_changed(), group="facts", failed=self._facts_failed
+        )
+
+    def _facts_failed(self, error: NuvError) -> None:
+        """Rows stay bare: what is gone shows itself when the folder is read again."""
 
     def _load(self, parent: Node | None) -> None:
         children = self._children
@@ -91,8 +145,16 @@ class TreeList(LineList):
         if parent is not None:
             parent.loading = True
             self.refresh_key(parent.key)
+        depth = 0 if parent is None else parent.depth + 1
+
+        def read() -> list[Node]:
+            nodes = list(children(parent))
+            for node in nodes:
+                node.depth = depth
+            return nodes
+
         self.load(
-            lambda: list(children(parent)),
+            read,
             lambda nodes: self._loaded(children, parent, nodes),
             group=f"tree {None if parent is None else parent.key!r}",
             failed=lambda error: self._failed(parent, error),
@@ -116,11 +178,13 @@ class TreeList(LineList):
             if at is None or parent.opened:
                 return
             parent.opened = True
-            for node in nodes:
-                node.depth = parent.depth + 1
             self._tree.nodes[at + 1 : at + 1] = nodes
         self.reread(key, near)
-        for node in nodes:
+        if self._goal is not None and self.current_key != self._goal:
+            self.move_to_key(self._goal)
+        if self.current_key == self._goal or not self._wanted:
+            self._goal = None
+        for node in nodes if self._wanted else ():
             if node.folder and node.key in self._wanted:
                 self._wanted.discard(node.key)
                 self._load(node)

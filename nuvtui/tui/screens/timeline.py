@@ -200,8 +200,9 @@ class Timeline(Place):
             old, new = (describe.cut(self._called(key), 26) for key in reversed(marked))
             parts = [f"c compares {old} with {new}"]
         elif marked:
-            what = "c compares it with the one under the cursor" if len(marked) == 1 else "c compares two"
-            parts = [f"{len(marked):,} of {total} marked", what]
+            one = len(marked) == 1
+            what = "c compares it with the one under the cursor" if one else "c compares two, d deletes all"
+            parts = [f"{len(marked):,} marked", what]
         elif not filtered:
             parts += self._way_back()
         said = (self.TITLE, f"  {self.nuv.glyphs.dot}  ".join(parts))
@@ -620,6 +621,10 @@ class Timeline(Place):
     def action_look(self) -> None:
         """Look again what changed."""
         self._look()
+
+    async def action_filter(self) -> None:
+        """Ask for the filter of the list."""
+        await self.states.action_filter()
 
     def _scroll_detail(self, pages: float) -> None:
         pane = self.query_one("#snapshot-detail", DetailPane)

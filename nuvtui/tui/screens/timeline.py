@@ -11,7 +11,7 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import short
-from nuvtui.model.roles import Action, allows
+from nuvtui.model.roles import Action, allows, needed
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
@@ -514,7 +514,9 @@ class Timeline(Place):
         if not self.records:
             return [
                 line(("No snapshot yet.", "strong")),
-                "s takes one at once, S one with a name and a description.",
+                "s takes one at once, S one with a name and a description."
+                if self.may_modify
+                else f"Taking one needs the role {needed(Action.MODIFY)}; yours is {self.nuv.context.role}.",
                 "",
                 describe.changes_line(describe.counted(diff), "It will hold  "),
             ]

@@ -7,13 +7,14 @@ import pytest
 from textual.pilot import Pilot
 
 from nuvtui.model.distribution import Strategies
+from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.screens.state_actions import under_way
 from nuvtui.tui.screens.timeline_lines import Columns, compact
 from nuvtui.tui.widgets.line_list import LineList
 from tests.tui.sharing import app_of, press, says, screen, settled, type_text, until
-from tests.tui.states import Study, dialog_text, opened, study_with_past
+from tests.tui.states import Study, dialog_text, drop_privileges_of, opened, study_with_past
 
 
 @pytest.fixture
@@ -195,6 +196,23 @@ async def test_u_waits_for_the_restore_that_runs(study: Study) -> None:
         await press(pilot, "u")
         assert said == ["Restore second-data to Master is still running: when it is done, u undoes it."]
         assert not pilot.app.screen.is_modal
+
+
+async def test_a_viewer_sees_what_is_possible_first_and_is_told_why_the_rest_is_not(study: Study) -> None:
+    newest, oldest = study.services.snapshots.list(study.master.id)
+    study.services.restore.restore(oldest.id)
+    drop_privileges_of(study, Role.VIEWER)
+    async with opened(study, size=(160, 45)) as pilot:
+        await press(pilot, "G")
+        footer = screen(pilot).split("\n")[-1]
+        assert footer.index("c compare") < footer.index("s snapshot")
+        assert not says(pilot, "u undoes")
+        for key in "sSred":
+            await press(pilot, key)
+            await until(pilot, lambda: says(pilot, "needs the role instance editor"), f"why {key} is refused")
+            await press(pilot, "escape")
+        assert len(study.services.snapshots.list(study.master.id)) == 3
+        assert newest.id in {each.id for each in study.services.snapshots.list(study.master.id)}
 
 
 async def test_names_in_the_list_are_harmless(study: Study) -> None:

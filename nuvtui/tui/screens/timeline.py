@@ -212,7 +212,7 @@ class Timeline(Place):
 
     def _way_back(self) -> list[str]:
         context = self.nuv.context
-        if not context.space or not context.instance:
+        if not context.space or not context.instance or not self.may_modify:
             return []
         where = (context.space.id, context.instance.id)
         if state_actions.under_way(self.nuv.tasks, *where) is not None:

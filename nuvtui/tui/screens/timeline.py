@@ -52,13 +52,10 @@ class Timeline(Place):
     BINDINGS = bindings("timeline")
     TITLE = "Timeline"
     HELP = (
-        "On top the Current State with what changed since the newest snapshot, then the snapshots, newest first: "
-        "named, quick, or automatic (taken before a restore or a distribution: its line says which), and what was "
-        "distributed from here. Automatic ones that follow each other are one line: Enter or z opens and closes it. "
-        "Beneath: what is recorded of the one under the cursor. +1 ~2 -3 are objects added, changed, removed since "
-        "the snapshot before; stored is what a snapshot added to the store. Space marks two to compare (c), or any "
-        "number to delete (d). / filters: all words must be found; name: author: kind: before: after: on: look at "
-        "one thing only (kind:restored after:7d)."
+        "The Current State on top, then snapshots and distributions, newest first. An automatic snapshot says what it "
+        "was taken for; those that follow each other are one line (Enter opens it). +1 ~2 -3: added, changed, removed "
+        "since the snapshot before; stored: what it added to the store. / takes words and the terms name: author: "
+        "kind: before: after: on:, as in kind:restored after:7d."
     )
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -74,9 +74,10 @@ Never give outside text to `Static`, `Label`, `Input(value)` or a border title: 
 whatever is drawn.
 
 `LineList`: `Highlighted` (cursor moved), `Opened` (Enter), `Marked`; `.current` (index in the source),
-`.current_key`, `.marked` (keys), `.set_source(source)`. `TreeList(children)`: `.node`; marks hold node keys;
-`facts` completes the nodes in view of a folder with too many to look at each. `DiffPane.show_diff(head, rows)`: what
-differs, side by side where there is room. `CodeView.show_text(name, data, rest, total)`: a file's text in colours.
+`.current_key`, `.marked` (keys), `.set_source(source)`; its `Source` may say which keys Space marks on a line
+(`marks`) and what passes a filter (`passes`). `TreeList(children)`: `.node`; marks hold node keys; `facts` completes
+the nodes in view of a folder with too many to look at each. `DiffPane.show_diff(head, rows)`: what differs, side by
+side where there is room. `CodeView.show_text(name, data, rest, total)`: a file's text in colours.
 `RowTable.set_table([(name, type)…], total, fetch)`. `LogView.show_file(path, growing=True)`, `.show_bytes(data)`,
 `.set_times([(offset, iso)…])`, `.go_to(offset)`, `.set_growing(False)` at the end.
 

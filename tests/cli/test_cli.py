@@ -125,6 +125,24 @@ def test_exit_codes(study: Nuvtui, tmp_path: Path) -> None:
     assert study.json("snapshots", "list") == []
 
 
+def test_snapshots_are_filtered_by_words_and_terms(study: Nuvtui) -> None:
+    first = study.json("snapshots", "create", "-n", "raw-data", "-d", "As received.")
+    (study.folder / "README.md").write_text("# Changed\n")
+    study.run("snapshots", "restore", "raw-data")
+
+    def names(text: str) -> list[str]:
+        return [s["name"] or s["cause"] for s in study.json("snapshots", "list", "--filter", text)]
+
+    cause = f"before restore of snapshot {first['id'][:8]} (raw-data)"
+    assert names("received") == ["raw-data"]
+    assert names("raw") == [cause, "raw-data"]
+    assert names("kind:restored after:1h") == [cause]
+    assert names("name:raw before:1h") == []
+    refused = study.run("snapshots", "list", "--filter", "colour:red", code=2)
+    assert "There is no term colour:" in refused.stderr
+    assert refused.stdout == ""
+
+
 def test_a_refused_role_is_exit_4_and_names_both_roles(study: Nuvtui, home: Home, tmp_path: Path) -> None:
     """The store as another user had made it: this user is an observer."""
     services = open_services(Settings(home=str(home.root)), "daemon")

@@ -254,6 +254,7 @@ def ask_undo(node: Scoped) -> None:
         backups = []
         for instance, backup in found.backups if found is not None and running is None else ():
             if instance in names:
+                require(nuv, instance, Action.MODIFY)
                 backups.append((instance, names[instance], nuv.services.snapshots.find(instance, backup)))
         return running, found, backups
 

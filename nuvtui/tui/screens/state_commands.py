@@ -197,6 +197,14 @@ register(
         help="Scrolls what is beneath the list by half of it.",
     ),
     Command(
+        id="timeline.filter",
+        title="Filter snapshots",
+        footer=False,
+        help="/ takes words, all of which must be found, and terms: name:paper author:ada kind:restored before:2026-03 "
+        "after:7d on:yesterday. Quotes hold words together.",
+        as_command=f"nuvtui snapshots list --filter {{filter}} {WHERE}",
+    ),
+    Command(
         id="timeline.look",
         title="Look again what changed",
         keys="f5",

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import short
-from nuvtui.model.roles import Action, allows
+from nuvtui.model.roles import Action, allows, needed
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
@@ -52,13 +52,10 @@ class Timeline(Place):
     BINDINGS = bindings("timeline")
     TITLE = "Timeline"
     HELP = (
-        "On top the Current State with what changed since the newest snapshot, then the snapshots, newest first: "
-        "named, quick, or automatic (taken before a restore or a distribution: its line says which), and what was "
-        "distributed from here. Automatic ones that follow each other are one line: Enter or z opens and closes it. "
-        "Beneath: what is recorded of the one under the cursor. +1 ~2 -3 are objects added, changed, removed since "
-        "the snapshot before; stored is what a snapshot added to the store. Space marks two to compare (c), or any "
-        "number to delete (d). / filters: all words must be found; name: author: kind: before: after: on: look at "
-        "one thing only (kind:restored after:7d)."
+        "The Current State on top, then snapshots and distributions, newest first. An automatic snapshot says what it "
+        "was taken for; those that follow each other are one line (Enter opens it). +1 ~2 -3: added, changed, removed "
+        "since the snapshot before; stored: what it added to the store. / takes words and the terms name: author: "
+        "kind: before: after: on:, as in kind:restored after:7d."
     )
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -200,8 +197,9 @@ class Timeline(Place):
             old, new = (describe.cut(self._called(key), 26) for key in reversed(marked))
             parts = [f"c compares {old} with {new}"]
         elif marked:
-            what = "c compares it with the one under the cursor" if len(marked) == 1 else "c compares two"
-            parts = [f"{len(marked):,} of {total} marked", what]
+            one = len(marked) == 1
+            what = "c compares it with the one under the cursor" if one else "c compares two, d deletes all"
+            parts = [f"{len(marked):,} marked", what]
         elif not filtered:
             parts += self._way_back()
         said = (self.TITLE, f"  {self.nuv.glyphs.dot}  ".join(parts))
@@ -211,7 +209,7 @@ class Timeline(Place):
 
     def _way_back(self) -> list[str]:
         context = self.nuv.context
-        if not context.space or not context.instance:
+        if not context.space or not context.instance or not self.may_modify:
             return []
         where = (context.space.id, context.instance.id)
         if state_actions.under_way(self.nuv.tasks, *where) is not None:
@@ -513,7 +511,9 @@ class Timeline(Place):
         if not self.records:
             return [
                 line(("No snapshot yet.", "strong")),
-                "s takes one at once, S one with a name and a description.",
+                "s takes one at once, S one with a name and a description."
+                if self.may_modify
+                else f"Taking one needs the role {needed(Action.MODIFY)}; yours is {self.nuv.context.role}.",
                 "",
                 describe.changes_line(describe.counted(diff), "It will hold  "),
             ]
@@ -620,6 +620,10 @@ class Timeline(Place):
     def action_look(self) -> None:
         """Look again what changed."""
         self._look()
+
+    async def action_filter(self) -> None:
+        """Ask for the filter of the list."""
+        await self.states.action_filter()
 
     def _scroll_detail(self, pages: float) -> None:
         pane = self.query_one("#snapshot-detail", DetailPane)

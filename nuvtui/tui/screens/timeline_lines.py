@@ -86,19 +86,20 @@ class Columns(NamedTuple):
         pieces: list[Piece] = [*before]
         room = self.name + LINE - sum(len(text) for text, _ in before)
         pieces += _in(room, name, note, ellipsis)
-        whole = 3 * COUNT // len(changed)
-        pieces.append((" " * GAP, ""))
-        pieces += [(fit(text, whole, "right", ellipsis), tone) for text, tone in changed]
-        for text, cells, side in (
-            (author, self.author, "left"),
-            (files, self.files, "right"),
-            (stored, self.stored, "right"),
-            (unique, self.unique, "right"),
-            (age, self.age, "right"),
+        # A gap belongs to what stands behind it: fewer changes of colour are fewer bytes over the line.
+        for at, (text, tone) in enumerate(changed):
+            cells = 3 * COUNT // len(changed) + (0 if at else GAP)
+            pieces.append((fit(text, cells, "right", ellipsis), tone if text else "muted"))
+        if self.author:
+            pieces.append((" " * GAP + fit(author, self.author, ellipsis=ellipsis), "muted"))
+        for text, cells in (
+            (files, self.files),
+            (stored, self.stored),
+            (unique, self.unique),
+            (age, self.age),
         ):
             if cells:
-                pieces.append((" " * GAP, ""))
-                pieces.append((fit(text, cells, "left" if side == "left" else "right", ellipsis), "muted"))
+                pieces.append((fit(text, cells + GAP, "right", ellipsis), "muted"))
         return Line(tuple(pieces))
 
 
@@ -183,6 +184,8 @@ class States(Source):
         """All snapshots are lines of their own, as they are looked through by a filter."""
         self._shown = shown
         self._rows: list[tuple[Entry, bool]] = []
+        self._said: dict[str, tuple[str, str]] = {}
+        """Of groups that were drawn: their words, and what they added to the store."""
         self.arrange()
 
     def arrange(self) -> None:
@@ -207,6 +210,13 @@ class States(Source):
                 return None
             index -= 1
         return None
+
+    def _words(self, group: Group) -> tuple[str, str]:
+        said = self._said.get(group.key)
+        if said is None:
+            stored = size(sum(record.stored_bytes for record in group.records))
+            said = self._said[group.key] = (group_words(group, self.timeline), stored)
+        return said
 
     def visible_key(self, key: Hashable) -> Hashable:
         """The key of the line where `key` is to be found while groups are folded."""
@@ -279,11 +289,12 @@ class States(Source):
             return line(rail, (f"{sign} ", tone or "muted"), (words, tone), (age, "muted"))
         if isinstance(entry, Group):
             sign = glyphs.opened if self._shown.is_open(entry) else glyphs.closed
+            words, stored = self._words(entry)
             return columns.line(
                 (rail, (f"{sign} ", "muted")),
-                (group_words(entry, self.timeline), "muted"),
+                (words, "muted"),
                 changed=((group_times(entry), "muted"),),
-                stored=size(sum(record.stored_bytes for record in entry.records)),
+                stored=stored,
                 age=describe.age(entry.records[0].created),
                 ellipsis=glyphs.ellipsis,
             )

@@ -96,4 +96,10 @@ class StatesList(LineList):
     def action_mark(self) -> None:
         """Toggle the mark; that of a group is its snapshots'."""
         super().action_mark()
-        self.refresh_changed()
+        if isinstance(self.source, States) and self.source.groups:
+            self.refresh_changed()
+
+    def _nothing(self) -> str:
+        if self.filter and self._scan is None:
+            return f"Nothing on this timeline passes “{self.filter}”. Esc shows all again."
+        return super()._nothing()

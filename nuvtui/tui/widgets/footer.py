@@ -39,6 +39,7 @@ class Footer(LineWidget, can_focus=False):
                 entry = (key_label(binding.key), word or binding.description, active.enabled)
                 (late if command is not None and command.late else keys).append(entry)
         keys += late
+        keys.sort(key=lambda entry: not entry[2])  # what can be done now comes first
         if keys != self._keys:
             self._keys = keys
             self.refresh()

@@ -29,10 +29,11 @@ from nuvtui.tui import clipboard, commands, glyphs, theme
 from nuvtui.tui.board import News, TaskBoard
 from nuvtui.tui.context import Context, read_context
 from nuvtui.tui.glimpse import Glimpse
-from nuvtui.tui.jobs import Jobs
+from nuvtui.tui.jobs import Jobs, NotWaitedError
 from nuvtui.tui.paint import Painter
 from nuvtui.tui.signals import Signals
 from nuvtui.tui.typing_ahead import Done, TypedAhead
+from nuvtui.tui.waits import Waits
 from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.widgets.footer import Footer
 from nuvtui.tui.widgets.header import Header, Where
@@ -115,6 +116,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.set_class(colourless, "-colourless")
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
+        self.waits = Waits(self, self.jobs)
         self.glimpse = glimpse
         self.context = glimpse.context if glimpse else Context()
         self.tasks: list[TaskView] = []
@@ -353,7 +355,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         if read:
             self._refresh_notifications()
         target = self.focused or self.screen
-        await super().on_event(event)
+        if not self.waits.key(event.key):
+            await super().on_event(event)
         self._typed_ahead.given(target)
 
     def on_done(self, message: Done) -> None:
@@ -365,6 +368,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         from nuvtui.tui.dialogs.confirm import MessageDialog
         from nuvtui.tui.widgets.detail import block_lines
 
+        if isinstance(error, NotWaitedError):
+            return  # the pane says it
         if isinstance(self.screen, MessageDialog) and self.screen.title == error.title:
             return
         text: list[Line | str] = [*block_lines(error.message)]

@@ -351,6 +351,15 @@ register(
     Scope("scroll", "Text"),
     Scope("text", "Logs and files", contains=("scroll",)),
     Scope("dialog", "Dialog", modal=True),
+    Scope("waiting", "Waiting", modal=True),
+    Command(
+        id="waiting.again",
+        title="Read again what was not waited for",
+        keys="f5",
+        footer=False,
+        palette=False,
+        help="Where a pane says that something was not read: reads it again. Esc leaves a wait.",
+    ),
     *places(
         (
             ("timeline", "1", "Timeline"),

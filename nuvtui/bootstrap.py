@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService
     from nuvtui.services.operations import Operations
+    from nuvtui.services.overview import OverviewService
     from nuvtui.services.previews import PreviewsService
     from nuvtui.services.restore import RestoreService
     from nuvtui.services.snapshots import SnapshotsService
@@ -137,6 +138,12 @@ class Services:
         from nuvtui.services.maintenance import MaintenanceService
 
         return MaintenanceService(self.context)
+
+    @functools.cached_property
+    def overview(self) -> OverviewService:
+        from nuvtui.services.overview import OverviewService
+
+        return OverviewService(self.context)
 
     @functools.cached_property
     def operations(self) -> Operations:

@@ -69,7 +69,14 @@ def _print(overview: Overview, finished: list[TaskView], store: int) -> None:
     _section(
         "Exports",
         [
-            (short(each.id), moment(each.created), each.status, each.instance, size(each.size or None), each.name)
+            (
+                short(each.id),
+                moment(each.created),
+                each.status,
+                each.instance,
+                size(each.size or None),
+                each.name,
+            )
             for each in overview.exports
         ],
         "none yet; hand over an application: nuvtui exports create APP",

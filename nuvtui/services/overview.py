@@ -142,13 +142,7 @@ class OverviewService:
                 _instance(each, role_of[each.id], of.get(each.id, []), each.id in seen) for each in instances
             ],
             snapshots=[_snapshot(record, names[record.instance]) for record in records[:NEWEST]],
-            storage=Storage(
-                *(
-                    sum(record.stored_bytes for record in records if record.kind == kind)
-                    for kind in ("named", "quick", "automatic")
-                ),
-                newest_files=sum(found[0].files.bytes for found in of.values()),
-            ),
+            storage=_storage(records, sum(found[0].files.bytes for found in of.values())),
             exports=[_export(each, names) for each in _newest(exports)],
             messages=[
                 MessageLine(
@@ -187,6 +181,13 @@ def _instance(instance: Instance, role: Role | None, found: list[SnapshotRecord]
         _snapshot(found[0], instance.name) if found else None,
         sum(record.stored_bytes for record in found),
     )
+
+
+def _storage(records: list[SnapshotRecord], newest_files: int) -> Storage:
+    added = dict.fromkeys(("named", "quick", "automatic"), 0)
+    for record in records:
+        added[record.kind] += record.stored_bytes
+    return Storage(added["named"], added["quick"], added["automatic"], newest_files)
 
 
 def _snapshot(record: SnapshotRecord, instance: str) -> SnapshotLine:

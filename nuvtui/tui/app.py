@@ -26,7 +26,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui import clipboard, commands, glyphs, theme
-from nuvtui.tui.board import News, TaskBoard
+from nuvtui.tui.board import News, TaskBoard, last_visit, remember_visit
 from nuvtui.tui.context import Context, read_context
 from nuvtui.tui.glimpse import Glimpse
 from nuvtui.tui.jobs import Jobs, NotWaitedError
@@ -36,6 +36,7 @@ from nuvtui.tui.typing_ahead import Done, TypedAhead
 from nuvtui.tui.waits import Waits
 from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.widgets.footer import Footer
+from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.header import Header, Where
 from nuvtui.tui.widgets.lines import Line
 from nuvtui.tui.widgets.scoped import Scoped
@@ -121,6 +122,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.context = glimpse.context if glimpse else Context()
         self.tasks: list[TaskView] = []
         """All tasks, newest first."""
+        self.since = ""
+        """When this user last closed the screens; empty: never, or not read yet."""
         self._open_services = services
         self._services: Services | None = None
         self._first_read = True
@@ -183,6 +186,10 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         watch.start()
         self._read_context()
         self._look_at_tasks()
+        self.jobs.start(self, lambda: last_visit(self.home), self._visited, group="tasks since")
+
+    def _visited(self, since: str) -> None:
+        self.since = since
 
     @property
     def services(self) -> "Services":
@@ -223,6 +230,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._tell_where()
         for place in self.workbench.places:
             place.tell_state()
+        for screen in self.screen_stack[1:]:
+            if isinstance(screen, Frame):
+                screen.state_changed()
         self.post_message(self.ContextRead(first))
 
     class ContextRead(Message):
@@ -312,6 +322,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._tell_where()
         for place in self.workbench.places:
             place.tell_tasks(news.tasks)
+        for screen in self.screen_stack[1:]:
+            if isinstance(screen, Frame):
+                screen.tasks_changed(news.tasks)
 
     def _tell_ended(self, task: TaskView, first: bool) -> None:
         how = {TaskStatus.COMPLETED: "completed", TaskStatus.CANCELLED: "cancelled"}.get(
@@ -573,6 +586,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """No more looking."""
         if self._watch is not None:
             self._watch.stop()
+            remember_visit(self.home)
 
     def _fatal_error(self) -> None:
         """A fault of the program: all of it into the log, a sentence for the user."""

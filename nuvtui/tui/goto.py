@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from nuvtui.model.stage import StateRef
 
 if TYPE_CHECKING:
+    from nuvtui.model.space import Message
     from nuvtui.tui.app import NuvApp
 
 Kind = Literal["instance", "snapshot", "file", "table", "application", "export", "task", "message"]
@@ -108,15 +109,15 @@ def _open_task(nuv: NuvApp, target: Target) -> None:
 def _show_message(nuv: NuvApp, target: Target) -> None:
     from nuvtui.tui.dialogs.messages import MessagesDialog
 
-    def show(messages: list[object]) -> None:
+    def show(messages: list[Message]) -> None:
         if messages:
-            nuv.push_screen(MessagesDialog(messages), read)  # type: ignore[arg-type]
+            nuv.push_screen(MessagesDialog(messages), read)
 
     def read(seen: object) -> None:
         if seen:
             nuv.jobs.start(
                 nuv,
-                lambda: nuv.services.distribution.mark_read([target.key]),
+                lambda: nuv.services.messages.mark_read([target.key]),
                 lambda _: nuv.reread(),
                 group="read",
             )

@@ -58,7 +58,7 @@ async def test_another_instance_is_opened_made_and_deleted(study: Study, tmp_pat
         return [instance.name for instance in study.services.instances.list(study.space.id)]
 
     async with opened(study) as pilot:
-        await press(pilot, "o")
+        await press(pilot, "o", "o")
         await until(pilot, lambda: says(pilot, "Spaces and instances"), "the spaces")
         await press(pilot, "plus")
         await fill(pilot, "copy", str(tmp_path / "copy"))
@@ -66,7 +66,7 @@ async def test_another_instance_is_opened_made_and_deleted(study: Study, tmp_pat
         await until(pilot, lambda: says(pilot, "copy"), "the instance in the list")
         await press(pilot, "slash", *"copy", "enter", "enter")
         await until(pilot, lambda: says(pilot, "study / copy"), "the instance in the header")
-        await press(pilot, "o", "slash", *"copy", "enter", "d")
+        await press(pilot, "o", "o", "slash", *"copy", "enter", "d")
         assert "instance study/copy" in dialog_text(pilot)
         await press(pilot, "right", "enter")
         await until(pilot, lambda: "copy" not in names(), "the deletion")
@@ -81,7 +81,7 @@ async def test_members_are_added_changed_and_removed(study: Study) -> None:
     me = study.services.user
     async with opened(study) as pilot:
         await press(pilot, "o")
-        await until(pilot, lambda: says(pilot, "reviewer"), "the spaces")
+        await until(pilot, lambda: says(pilot, "reviewer"), "the overview")
         await press(pilot, "m")
         await until(pilot, lambda: says(pilot, "whole space"), "the members")
         await press(pilot, "plus")

@@ -51,14 +51,51 @@ register(
     Scope("welcome", "Welcome", contains=("list",)),
     Scope("spaces", "Spaces and instances", contains=("list",)),
     Scope("members", "Members", contains=("list",)),
+    Scope("space", "Overview of the space", contains=("list",)),
+)
+
+register(
+    Command(
+        id="space.spaces",
+        title="All spaces and instances",
+        keys="s,o",
+        short="all spaces",
+        help="Opens, makes and deletes spaces and instances.",
+        as_command="nuvtui spaces list",
+    ),
+    Command(
+        id="space.members",
+        title="Members",
+        keys="m",
+        short="members",
+        help="Who may do what in this space.",
+        as_command="nuvtui members list -s {space}",
+    ),
+    Command(
+        id="space.reread",
+        title="Read again",
+        keys="f5",
+        footer=False,
+        help="Reads the space again and adds up the store.",
+        as_command="nuvtui spaces show {space}",
+    ),
 )
 
 register(
     Scope("workbench", "Places", contains=("timeline", "contents", "stage", "exports", "tasks")),
     Command(
+        id="workbench.overview",
+        title="Overview of the space",
+        keys="o",
+        short="overview",
+        footer=False,
+        help="Instances, newest snapshots, what finished, messages, exports, storage; s in it: all spaces.",
+        as_command="nuvtui spaces show {space}",
+    ),
+    Command(
         id="workbench.spaces",
         title="Open another space or instance",
-        keys="o",
+        keys="ctrl+o",
         short="spaces",
         footer=False,
         help="Shows all spaces and their instances; opens, creates and deletes them.",

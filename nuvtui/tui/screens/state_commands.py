@@ -568,10 +568,17 @@ register(
         id="welcome.begin",
         title="Open this folder as a space",
         keys="n",
-        palette=False,
         short="new space",
         help="Makes the current folder the workspace of a new space.",
         as_command="nuvtui init",
+    ),
+    Command(
+        id="welcome.demo",
+        title="Look at the demo",
+        keys="d",
+        short="demo",
+        help="Lays out a small study in a new folder, after asking, and opens it.",
+        as_command="nuvtui demo",
     ),
     Command(
         id="spaces.new-space",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nuvtui.services.distribution import DistributionService
     from nuvtui.services.exports import ExportsService
     from nuvtui.services.history import HistoryService
+    from nuvtui.services.finding import FindingService
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService
@@ -144,6 +145,12 @@ class Services:
         from nuvtui.services.overview import OverviewService
 
         return OverviewService(self.context)
+
+    @functools.cached_property
+    def finding(self) -> FindingService:
+        from nuvtui.services.finding import FindingService
+
+        return FindingService(self.context)
 
     @functools.cached_property
     def operations(self) -> Operations:

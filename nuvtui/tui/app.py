@@ -438,7 +438,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         for node in self.chain():
             for command in node.commands():
                 state = True if command.enabled is None else command.enabled(node)
-                if command.palette and command.id not in seen and state is not False:
+                if command.palette and command.id not in seen:
                     seen.add(command.id)
                     entries.append(Entry(command, node, bool(state)))
         places = {spec.id for spec in self._specs}
@@ -450,6 +450,11 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         from nuvtui.tui.dialogs.palette import Entry
 
         if not isinstance(entry, Entry):
+            if entry is not None:
+                from nuvtui.tui.goto import Target, go
+
+                assert isinstance(entry, Target)
+                await go(self, entry)
             return
         node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
         if entry.command.enabled is not None and not entry.command.enabled(node):

@@ -53,7 +53,8 @@ async def test_the_cursor_rests_on_things_and_the_detail_follows(study: Study) -
         await press(pilot, "o")
         screen = await shown(pilot)
         await until(pilot, lambda: screen.left.entry, "the first instance")
-        assert screen.left.entry and screen.left.entry.key == study.master.id
+        assert screen.left.entry
+        assert screen.left.entry.key == study.master.id
         await until(pilot, lambda: says(pilot, "your role here: space administrator, open now"), "the detail")
         await press(pilot, "k")
         assert screen.left.entry.key == study.master.id, "titles are passed over"

@@ -153,6 +153,9 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
     app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     mouse = settings.mouse == "on" or (settings.mouse == "auto" and not remote)
-    with signals.installed():
+    from nuvtui import __version__, logfile
+
+    started = f"start {__version__} in {start}, TERM {os.environ['TERM']}"
+    with logfile.kept(app.home, settings.log_level, started), signals.installed():
         app.run(mouse=mouse)
     return stopped[0] if stopped else app.return_code or 0

@@ -137,6 +137,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._instance = self.context.instance.id if self.context.instance else None
         self.where = self._where()
         """What headers say."""
+        self._typed = time.monotonic()
+        """When a key was pressed last."""
         self._told: set[str] = set()
         """Messages that were shown since the start."""
         self.ended_away: set[str] = set()
@@ -339,6 +341,18 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             severity="error" if how == "failed" else "information",
             timeout=30 if first else 8,
         )
+        if not first and task.user in ("", self.context.user):
+            self._call_attention(f"{task.title or task.kind} {how}{why}")
+
+    def _call_attention(self, text: str) -> None:
+        """A bell or a notification of the terminal, where the user looks elsewhere."""
+        from nuvtui.tui import attention
+
+        if self.app_focus and time.monotonic() - self._typed < attention.AWAY:
+            return
+        sequence = attention.sequence(self.settings.notify, text)
+        if sequence and self._driver is not None:
+            self._driver.write(sequence)
 
     # telling the user
 
@@ -360,6 +374,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     async def give_key(self, event: events.Key) -> None:
         """Give a key to what has the focus; it takes away the notices that could be read."""
+        self._typed = time.monotonic()
         for footer in self.screen.query(Footer):
             footer.say("")
         read = [each for each in self._notifications if time.time() - each.raised_at > READ]
@@ -490,6 +505,13 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._painter.forget()
         self.screen.refresh(layout=True)
 
+    def action_log(self) -> None:
+        """The program's own log."""
+        from nuvtui.tui.screens.program_log import ProgramLog
+
+        if not isinstance(self.screen, ProgramLog):
+            self.push_screen(ProgramLog())
+
     def action_suspend(self) -> None:
         """Back to the shell."""
         self.action_suspend_process()
@@ -595,21 +617,20 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def _fatal_error(self) -> None:
         """A fault of the program: all of it into the log, a sentence for the user."""
-        import traceback
-
         from rich.text import Text
 
-        text = traceback.format_exc()
-        where = self.home.log
-        try:
-            where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(where, "a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(text)
-            told = f"The details are at the end of {where}"
-        except OSError:
-            told = text
+        from nuvtui import logfile
+
         error = sys.exc_info()[1]
-        message = f"nuvtui met an unexpected error: {type(error).__name__}: {error}\n{told}"
+        where = logfile.fault(self.home, error) if error is not None else None
+        told = (
+            f"The details are at the end of {where}"
+            if where is not None
+            else f"The details could not be written to {logfile.path(self.home)}"
+        )
+        message = (
+            f"nuvtui met an unexpected error: {type(error).__name__}: {logfile.clean(str(error))}\n{told}"
+        )
         # The terminal wraps, not rich: a path stays one that can be copied.
         self.error_console.soft_wrap = True
         self._exit_renderables.append(Text(sanitise.block(message)))

@@ -437,6 +437,14 @@ register(
         footer=False,
     ),
     Command(
+        id="app.log",
+        title="Log of the program",
+        help="Shows nuvtui's own log: starts, faults, what was slow.",
+        keys="f8",
+        footer=False,
+        as_command="nuvtui doctor --log",
+    ),
+    Command(
         id="app.suspend",
         title="Suspend",
         help="Back to the shell; `fg` returns.",

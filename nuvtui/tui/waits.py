@@ -52,6 +52,7 @@ PHRASES = {
     "instances": "reading the instances",
     "members": "reading the members",
     "message": "reading the message",
+    "log": "reading the log",
     "palette": "looking for what can be gone to",
     "store": "adding up the store",
     "targets": "reading the instances",

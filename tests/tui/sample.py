@@ -50,6 +50,8 @@ class Sample(Place):
         self.did += 1
         if os.environ.get("SAMPLE_FAULT"):
             self.did //= 0
+        if os.environ.get("SAMPLE_THREAD_FAULT"):
+            threading.Thread(target=lambda: 1 // 0, name="sample thread").start()
         if os.environ.get("SAMPLE_STUCK"):
             time.sleep(60)
 

@@ -92,7 +92,9 @@ async def test_enter_opens_instance_and_message(study: Study) -> None:
         await until(pilot, lambda: says(pilot, "distributed to you"), "the message")
         await press(pilot, "enter")
         await until(pilot, lambda: pilot.app.screen is screen, "back")
-        screen.left.move_to_key(next(e.key for e in screen.left.entries if e.target and e.target.label == "Second"))
+        screen.left.move_to_key(
+            next(e.key for e in screen.left.entries if e.target and e.target.label == "Second")
+        )
         await press(pilot, "enter")
         await until(pilot, lambda: says(pilot, "study / Second"), "the instance")
 

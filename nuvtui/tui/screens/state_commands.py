@@ -51,6 +51,7 @@ register(
     Scope("welcome", "Welcome", contains=("list",)),
     Scope("spaces", "Spaces and instances", contains=("list",)),
     Scope("members", "Members", contains=("list",)),
+    Scope("program-log", "Log of the program", contains=("text",)),
     Scope("space", "Overview of the space", contains=("list",)),
 )
 

@@ -33,6 +33,7 @@ STEP = 1.0
 
 PHRASES = {
     "context": "reading the store",
+    "watch": "reading the store",
     "snapshots": "reading the snapshots",
     "status": "comparing with the newest snapshot",
     "manifest": "reading the snapshot",

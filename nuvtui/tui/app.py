@@ -25,6 +25,7 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
+from nuvtui.paths import config_file
 from nuvtui.tui import clipboard, commands, glyphs, theme
 from nuvtui.tui.board import News, TaskBoard, last_visit, remember_visit
 from nuvtui.tui.context import Context, read_context
@@ -104,7 +105,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.home = config.home(settings)
         self.glyphs = glyphs.ASCII if glyphs.only_ascii(settings.ascii) else glyphs.UNICODE
         self.animation_level = "none"
-        for each in theme.THEMES.values():
+        for each in theme.themes(os.environ.get("TEXTUAL_COLOR_SYSTEM", "")):
             self.register_theme(each)
         self.theme = settings.theme
         self.stylesheet.set_variables(self.get_css_variables())
@@ -496,9 +497,10 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.push_screen(HelpDialog(self.chain()))
 
     def action_theme(self) -> None:
-        """Light or dark."""
+        """The next theme."""
         names = list(theme.THEMES)
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.notify(f"Theme {self.theme}. To keep it: theme: {self.theme} in {config_file()}", timeout=8)
 
     def action_redraw(self) -> None:
         """Draw all again, whatever the terminal shows."""

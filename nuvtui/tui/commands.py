@@ -426,8 +426,10 @@ register(
     ),
     Command(
         id="app.theme",
-        title="Light or dark",
-        help="Changes between the light and the dark theme until the end; the settings keep one (`theme`).",
+        title="Another theme",
+        help="Dark, light, and both in high contrast, in turn; the setting `theme` keeps one.",
+        keys="f6",
+        footer=False,
     ),
     Command(
         id="app.redraw",

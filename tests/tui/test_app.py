@@ -585,7 +585,7 @@ def test_an_unknown_theme_is_refused_with_those_there_are(home: Home) -> None:
 async def test_light_and_dark(app: NuvApp) -> None:
     async with running(app) as pilot:
         assert app.theme == "nuvtui-dark"
-        await pilot.press("ctrl+p", *"light or", "enter")
+        await pilot.press("ctrl+p", *"another theme", "enter")
         await settle(pilot)
         assert app.theme == "nuvtui-light"
 

@@ -159,6 +159,24 @@ async def test_help_lists_every_command_around_the_focus(app: NuvApp) -> None:
         assert len(app.screen_stack) == 1
 
 
+async def test_help_begins_with_what_has_the_focus_and_is_searched_by_typing(app: NuvApp) -> None:
+    async with running(app) as pilot:
+        await pilot.press("?")
+        await settle(pilot)
+        text = shown_text(app)
+        assert "Do One" in text
+        assert "Does One." in text
+        assert "Lists" not in text, "what every list can do comes after"
+        await pilot.press(*"mark range")
+        await until(pilot, lambda: "Mark a range" in shown_text(app))
+        assert "Begins a range at the cursor" in shown_text(app)
+        assert "Do One" not in shown_text(app)
+        await pilot.press(*(["backspace"] * 10), *"nosuch")
+        await until(pilot, lambda: "Nothing here. Ctrl+P searches everywhere." in shown_text(app))
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+
+
 async def test_help_fits_the_smallest_screen_and_scrolls(app: NuvApp) -> None:
     async with running(app, (60, 20)) as pilot:
         await pilot.press("?")

@@ -69,16 +69,17 @@ def _place_cursor(nuv: NuvApp, place: str, target: Target) -> None:
     """Put the cursor of a place's list on the thing as soon as it is listed there."""
     from nuvtui.tui.widgets.line_list import LineList
 
-    shown = nuv.workbench.place(place)
-    select = getattr(shown, "select", None)
-    if select is not None:
-        select(target.key)  # what the place itself knows about it: folded lines, filters
-
     def look() -> bool:
         found = nuv.workbench.place(place)
         if found is None or not _there(nuv, target):
             return False
+        reveal = getattr(found, "reveal", None)
         lists = list(found.query(LineList))
+        if reveal is not None:
+            there = bool(reveal(target.key))
+            if there:
+                lists[0].focus()
+            return there
         if lists and lists[0].move_to_key(target.key):
             lists[0].focus()
             return True

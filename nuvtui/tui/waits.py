@@ -34,8 +34,8 @@ STEP = 1.0
 PHRASES = {
     "context": "reading the store",
     "watch": "reading the store",
-    "snapshots": "reading the snapshots",
-    "status": "comparing with the newest snapshot",
+    "snapshots": "reading the snapshots of {instance}",
+    "status": "comparing {instance} with its newest snapshot",
     "manifest": "reading the snapshot",
     "overview": "reading the state",
     "preview": "reading the file",
@@ -92,15 +92,16 @@ READS = ("reading", "comparing", "asking", "checking", "looking", "working out",
 """How phrases of what changes nothing begin: only that can be given up; a change goes on."""
 
 
-def phrase(job: Job) -> str:
-    """What is waited for; empty: nobody waits for it."""
+def phrase(job: Job, instance: str = "") -> str:
+    """What is waited for, while `instance` is open; empty: nobody waits for it."""
     if job.waiting is not None:
         return job.waiting
     kind = job.group.partition(" ")[0]
     if kind in SILENT:
         return ""
     title = getattr(job.owner, "TITLE", "")
-    return PHRASES.get(kind) or f"reading {title.lower() or 'it'}"
+    words = PHRASES.get(kind) or f"reading {title.lower() or 'it'}"
+    return words.replace("{instance}", instance or "the instance")
 
 
 class Waits:
@@ -209,7 +210,9 @@ class Waits:
             oldest = min(jobs, key=lambda job: job.began)
             seconds = int(time.monotonic() - oldest.began)
             tail = f", {seconds} s {self._app.glyphs.dot} {_key('app.back')} leaves it"
-            return _fitted(phrase(oldest), tail, f", {seconds} s", room, self._app.glyphs.ellipsis)
+            here = self._app.context.instance
+            words = phrase(oldest, here.name if here else "")
+            return _fitted(words, tail, f", {seconds} s", room, self._app.glyphs.ellipsis)
         left = self._left.get(pane) or []
         if left:
             tail = f"; {_key('waiting.again')} reads again"

@@ -47,6 +47,21 @@ async def test_a_snapshot_is_gone_to_from_anywhere(study: Study) -> None:
         assert app.workbench.current == "timeline"
 
 
+async def test_a_folded_automatic_snapshot_is_gone_to_whatever_the_filter(study: Study) -> None:
+    newest = study.services.snapshots.list(study.master.id)[0]
+    for _ in range(3):
+        study.services.restore.restore(newest.id, study.master.id)
+    backup = study.services.snapshots.list(study.master.id)[1]
+    assert backup.kind == "automatic"
+    async with opened(study) as pilot:
+        app = app_of(pilot)
+        timeline: Any = app.workbench.place("timeline")
+        timeline.states.set_filter("first")
+        await look_for(pilot, f"@{backup.id[:8]}")
+        await press(pilot, "enter")
+        await until(pilot, lambda: timeline.record and timeline.record.id == backup.id, "the cursor on it")
+
+
 async def test_a_file_deep_down_is_opened(study: Study) -> None:
     async with opened(study) as pilot:
         await look_for(pilot, "measure")

@@ -8,7 +8,9 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `workbench.py` | the screen with the places; `PlaceSpec` |
 | `commands.py` | `Scope`, `Command`, the registry: keys, footer, palette, help, "as command" |
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
-| `jobs.py` | reads in threads |
+| `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
+| `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
+| `attention.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `board.py` | changes by other processes; tasks |
 | `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
 | `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |
@@ -55,7 +57,9 @@ Importing this package imports nothing; `run` is the way in. What is where:
 
    `self.load(call, done, group="…", failed=…)` runs `call` in a daemon thread; of one group only the latest result
    arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket. A NuvError
-   becomes a dialog, unless `failed` takes it. After a change of its own a place need do nothing: the watch sees the
+   becomes a dialog, unless `failed` takes it. Where it takes longer than a moment, the border of the pane says what is
+   waited for (`waiting="reading the snapshots of Master"`, else a phrase for the group in `waits.PHRASES`), for how
+   long, and that Esc leaves it: `failed` then gets a `NotWaitedError`, and F5 makes the same call again. After a change of its own a place need do nothing: the watch sees the
    state file change and `state_changed` is called; `self.nuv.reread()` asks for it at once.
 
    `self.nuv.show_state(StateRef(…), "name")` changes the state that Contents and Stage show.
@@ -63,7 +67,8 @@ Importing this package imports nothing; `run` is the way in. What is where:
    `place.set_title(title, note)` writes into the border.
 
 3. A full screen (a wizard, a form, a running export) is a `Frame`: SCOPES, BINDINGS, `body()` gives its widgets,
-   `go_back()` is Esc within it; `self.nuv.push_screen(frame)` opens it. Esc at its top closes it.
+   `go_back()` is Esc within it; `self.nuv.push_screen(frame)` opens it. Esc at its top closes it. While it is open it
+   hears `state_changed()` and `tasks_changed(tasks)`.
 
 ## Lines
 

@@ -9,7 +9,7 @@ BATCH = 256
 """Texts that are looked at between two looks at the clock."""
 MOST = 200
 """Hits that are kept: the best ones."""
-_BOUNDARY = "/_-. ("
+_BOUNDARY = "/_-. (\n"
 
 
 class Hit(NamedTuple):
@@ -26,7 +26,10 @@ class Search:
     """One search through groups of lower-case texts: `step()` until it says that it is done."""
 
     def __init__(self, query: str, groups: Sequence[Sequence[str]], most: int = MOST) -> None:
-        """`query`: words that must all be in the text; letters in a row, where they are one word, may be apart."""
+        """`query`: words that must all be in the text; letters in a row, where they are one word, may be apart.
+
+        A text may have a second line, which counts less.
+        """
         self._words = query.lower().split()
         self._groups = groups
         self._most = most
@@ -81,6 +84,7 @@ def _apart(word: str) -> re.Pattern[str]:
 def _score(words: Sequence[str], text: str) -> int:
     """How well `text`, which holds all words, matches: small is good."""
     score = len(text) // 8
+    head = text.find("\n")
     name = text.rfind("/") + 1
     for word in words:
         at = text.find(word, name)
@@ -89,6 +93,8 @@ def _score(words: Sequence[str], text: str) -> int:
             score += 60  # in the path, not in the name
         if text == word:
             continue
+        if 0 <= head < at:
+            score += 150  # in what is said of it, not in what it is called
         if at == name:
             score += 10
         elif at and text[at - 1] in _BOUNDARY:

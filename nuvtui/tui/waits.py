@@ -226,12 +226,14 @@ class Waits:
         if self._app.screen.is_modal or isinstance(self._app.focused, Input):
             return False
         if key in REGISTRY.keys("app.back"):
-            return self.leave()
+            return self.leave(around=True)
         return key in REGISTRY.keys("waiting.again") and self.again()
 
-    def leave(self) -> bool:
-        """Wait no longer in the pane with the focus, else in another one on the screen."""
+    def leave(self, around: bool = False) -> bool:
+        """Wait no longer in the pane with the focus, else (not `around`) in another one on the screen."""
         panes = [pane for pane in dict.fromkeys(self._panes.values()) if self._visible(pane)]
+        if around and self._app.focused is not None:
+            panes = [pane for pane in panes if self._around(pane)]
         pane = next(iter(sorted(panes, key=lambda pane: not self._around(pane))), None)
         if pane is None:
             return False

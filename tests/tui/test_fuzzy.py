@@ -20,6 +20,14 @@ def test_the_name_of_a_file_counts_more_than_its_folders() -> None:
     assert found("model", "model/x.py", "src/model.py", "src/a/b.py") == ["src/model.py", "model/x.py"]
 
 
+def test_what_a_thing_is_called_counts_more_than_what_is_said_of_it() -> None:
+    assert found("first", "undo\nrestores what was taken first", "a first one", "first-results") == [
+        "first-results",
+        "a first one",
+        "undo\nrestores what was taken first",
+    ]
+
+
 def test_all_words_in_any_order() -> None:
     assert found("data raw", "raw data", "raw", "data") == ["raw data"]
     assert found("", "raw") == []

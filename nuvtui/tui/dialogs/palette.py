@@ -16,6 +16,7 @@ from nuvtui.tui.dialogs.base import Dialog
 from nuvtui.tui.fuzzy import Search
 from nuvtui.tui.goto import Target
 from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.widgets.frame import WIDE
 from nuvtui.tui.widgets.line_list import Items, LineList, Source
 from nuvtui.tui.widgets.lines import Cell, Line, fit, line, row, width_of
 from nuvtui.tui.widgets.scoped import Scoped
@@ -91,7 +92,8 @@ class Commands(Group):
     def text(self, item: Entry) -> str:
         """Title, place, what it does."""
         scope = REGISTRY.scopes[item.command.scope].title
-        return f"{item.command.title} {scope} {item.command.help} {item.command.id}".lower().replace("/", " ")
+        text = f"{item.command.title}\n{scope} {item.command.help} {item.command.id}"
+        return text.lower().replace("/", " ")
 
     def draw(self, item: Entry, width: int) -> Line:
         """Title, place, keys."""
@@ -131,7 +133,7 @@ class Targets(Group):
 
     def text(self, item: Thing) -> str:
         """Its name and what is said of it."""
-        return f"{item.target.label} {item.detail}".lower().replace("/", " ")
+        return f"{item.target.label}\n{item.detail}".lower().replace("/", " ")
 
     def draw(self, item: Thing, width: int) -> Line:
         """Name, kind, note."""
@@ -238,6 +240,7 @@ class PaletteDialog(Dialog[object]):
 
     def fields(self) -> Iterable[Widget]:
         """The field, the list, what the cursor is on, what narrows the search."""
+        self.set_class(self.app.size.width >= WIDE, "-roomy")
         entry = Input(placeholder="what do you want to do, or to go to?", compact=True)
         entry.cursor_blink = False
         yield entry

@@ -55,12 +55,13 @@ Importing this package imports nothing; `run` is the way in. What is where:
            def command_values(self): return {"name": …}  # for "as command"; raw text
            def go_back(self) -> bool: ...                # Esc, where it means something here
 
-   `self.load(call, done, group="…", failed=…)` runs `call` in a daemon thread; of one group only the latest result
-   arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket. A NuvError
-   becomes a dialog, unless `failed` takes it. Where it takes longer than a moment, the border of the pane says what is
-   waited for (`waiting="reading the snapshots of Master"`, else a phrase for the group in `waits.PHRASES`), for how
-   long, and that Esc leaves it: `failed` then gets a `NotWaitedError`, and F5 makes the same call again. After a change of its own a place need do nothing: the watch sees the
-   state file change and `state_changed` is called; `self.nuv.reread()` asks for it at once.
+   `self.load(call, done, group="…", failed=…, waiting="…")` runs `call` in a daemon thread; of one group only the
+   latest result arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket.
+   A NuvError becomes a dialog, unless `failed` takes it. Where it takes longer than a moment, the border of the pane
+   says what is waited for (`waiting="reading the snapshots of Master"`, else a phrase for the group in
+   `waits.PHRASES`), for how long, and that Esc leaves it: `failed` then gets a `NotWaitedError`, and F5 makes the same
+   call again. After a change of its own a place need do nothing: the watch sees the state file change and
+   `state_changed` is called; `self.nuv.reread()` asks for it at once.
 
    `self.nuv.show_state(StateRef(…), "name")` changes the state that Contents and Stage show.
    `self.nuv.tasks` are all tasks, newest first; `tasks_changed(tasks)` says that they changed.

@@ -1,6 +1,5 @@
 """The palette: commands with their keys, and everything that can be gone to."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from nuvtui.tui.dialogs import palette
 from nuvtui.tui.dialogs.palette import PaletteDialog, Paths
 from nuvtui.tui.widgets.line_list import LineList
 from tests.tui.sharing import press, says, screen, until
@@ -94,7 +94,9 @@ async def test_commands_show_their_keys_and_say_why_they_cannot_be_run(study: St
         await until(pilot, lambda: len(study.services.snapshots.list(study.master.id)) == 3, "the snapshot")
 
 
-async def test_keys_are_taken_while_a_hundred_thousand_files_are_searched(study: Study) -> None:
+async def test_keys_are_taken_while_a_hundred_thousand_files_are_searched(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with opened(study) as pilot:
         await press(pilot, "ctrl+p")
         dialog = pilot.app.screen
@@ -102,13 +104,10 @@ async def test_keys_are_taken_while_a_hundred_thousand_files_are_searched(study:
         await until(pilot, lambda: "file" in {group.kind for group in dialog._groups}, "the files")
         paths = [f"folder{at % 300}/part-{at:06d}/measurement-{at % 97}.parquet" for at in range(100_000)]
         dialog._add([Paths(paths, study.master.id, None, "Current State", True)])
-        waits = []
+        monkeypatch.setattr(palette, "SLICE", 0.0)  # one batch at a time: the search outlasts the keys
         for letter in "part-0999":
-            began = time.perf_counter()
             await pilot.press(letter if letter != "-" else "minus")
-            waits.append(time.perf_counter() - began)
         assert dialog.query_one(Input).value == "part-0999"
-        assert sorted(waits)[len(waits) // 2] < 0.25
         await until(pilot, lambda: dialog._search is None, "the end of the search")
         assert says(pilot, "part-0999")
         assert says(pilot, "of the first 100,000"), "it is said that there are more"

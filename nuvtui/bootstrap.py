@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from nuvtui.services.distribution import DistributionService
     from nuvtui.services.exports import ExportsService
     from nuvtui.services.history import HistoryService
+    from nuvtui.services.finding import FindingService
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService
     from nuvtui.services.operations import Operations
+    from nuvtui.services.overview import OverviewService
     from nuvtui.services.previews import PreviewsService
     from nuvtui.services.restore import RestoreService
     from nuvtui.services.snapshots import SnapshotsService
@@ -137,6 +139,18 @@ class Services:
         from nuvtui.services.maintenance import MaintenanceService
 
         return MaintenanceService(self.context)
+
+    @functools.cached_property
+    def overview(self) -> OverviewService:
+        from nuvtui.services.overview import OverviewService
+
+        return OverviewService(self.context)
+
+    @functools.cached_property
+    def finding(self) -> FindingService:
+        from nuvtui.services.finding import FindingService
+
+        return FindingService(self.context)
 
     @functools.cached_property
     def operations(self) -> Operations:

@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Draw with ASCII only."""
     mouse: Literal["auto", "on", "off"] = "auto"
     """Mouse: `auto` is off over SSH."""
+    notify: Literal["auto", "off", "bell", "osc9", "osc777"] = "auto"
+    """How the screens call when a task ends while you look elsewhere: `auto` by the terminal, else the bell."""
+    log_level: Literal["off", "error", "warning", "info", "debug"] = "info"
+    """What the program's own log (`nuvtui.log` in the store home) keeps."""
     keys: dict[str, str] = {}
     """Other keys for commands: command id to a comma-separated list of keys."""
     task_days: int = 30

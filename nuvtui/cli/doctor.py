@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from nuvtui import sanitise
+from nuvtui import logfile, sanitise
 from nuvtui.bootstrap import Services
 from nuvtui.cli.common import formatted, services
 from nuvtui.cli.output import emit, size
@@ -15,11 +15,17 @@ from nuvtui.model.export import Finding
 
 
 @click.command()
+@click.option(
+    "--log", is_flag=True, help="Print where the program's own log lies, and its last lines, instead."
+)
 @formatted
 @click.pass_context
-def doctor(ctx: click.Context, form: str) -> None:
+def doctor(ctx: click.Context, log: bool, form: str) -> None:
     """Say what works here, what does not, and what to do."""
     opened = services(ctx)
+    if log:
+        _log(opened, form)
+        return
     findings = [*_terminal(), *_store(opened), *_engine(opened)]
     emit(findings, form)
     if form == "tabulated":
@@ -28,6 +34,16 @@ def doctor(ctx: click.Context, form: str) -> None:
             print(sanitise.line(f"{marks[finding.level]:<5} {finding.subject:<10} {finding.text}"))
             if finding.hint:
                 print(sanitise.line(f"{'':<16} {finding.hint}"))
+
+
+def _log(opened: Services, form: str) -> None:
+    """Path and last lines of the log."""
+    path, lines = logfile.path(opened.home), logfile.tail(opened.home)
+    emit({"path": str(path), "lines": lines}, form)
+    if form == "tabulated":
+        print(sanitise.line(str(path)))
+        for each in lines or ["Nothing is in it yet."]:
+            print(sanitise.line(each))
 
 
 def _terminal() -> list[Finding]:

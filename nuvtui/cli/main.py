@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": ("demo", "A small real study to try everything on."),
     "init": ("spaces", "Make a folder the workspace of a new space."),
     "status": ("snapshots", "What changed since the newest snapshot."),
-    "spaces": ("spaces", "List, create and delete spaces."),
+    "spaces": ("spaces", "List, show, create and delete spaces."),
     "instances": ("spaces", "List, create and delete instances of a space."),
     "members": ("members", "Who may do what in a space."),
     "snapshots": ("snapshots", "Take, look into, compare, restore snapshots."),

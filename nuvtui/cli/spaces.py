@@ -27,7 +27,7 @@ def init(ctx: click.Context, path: Path, space: str | None, form: str) -> None:
 
 @click.group()
 def spaces() -> None:
-    """List, create and delete spaces."""
+    """List, show, create and delete spaces."""
 
 
 @spaces.command("list")
@@ -40,6 +40,20 @@ def spaces_list(ctx: click.Context, form: str) -> None:
         (s.name, s.id[:8], str(s.instances), str(s.snapshots), s.role or "", moment(s.created)) for s in found
     ]
     emit(found, form, rows, ("name", "id", "instances#", "snapshots#", "your role", "created"))
+
+
+@spaces.command("show")
+@click.argument("space", required=False)
+@formatted
+@click.pass_context
+def spaces_show(ctx: click.Context, space: str | None, form: str) -> None:
+    """SPACE (default: that of the current folder) at a glance, as the screen `o` shows it.
+
+    Instances, newest snapshots, storage, exports, messages, and what finished since you last closed the screens.
+    """
+    from nuvtui.cli.overview import show
+
+    show(Scope(services(ctx), space, None), form)
 
 
 @spaces.command("create")

@@ -8,7 +8,9 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `workbench.py` | the screen with the places; `PlaceSpec` |
 | `commands.py` | `Scope`, `Command`, the registry: keys, footer, palette, help, "as command" |
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
-| `jobs.py` | reads in threads |
+| `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
+| `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
+| `attention.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `board.py` | changes by other processes; tasks |
 | `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
 | `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |
@@ -53,17 +55,21 @@ Importing this package imports nothing; `run` is the way in. What is where:
            def command_values(self): return {"name": …}  # for "as command"; raw text
            def go_back(self) -> bool: ...                # Esc, where it means something here
 
-   `self.load(call, done, group="…", failed=…)` runs `call` in a daemon thread; of one group only the latest result
-   arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket. A NuvError
-   becomes a dialog, unless `failed` takes it. After a change of its own a place need do nothing: the watch sees the
-   state file change and `state_changed` is called; `self.nuv.reread()` asks for it at once.
+   `self.load(call, done, group="…", failed=…, waiting="…")` runs `call` in a daemon thread; of one group only the
+   latest result arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket.
+   A NuvError becomes a dialog, unless `failed` takes it. Where it takes longer than a moment, the border of the pane
+   says what is waited for (`waiting="reading the snapshots of Master"`, else a phrase for the group in
+   `waits.PHRASES`), for how long, and that Esc leaves it: `failed` then gets a `NotWaitedError`, and F5 makes the same
+   call again. After a change of its own a place need do nothing: the watch sees the state file change and
+   `state_changed` is called; `self.nuv.reread()` asks for it at once.
 
    `self.nuv.show_state(StateRef(…), "name")` changes the state that Contents and Stage show.
    `self.nuv.tasks` are all tasks, newest first; `tasks_changed(tasks)` says that they changed.
    `place.set_title(title, note)` writes into the border.
 
 3. A full screen (a wizard, a form, a running export) is a `Frame`: SCOPES, BINDINGS, `body()` gives its widgets,
-   `go_back()` is Esc within it; `self.nuv.push_screen(frame)` opens it. Esc at its top closes it.
+   `go_back()` is Esc within it; `self.nuv.push_screen(frame)` opens it. Esc at its top closes it. While it is open it
+   hears `state_changed()` and `tasks_changed(tasks)`.
 
 ## Lines
 
@@ -154,6 +160,9 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
     app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     mouse = settings.mouse == "on" or (settings.mouse == "auto" and not remote)
-    with signals.installed():
+    from nuvtui import __version__, logfile
+
+    started = f"start {__version__} in {start}, TERM {os.environ['TERM']}"
+    with logfile.kept(app.home, settings.log_level, started), signals.installed():
         app.run(mouse=mouse)
     return stopped[0] if stopped else app.return_code or 0

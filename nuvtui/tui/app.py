@@ -25,16 +25,19 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
+from nuvtui.paths import config_file
 from nuvtui.tui import clipboard, commands, glyphs, theme
-from nuvtui.tui.board import News, TaskBoard
+from nuvtui.tui.board import News, TaskBoard, last_visit, remember_visit
 from nuvtui.tui.context import Context, read_context
 from nuvtui.tui.glimpse import Glimpse
-from nuvtui.tui.jobs import Jobs
+from nuvtui.tui.jobs import Jobs, NotWaitedError
 from nuvtui.tui.paint import Painter
 from nuvtui.tui.signals import Signals
 from nuvtui.tui.typing_ahead import Done, TypedAhead
+from nuvtui.tui.waits import Waits
 from nuvtui.tui.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.widgets.footer import Footer
+from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.header import Header, Where
 from nuvtui.tui.widgets.lines import Line
 from nuvtui.tui.widgets.scoped import Scoped
@@ -102,7 +105,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.home = config.home(settings)
         self.glyphs = glyphs.ASCII if glyphs.only_ascii(settings.ascii) else glyphs.UNICODE
         self.animation_level = "none"
-        for each in theme.THEMES.values():
+        for each in theme.themes(os.environ.get("TEXTUAL_COLOR_SYSTEM", "")):
             self.register_theme(each)
         self.theme = settings.theme
         self.stylesheet.set_variables(self.get_css_variables())
@@ -115,10 +118,13 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.set_class(colourless, "-colourless")
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
+        self.waits = Waits(self, self.jobs)
         self.glimpse = glimpse
         self.context = glimpse.context if glimpse else Context()
         self.tasks: list[TaskView] = []
         """All tasks, newest first."""
+        self.since = ""
+        """When this user last closed the screens; empty: never, or not read yet."""
         self._open_services = services
         self._services: Services | None = None
         self._first_read = True
@@ -132,6 +138,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._instance = self.context.instance.id if self.context.instance else None
         self.where = self._where()
         """What headers say."""
+        self._typed = time.monotonic()
+        """When a key was pressed last."""
         self._told: set[str] = set()
         """Messages that were shown since the start."""
         self.ended_away: set[str] = set()
@@ -181,6 +189,10 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         watch.start()
         self._read_context()
         self._look_at_tasks()
+        self.jobs.start(self, lambda: last_visit(self.home), self._visited, group="tasks since")
+
+    def _visited(self, since: str) -> None:
+        self.since = since
 
     @property
     def services(self) -> "Services":
@@ -221,6 +233,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._tell_where()
         for place in self.workbench.places:
             place.tell_state()
+        for screen in self.screen_stack[1:]:
+            if isinstance(screen, Frame):
+                screen.state_changed()
         self.post_message(self.ContextRead(first))
 
     class ContextRead(Message):
@@ -310,6 +325,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._tell_where()
         for place in self.workbench.places:
             place.tell_tasks(news.tasks)
+        for screen in self.screen_stack[1:]:
+            if isinstance(screen, Frame):
+                screen.tasks_changed(news.tasks)
 
     def _tell_ended(self, task: TaskView, first: bool) -> None:
         how = {TaskStatus.COMPLETED: "completed", TaskStatus.CANCELLED: "cancelled"}.get(
@@ -324,6 +342,18 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             severity="error" if how == "failed" else "information",
             timeout=30 if first else 8,
         )
+        if not first and task.user in ("", self.context.user):
+            self._call_attention(f"{task.title or task.kind} {how}{why}")
+
+    def _call_attention(self, text: str) -> None:
+        """A bell or a notification of the terminal, where the user looks elsewhere."""
+        from nuvtui.tui import attention
+
+        if self.app_focus and time.monotonic() - self._typed < attention.AWAY:
+            return
+        sequence = attention.sequence(self.settings.notify, text)
+        if sequence and self._driver is not None:
+            self._driver.write(sequence)
 
     # telling the user
 
@@ -345,6 +375,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     async def give_key(self, event: events.Key) -> None:
         """Give a key to what has the focus; it takes away the notices that could be read."""
+        self._typed = time.monotonic()
         for footer in self.screen.query(Footer):
             footer.say("")
         read = [each for each in self._notifications if time.time() - each.raised_at > READ]
@@ -353,7 +384,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         if read:
             self._refresh_notifications()
         target = self.focused or self.screen
-        await super().on_event(event)
+        if not self.waits.key(event.key):
+            await super().on_event(event)
         self._typed_ahead.given(target)
 
     def on_done(self, message: Done) -> None:
@@ -365,6 +397,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         from nuvtui.tui.dialogs.confirm import MessageDialog
         from nuvtui.tui.widgets.detail import block_lines
 
+        if isinstance(error, NotWaitedError):
+            return  # the pane says it
         if isinstance(self.screen, MessageDialog) and self.screen.title == error.title:
             return
         text: list[Line | str] = [*block_lines(error.message)]
@@ -408,6 +442,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         for node in self.chain():
             if node is not self and getattr(node, "go_back", lambda: False)():
                 return
+        if self.waits.leave():
+            return
         if len(self.screen_stack) > 1:
             await self.pop_screen()
 
@@ -420,7 +456,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         for node in self.chain():
             for command in node.commands():
                 state = True if command.enabled is None else command.enabled(node)
-                if command.palette and command.id not in seen and state is not False:
+                if command.palette and command.id not in seen:
                     seen.add(command.id)
                     entries.append(Entry(command, node, bool(state)))
         places = {spec.id for spec in self._specs}
@@ -432,6 +468,11 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         from nuvtui.tui.dialogs.palette import Entry
 
         if not isinstance(entry, Entry):
+            if entry is not None:
+                from nuvtui.tui.goto import Target, go
+
+                assert isinstance(entry, Target)
+                await go(self, entry)
             return
         node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
         if entry.command.enabled is not None and not entry.command.enabled(node):
@@ -458,14 +499,22 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.push_screen(HelpDialog(self.chain()))
 
     def action_theme(self) -> None:
-        """Light or dark."""
+        """The next theme."""
         names = list(theme.THEMES)
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.notify(f"Theme {self.theme}. To keep it: theme: {self.theme} in {config_file()}", timeout=8)
 
     def action_redraw(self) -> None:
         """Draw all again, whatever the terminal shows."""
         self._painter.forget()
         self.screen.refresh(layout=True)
+
+    def action_log(self) -> None:
+        """The program's own log."""
+        from nuvtui.tui.screens.program_log import ProgramLog
+
+        if not isinstance(self.screen, ProgramLog):
+            self.push_screen(ProgramLog())
 
     def action_suspend(self) -> None:
         """Back to the shell."""
@@ -568,24 +617,24 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """No more looking."""
         if self._watch is not None:
             self._watch.stop()
+            remember_visit(self.home)
 
     def _fatal_error(self) -> None:
         """A fault of the program: all of it into the log, a sentence for the user."""
-        import traceback
-
         from rich.text import Text
 
-        text = traceback.format_exc()
-        where = self.home.log
-        try:
-            where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(where, "a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(text)
-            told = f"The details are at the end of {where}"
-        except OSError:
-            told = text
+        from nuvtui import logfile
+
         error = sys.exc_info()[1]
-        message = f"nuvtui met an unexpected error: {type(error).__name__}: {error}\n{told}"
+        where = logfile.fault(self.home, error) if error is not None else None
+        told = (
+            f"The details are at the end of {where}"
+            if where is not None
+            else f"The details could not be written to {logfile.path(self.home)}"
+        )
+        message = (
+            f"nuvtui met an unexpected error: {type(error).__name__}: {logfile.clean(str(error))}\n{told}"
+        )
         # The terminal wraps, not rich: a path stays one that can be copied.
         self.error_console.soft_wrap = True
         self._exit_renderables.append(Text(sanitise.block(message)))

@@ -22,6 +22,26 @@ class News(NamedTuple):
     first: bool
 
 
+LEAVING = 0.2
+"""Seconds that leaving waits for a disk."""
+
+
+def last_visit(home: Home) -> str:
+    """When this user last closed the screens; empty: never. For a thread."""
+    from nuvtui.tasks import visits
+
+    return visits.last(home)
+
+
+def remember_visit(home: Home) -> None:
+    """The screens are closed now. A disk that hangs keeps nobody from leaving."""
+    from nuvtui.tasks import visits
+
+    thread = threading.Thread(target=visits.leave, args=(home,), name="nuvtui leave", daemon=True)
+    thread.start()
+    thread.join(LEAVING)
+
+
 class TaskBoard:
     """Looks at the tasks, in threads, one at a time."""
 

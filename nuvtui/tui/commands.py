@@ -351,6 +351,15 @@ register(
     Scope("scroll", "Text"),
     Scope("text", "Logs and files", contains=("scroll",)),
     Scope("dialog", "Dialog", modal=True),
+    Scope("waiting", "Waiting", modal=True),
+    Command(
+        id="waiting.again",
+        title="Read again what was not waited for",
+        keys="f5",
+        footer=False,
+        palette=False,
+        help="Where a pane says that something was not read: reads it again. Esc leaves a wait.",
+    ),
     *places(
         (
             ("timeline", "1", "Timeline"),
@@ -417,8 +426,10 @@ register(
     ),
     Command(
         id="app.theme",
-        title="Light or dark",
-        help="Changes between the light and the dark theme until the end; the settings keep one (`theme`).",
+        title="Another theme",
+        help="Dark, light, and both in high contrast, in turn; the setting `theme` keeps one.",
+        keys="f6",
+        footer=False,
     ),
     Command(
         id="app.redraw",
@@ -426,6 +437,14 @@ register(
         help="Draws everything again, where another program wrote into the terminal.",
         keys="ctrl+l",
         footer=False,
+    ),
+    Command(
+        id="app.log",
+        title="Log of the program",
+        help="Shows nuvtui's own log: starts, faults, what was slow.",
+        keys="f8",
+        footer=False,
+        as_command="nuvtui doctor --log",
     ),
     Command(
         id="app.suspend",

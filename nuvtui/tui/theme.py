@@ -1,4 +1,4 @@
-"""Colours: a dark and a light theme with one accent; and what every line passes through before it is sent."""
+"""Colours: dark and light themes, quiet or of high contrast; and what every line passes through before it is sent."""
 
 from rich.segment import Segment
 from rich.style import Style
@@ -18,26 +18,88 @@ DARK = Theme(
     panel="#2c3035",
     success="#93b88a",
     warning="#d9a864",
-    error="#e07a78",
+    error="#ea8c8a",
     dark=True,
-    variables={"muted": "#878e98", "line": "#444a53", "cursor": "#353c46"},
+    variables={"muted": "#9aa1ab", "line": "#444a53", "cursor": "#2f353d"},
 )
 LIGHT = Theme(
     name="nuvtui-light",
-    primary="#1f6a86",
+    primary="#1a5f79",
     secondary="#6a7280",
-    accent="#1f6a86",
+    accent="#1a5f79",
     foreground="#262b33",
     background="#fbfaf7",
     surface="#f2f1ec",
     panel="#e5e4dd",
-    success="#3a7d3a",
-    warning="#8f5d00",
-    error="#b3322b",
+    success="#2d6a2d",
+    warning="#7a4f00",
+    error="#a3170f",
     dark=False,
-    variables={"muted": "#686f7a", "line": "#c9c8c0", "cursor": "#d7e4ea"},
+    variables={"muted": "#5a616c", "line": "#c9c8c0", "cursor": "#d7e4ea"},
 )
-THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
+CONTRAST = Theme(
+    name="nuvtui-contrast",
+    primary="#87dfff",
+    secondary="#d0d0d0",
+    accent="#87dfff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#121212",
+    panel="#1c1c1c",
+    success="#87ff9f",
+    warning="#ffd75f",
+    error="#ffafaa",
+    dark=True,
+    variables={"muted": "#d0d0d0", "line": "#949494", "cursor": "#003353"},
+)
+CONTRAST_LIGHT = Theme(
+    name="nuvtui-contrast-light",
+    primary="#00456e",
+    secondary="#303030",
+    accent="#00456e",
+    foreground="#000000",
+    background="#ffffff",
+    surface="#f4f4f4",
+    panel="#eaeaea",
+    success="#004d0e",
+    warning="#633a00",
+    error="#870012",
+    dark=False,
+    variables={"muted": "#3a3a3a", "line": "#6c6c6c", "cursor": "#cfe6f5"},
+)
+THEMES = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST, CONTRAST_LIGHT)}
+
+
+def themes(colours: str) -> list[Theme]:
+    """The themes for a terminal that knows `colours` (see `terminal.color_system`).
+
+    One with 16 colours would show the quiet ones as one grey: there each theme is made of the 16 themselves.
+    """
+    return [_coarse(each) for each in THEMES.values()] if colours == "standard" else list(THEMES.values())
+
+
+def _coarse(theme: Theme) -> Theme:
+    """`theme` in the 16 colours that every terminal has."""
+    dark = theme.dark
+    return Theme(
+        name=theme.name,
+        primary="#55ffff" if dark else "#0000aa",
+        secondary="#aaaaaa" if dark else "#555555",
+        accent="#55ffff" if dark else "#0000aa",
+        foreground="#ffffff" if dark else "#000000",
+        background="#000000" if dark else "#ffffff",
+        surface="#000000" if dark else "#ffffff",
+        panel="#000000" if dark else "#ffffff",
+        success="#55ff55" if dark else "#00aa00",
+        warning="#ffff55" if dark else "#aa5500",
+        error="#ff5555" if dark else "#aa0000",
+        dark=dark,
+        variables={
+            "muted": "#aaaaaa" if dark else "#555555",
+            "line": "#555555" if dark else "#aaaaaa",
+            "cursor": "#0000aa" if dark else "#aaaaaa",
+        },
+    )
 
 
 def line_styles(theme: Theme, colourless: bool) -> dict[str, Style]:

@@ -1,7 +1,7 @@
 """The screen that holds the five places: one at a time, or the first three side by side where there is room."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from textual import events
@@ -169,7 +169,21 @@ class Workbench(Frame):
         place = self._places.get(self.current)
         return place is not None and place.go_back()
 
+    def command_values(self) -> Mapping[str, str]:
+        """The space."""
+        space = self.nuv.context.space
+        return {"space": space.name} if space else {}
+
     # commands
+
+    def action_overview(self) -> None:
+        """The space at a glance."""
+        if self.nuv.context.space is None:
+            self.action_spaces()
+            return
+        from nuvtui.tui.screens.space_overview import SpaceOverview
+
+        self.nuv.push_screen(SpaceOverview())
 
     def action_spaces(self) -> None:
         """All spaces and instances."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Sample(Place):
         self.did += 1
         if os.environ.get("SAMPLE_FAULT"):
             self.did //= 0
+        if os.environ.get("SAMPLE_THREAD_FAULT"):
+            threading.Thread(target=lambda: 1 // 0, name="sample thread").start()
         if os.environ.get("SAMPLE_STUCK"):
             time.sleep(60)
 
@@ -71,9 +74,15 @@ class One(Sample):
             markable=True,
             empty="No snapshot yet. s takes one.",
         )
+        if os.environ.get("SAMPLE_HANG"):
+            self.call_after_refresh(self._hang)
         yield DetailPane(
             ["A description that is long enough to be wrapped at words in a narrow pane.", HOSTILE]
         )
+
+    def _hang(self) -> None:
+        """Read from a disk that does not answer."""
+        self.load(threading.Event().wait, lambda _: None, waiting="reading the slow disk")
 
 
 def draw(name: str, width: int) -> Line:

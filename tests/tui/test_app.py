@@ -139,8 +139,7 @@ async def test_the_palette_runs_what_is_found_with_its_keys_shown(app: NuvApp) -
         await settle(pilot)
         assert app.workbench.current == "exports"
         await pilot.press("ctrl+p", *"nothing like it")
-        await pilot.pause()
-        assert "No such command." in shown_text(app)
+        await until(pilot, lambda: "Nothing like that." in shown_text(app))
         await pilot.press("enter", "escape")
         await pilot.pause()
         assert len(app.screen_stack) == 1
@@ -157,6 +156,24 @@ async def test_help_lists_every_command_around_the_focus(app: NuvApp) -> None:
                 assert command.title in text
         await pilot.press("escape")
         await pilot.pause()
+        assert len(app.screen_stack) == 1
+
+
+async def test_help_begins_with_what_has_the_focus_and_is_searched_by_typing(app: NuvApp) -> None:
+    async with running(app) as pilot:
+        await pilot.press("?")
+        await settle(pilot)
+        text = shown_text(app)
+        assert "Do One" in text
+        assert "Does One." in text
+        assert "Lists" not in text, "what every list can do comes after"
+        await pilot.press(*"mark range")
+        await until(pilot, lambda: "Mark a range" in shown_text(app))
+        assert "Begins a range at the cursor" in shown_text(app)
+        assert "Do One" not in shown_text(app)
+        await pilot.press(*(["backspace"] * 10), *"nosuch")
+        await until(pilot, lambda: "Nothing here. Ctrl+P searches everywhere." in shown_text(app))
+        await pilot.press("escape")
         assert len(app.screen_stack) == 1
 
 
@@ -586,7 +603,7 @@ def test_an_unknown_theme_is_refused_with_those_there_are(home: Home) -> None:
 async def test_light_and_dark(app: NuvApp) -> None:
     async with running(app) as pilot:
         assert app.theme == "nuvtui-dark"
-        await pilot.press("ctrl+p", *"light or", "enter")
+        await pilot.press("ctrl+p", *"another theme", "enter")
         await settle(pilot)
         assert app.theme == "nuvtui-light"
 

@@ -10,6 +10,7 @@ from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
 from nuvtui.tui.app import NuvApp
+from nuvtui.tui.screens.welcome import demo_folder
 from tests.tui.sharing import lay_out, press, says, settled, until
 from tests.tui.states import Study, dialog_text, fill, opened
 
@@ -47,10 +48,55 @@ async def test_the_demo_is_laid_out(home: Home, tmp_path: Path) -> None:
     app = NuvApp(Settings(home=str(home.root)), tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
-        await until(pilot, lambda: says(pilot, "Try the demo"), "the welcome")
-        await press(pilot, "G", "enter", "enter")
+        await until(pilot, lambda: says(pilot, "Look at the demo"), "the welcome")
+        await press(pilot, "d", "enter")
         await until(pilot, lambda: says(pilot, "first-results"), "the demo's Timeline")
     assert (tmp_path / "nuvtui-demo" / "penguins" / "analysis.py").exists()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_the_welcome_says_what_this_is_and_what_can_be_done(
+    home: Home, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    folder = tmp_path / "project\x1b[31m"
+    folder.mkdir()
+    (folder / "analysis.py").write_text("print(1)\n")
+    app = NuvApp(Settings(home=str(home.root)), folder)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        for words in (
+            "Preserve",
+            "Share",
+            "Hand over",
+            "Open this folder as a space",
+            "Look at the demo",
+            "Quit",
+        ):
+            await until(pilot, lambda words=words: says(pilot, words), words)
+        await until(pilot, lambda: says(pilot, "It holds analysis.py."), "what is in the folder")
+        assert says(pilot, "The words") == (size[0] >= 120)
+        await press(pilot, "escape", "q")
+    assert app.return_code == 0
+
+
+async def test_the_demo_is_opened_again_and_the_home_folder_warned_of(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nuvtui.bootstrap import open_services
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings(home=str(home.root))
+    (tmp_path / "nuvtui-demo").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    open_services(settings).spaces.init(tmp_path / "elsewhere", "penguins")
+    app = NuvApp(settings, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await until(pilot, lambda: says(pilot, "It is your home folder"), "the warning")
+        await until(pilot, lambda: says(pilot, "laid out before"), "the demo that is there")
+        await press(pilot, "d")
+        await until(pilot, lambda: says(pilot, "penguins / Master"), "the demo's Timeline")
+    assert demo_folder(tmp_path) == tmp_path / "nuvtui-demo-2"
 
 
 async def test_another_instance_is_opened_made_and_deleted(study: Study, tmp_path: Path) -> None:
@@ -58,7 +104,7 @@ async def test_another_instance_is_opened_made_and_deleted(study: Study, tmp_pat
         return [instance.name for instance in study.services.instances.list(study.space.id)]
 
     async with opened(study) as pilot:
-        await press(pilot, "o")
+        await press(pilot, "o", "o")
         await until(pilot, lambda: says(pilot, "Spaces and instances"), "the spaces")
         await press(pilot, "plus")
         await fill(pilot, "copy", str(tmp_path / "copy"))
@@ -66,7 +112,7 @@ async def test_another_instance_is_opened_made_and_deleted(study: Study, tmp_pat
         await until(pilot, lambda: says(pilot, "copy"), "the instance in the list")
         await press(pilot, "slash", *"copy", "enter", "enter")
         await until(pilot, lambda: says(pilot, "study / copy"), "the instance in the header")
-        await press(pilot, "o", "slash", *"copy", "enter", "d")
+        await press(pilot, "o", "o", "slash", *"copy", "enter", "d")
         assert "instance study/copy" in dialog_text(pilot)
         await press(pilot, "right", "enter")
         await until(pilot, lambda: "copy" not in names(), "the deletion")
@@ -81,7 +127,7 @@ async def test_members_are_added_changed_and_removed(study: Study) -> None:
     me = study.services.user
     async with opened(study) as pilot:
         await press(pilot, "o")
-        await until(pilot, lambda: says(pilot, "reviewer"), "the spaces")
+        await until(pilot, lambda: says(pilot, "reviewer"), "the overview")
         await press(pilot, "m")
         await until(pilot, lambda: says(pilot, "whole space"), "the members")
         await press(pilot, "plus")

@@ -143,6 +143,11 @@ class Files(Section):
             for node, view in zip(within, reader.looks(folder, names), strict=True):
                 _fill(node, view, ref.snapshot is None)
 
+    def reveal(self, path: str) -> None:
+        """Go to a file of the state, and show it."""
+        self.folders.reveal(path)
+        self._preview(path, focus=True)
+
     # preview
 
     @property

@@ -53,6 +53,10 @@ class Spaces(Frame):
         self.entries.focus()
         self.reread()
 
+    def state_changed(self) -> None:
+        """Somebody else may have made one."""
+        self.reread()
+
     def reread(self) -> None:
         """Read spaces and instances."""
         self.load(self._read, self._show, group="spaces")
@@ -113,7 +117,7 @@ class Spaces(Frame):
         instance = entry.instance or master
         if instance is not None:
             self.nuv.switch(instance.id)
-            self.dismiss()
+            self.nuv.call_next(self.nuv.action_place, "timeline")
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys may be in force."""

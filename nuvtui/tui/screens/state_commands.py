@@ -51,14 +51,52 @@ register(
     Scope("welcome", "Welcome", contains=("list",)),
     Scope("spaces", "Spaces and instances", contains=("list",)),
     Scope("members", "Members", contains=("list",)),
+    Scope("program-log", "Log of the program", contains=("text",)),
+    Scope("space", "Overview of the space", contains=("list",)),
+)
+
+register(
+    Command(
+        id="space.spaces",
+        title="All spaces and instances",
+        keys="s,o",
+        short="all spaces",
+        help="Opens, makes and deletes spaces and instances.",
+        as_command="nuvtui spaces list",
+    ),
+    Command(
+        id="space.members",
+        title="Members",
+        keys="m",
+        short="members",
+        help="Who may do what in this space.",
+        as_command="nuvtui members list -s {space}",
+    ),
+    Command(
+        id="space.reread",
+        title="Read again",
+        keys="f5",
+        footer=False,
+        help="Reads the space again and adds up the store.",
+        as_command="nuvtui spaces show {space}",
+    ),
 )
 
 register(
     Scope("workbench", "Places", contains=("timeline", "contents", "stage", "exports", "tasks")),
     Command(
+        id="workbench.overview",
+        title="Overview of the space",
+        keys="o",
+        short="overview",
+        footer=False,
+        help="Instances, newest snapshots, what finished, messages, exports, storage; s in it: all spaces.",
+        as_command="nuvtui spaces show {space}",
+    ),
+    Command(
         id="workbench.spaces",
         title="Open another space or instance",
-        keys="o",
+        keys="ctrl+o",
         short="spaces",
         footer=False,
         help="Shows all spaces and their instances; opens, creates and deletes them.",
@@ -539,10 +577,17 @@ register(
         id="welcome.begin",
         title="Open this folder as a space",
         keys="n",
-        palette=False,
         short="new space",
         help="Makes the current folder the workspace of a new space.",
         as_command="nuvtui init",
+    ),
+    Command(
+        id="welcome.demo",
+        title="Look at the demo",
+        keys="d",
+        short="demo",
+        help="Lays out a small study in a new folder, after asking, and opens it.",
+        as_command="nuvtui demo",
     ),
     Command(
         id="spaces.new-space",

@@ -584,6 +584,19 @@ class Timeline(Place):
         key = self.states.current_key
         self._arrange(str(group.key if group is not None and not self._opened else key))
 
+    def reveal(self, snapshot: str) -> bool:
+        """Put the cursor on a snapshot (its id), out of its group and any filter; False: it is not listed (yet)."""
+        lines = self.lines
+        if lines is None or not any(record.id == snapshot for record in self.records):
+            return False
+        if self.states.filter:
+            self.states.set_filter("")
+        folded = next((g for g in lines.groups if any(record.id == snapshot for record in g.records)), None)
+        if folded is not None:
+            self._opened.add(folded.key)
+            self._arrange(snapshot)
+        return self.states.move_to_key(snapshot)
+
     def _arrange(self, key: str) -> None:
         if self.lines is not None:
             self.lines.arrange()

@@ -1,5 +1,7 @@
 """Screens with the header at the top, the footer at the bottom, and a word where the terminal is too small."""
 
+from collections.abc import Sequence
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -7,6 +9,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from nuvtui.model.task import TaskView
 from nuvtui.tui.widgets.footer import Footer
 from nuvtui.tui.widgets.header import Header
 from nuvtui.tui.widgets.lines import Line, LineWidget, line
@@ -54,6 +57,12 @@ class Frame(Screen[object], Scoped, inherit_bindings=False):
     def body(self) -> list[Widget]:
         """The widgets between header and footer."""
         return []
+
+    def state_changed(self) -> None:
+        """The state file changed, or the context is another one: read again."""
+
+    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+        """Tasks began, went on or ended; newest first."""
 
     def go_back(self) -> bool:
         """Esc: one level back within the screen; False: the screen is left."""

@@ -68,6 +68,17 @@ class Scoped(DOMNode):
         *,
         group: str = "load",
         failed: Callable[[NuvError], Any] | None = None,
+        waiting: str | None = None,
     ) -> None:
-        """Run `call` in a thread and `done` with its result here (see `jobs.Jobs.start`)."""
-        self.nuv.jobs.start(self, call, done, group=group, failed=failed)
+        """Run `call` in a thread and `done` with its result here (see `jobs.Jobs.start`).
+
+        `waiting` is what the pane says where it takes long: `reading the snapshots of Master`.
+        """
+        self.nuv.jobs.start(self, call, done, group=group, failed=failed, waiting=waiting)
+
+    def left_waiting(self, group: str) -> bool:
+        """The user did not wait for a job of `group`. True: the same call once more is how it is read again."""
+        aside = getattr(self, "_aside", None)
+        if aside is not None:
+            aside.stop()  # the process that looked for the answer
+        return aside is None

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from textual import events
@@ -58,8 +58,10 @@ COPIED = 40
 """Characters of what was copied that the notice shows."""
 READ = 1.5
 """Seconds that a notice stays whatever is typed."""
+LATER = ("dialogs", "states", "sharing")
+"""Stylesheets of what is not there in the first frame."""
 SETTLED = 1.0
-"""Seconds after the first frame in which garbage is not looked for."""
+"""Seconds after the first frame until what the first frame does without is done: garbage, the other stylesheets."""
 WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
@@ -69,7 +71,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     SCOPES = ("app",)
     HELP = "nuvtui keeps snapshots of a project, shares parts of it, and hands it over as an image."
-    CSS_PATH: ClassVar[list[str | Path]] = ["styles/nuvtui.tcss", "styles/states.tcss", "styles/sharing.tcss"]  # type: ignore[assignment]
+    CSS_PATH = "styles/nuvtui.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "nuvtui"
     BINDINGS = commands.bindings("app")
@@ -110,6 +112,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.theme = settings.theme
         self.stylesheet.set_variables(self.get_css_variables())
         self._styled = settings.theme
+        self._styles_complete = False
         colourless = "NO_COLOR" in os.environ
         if colourless:
             self._line_filters.append(theme.Colourless())
@@ -157,6 +160,18 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             self._styled = self.theme
             super().refresh_css(animate)
 
+    def complete_styles(self) -> None:
+        """Read the stylesheets of what is not there in the first frame, before any of it is made."""
+        if not self._styles_complete:
+            self._styles_complete = True
+            for name in LATER:
+                self.stylesheet.read(Path(__file__).parent / "styles" / f"{name}.tcss")
+
+    def push_screen(self, *screen: Any, **options: Any) -> Any:
+        """Show another screen or dialog."""
+        self.complete_styles()
+        return super().push_screen(*screen, **options)
+
     def _display(self, screen: Screen[object], renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate):
             renderable = self._painter.update(renderable)
@@ -181,8 +196,14 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.set_timer(SETTLED, _collect_again)
+        self.set_timer(SETTLED, self._settle)
         self.jobs.start(self, lambda: Watch(self.home, self.post_message), self._watching, group="watch")
+
+    def _settle(self) -> None:
+        self.complete_styles()
+        # Garbage is looked for from now on, but not among what the program itself consists of.
+        gc.freeze()
+        gc.enable()
 
     def _watching(self, watch: Watch) -> None:
         self._watch = watch
@@ -359,6 +380,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def notify(self, message: str, *, markup: bool = False, title: str = "", **options: Any) -> None:
         """A notice in the corner. Outside text is welcome: sanitised, never taken for markup."""
+        self.complete_styles()
         super().notify(sanitise.block(message), title=sanitise.line(title), markup=False, **options)
         if self.screen.is_modal:  # where the notice itself is not shown: it would cover the choices
             for footer in self.screen.query(Footer):
@@ -639,9 +661,3 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.error_console.soft_wrap = True
         self._exit_renderables.append(Text(sanitise.block(message)))
         self._close_messages_no_wait()
-
-
-def _collect_again() -> None:
-    """Look for garbage from now on, but not among what the program itself consists of."""
-    gc.freeze()
-    gc.enable()

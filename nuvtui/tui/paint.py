@@ -136,17 +136,23 @@ def _gain(old: Sequence[Row], new: dict[int, Row], step: int) -> tuple[int, int,
 
 
 def _distance(one: Row, other: Row) -> int:
-    """Cells in which two lines differ."""
-    if one.characters == other.characters and one.looks == other.looks:
-        return 0
-    pairs = zip(one.characters, other.characters, one.looks, other.looks, strict=True)
-    return sum(a != b or (c is not d and c != d) for a, b, c, d in pairs)
+    """Number of cells in which two lines differ."""
+    same = one.characters == other.characters and one.looks == other.looks
+    return 0 if same else len(_changed(one, other))
+
+
+def _changed(old: Row, new: Row) -> list[int]:
+    """Columns in which two lines differ."""
+    pairs = zip(old.characters, new.characters, old.looks, new.looks, strict=True)
+    return [at for at, (a, b, c, d) in enumerate(pairs) if a != b or (c is not d and c != d)]
 
 
 def _put(pen: "Pen", y: int, old: Row, new: Row) -> None:
     """Send the cells of a line that differ."""
-    pairs = zip(old.characters, new.characters, old.looks, new.looks, strict=True)
-    changed = [at for at, (a, b, c, d) in enumerate(pairs) if a != b or (c is not d and c != d)]
+    if old.looks.count(UNKNOWN) == len(old.looks):
+        changed = list(range(len(new.looks)))
+    else:
+        changed = _changed(old, new)
     if not changed:
         return
     if _uncertain(old) or _uncertain(new):

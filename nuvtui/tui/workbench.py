@@ -81,6 +81,8 @@ class Workbench(Frame):
         new: list[Place] = []
         for spec in together:
             if spec.id not in self._places:
+                if spec is not self._specs[0]:
+                    self.nuv.complete_styles()
                 place = spec.make()
                 self._places[spec.id] = place
                 order = [s.id for s in self._specs]

@@ -2,6 +2,7 @@
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Container
 from textual.screen import Screen
 from textual.strip import Strip
@@ -58,6 +59,10 @@ class Frame(Screen[object], Scoped, inherit_bindings=False):
     def go_back(self) -> bool:
         """Esc: one level back within the screen; False: the screen is left."""
         return False
+
+    def dismiss(self, result: object = None) -> AwaitComplete:
+        """Leave, once: a second key that was typed before the screen was gone leaves nothing else."""
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
     def on_mount(self) -> None:
         """Say where one is."""

@@ -20,6 +20,8 @@ from tests.tui.sharing import Study
 
 # What the screens say, in the broadest words that tell one from the other.
 PLACES = {"1": "1 Timeline", "2": "2 Contents", "3": "3 Stage", "4": "4 Exports", "5": "5 Tasks"}
+FOCUSED = {"1": "S named", "2": "next view", "3": "H history"}
+"""What the footer says while a place of those side by side has the focus."""
 OLDEST = "first-data"
 SNAPSHOT_DIALOG = "Next phase"
 COMPARE_DIALOG = "Compare"
@@ -34,7 +36,7 @@ EXPORT_FORM = "New export"
 EXPORT_READY = "nothing in the way"
 WITH_FILES = "with workspace files"
 DONE = "ompleted"
-QUIT_DIALOG = "Still running"
+RUNNING = "1 running"
 FILES = "[F Files]"
 NOTES = "notes.md"
 
@@ -106,6 +108,7 @@ class Walk:
     def place(self, key: str) -> None:
         """Go to a place."""
         self.press(key, PLACES[key])
+        self.look(FOCUSED.get(key, ""))
 
     def type(self, text: str) -> None:
         """Type `text` and see it."""
@@ -165,13 +168,14 @@ class Walk:
 
     def look_into(self) -> None:
         """A file of the state."""
+        inside = self.notes.splitlines()[-1]
         for _ in self._again("contents"):
             self.place("2")
             self.press("F", FILES)
             self.to_the_last(NOTES)
-            self.press("enter", "not in a snapshot")
+            self.press("enter", inside)
         self.display.send("esc")
-        self.display.wait_gone("not in a snapshot")  # Esc and the next key at once would be Alt and that key
+        self.display.wait_gone(inside)  # Esc and the next key at once would be Alt and that key
 
     def compare(self) -> None:
         """The first snapshot with the Current State."""
@@ -245,8 +249,6 @@ class Walk:
         )
         assert (there / "extra.txt").exists(), "Overwrite keeps what is only there"
         self._all_ended()
-        self.display.send("esc")
-        self.look(PLACES["3"])
 
     def export(self) -> None:
         """The application with the files, as an image."""
@@ -277,6 +279,7 @@ class Walk:
     def quit(self) -> None:
         """Leave: from wherever one is."""
         self._all_ended()
+        self.display.wait_gone(RUNNING)
         self.display.send("q")
 
     def _all_ended(self) -> None:

@@ -226,8 +226,8 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
         self.dismiss(value)  # type: ignore[arg-type]
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Leave, once: a second key that was typed before the dialog was gone leaves nothing else."""
-        if self._left:
+        """Leave, once and while it is in front: a second key typed before that leaves nothing else."""
+        if self._left or self.app.screen is not self:
             return AwaitComplete()
         self._left = True
         return super().dismiss(result)

@@ -64,6 +64,11 @@ class Frame(Screen[object], Scoped, inherit_bindings=False):
         """Leave, once: a second key that was typed before the screen was gone leaves nothing else."""
         return super().dismiss(result) if self.app.screen is self else AwaitComplete()
 
+    async def on_event(self, event: events.Event) -> None:
+        """Where it was left before it was whole, nothing of it is put together any more."""
+        if not (isinstance(event, events.Mount) and self not in self.app.screen_stack):
+            await super().on_event(event)
+
     def on_mount(self) -> None:
         """Say where one is."""
         self.query_one(Header).show(self.nuv.where)

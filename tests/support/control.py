@@ -12,6 +12,7 @@ MODES = {
     "2048": "sizes in the input",
     "7": "line wrap",
     "1000": "mouse",
+    "1002": "mouse",
     "1003": "mouse",
     "1006": "mouse",
     "1015": "mouse",
@@ -22,9 +23,10 @@ CONTROL = re.compile(
     rf"""
       \x1b\[ [0-9;]* m                                   # colours and styles
     | \x1b\[ [0-9]+ ; [0-9]+ H                           # the cursor goes somewhere
+    | \x1b\[ [0-9]+ ; [0-9]+ r | \x1b\[ r | \x1bM        # lines within margins move
     | \x1b\[ \? (?:{"|".join(MODES)}) [hl]
     | \x1b\[ \? (?:2026|2048) \$p                        # is that mode known?
-    | \x1b\[ > 1 u | \x1b\[ < u                          # keys as the terminal kitty sends them, and back
+    | \x1b\[ > 25 u | \x1b\[ < u                          # keys as the terminal kitty sends them, and back
     | \x1b\] 22 ; [a-z-]* \x07                           # the pointer's shape
     | [\r\n]
     """,

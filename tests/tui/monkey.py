@@ -236,7 +236,8 @@ class Run:
                 await _press(pilot, "enter")
             await asyncio.sleep(0.02)
         text = "\n".join(
-            "".join(segment.text for segment in strip) for strip in pilot.app.screen._compositor.render_strips()
+            "".join(segment.text for segment in strip)
+            for strip in pilot.app.screen._compositor.render_strips()
         )
         raise Failed(f"no way out of {pilot.app.screen_stack!r}, focus {pilot.app.screen.focused!r}\n{text}")
 
@@ -353,7 +354,9 @@ def main() -> None:
     environment.scrub(folder)
     if what == "run":
         journal = go(int(subject), int(rest[0]) if rest else 2500, folder)
-        print(f"{len(journal.keys)} keys, {sum(map(len, journal.sent)):,} characters sent, left {journal.left} times")
+        print(
+            f"{len(journal.keys)} keys, {sum(map(len, journal.sent)):,} characters sent, left {journal.left} times"
+        )
         print(journal.confirmed)
         return
     found = json.loads(Path(subject).read_text())

@@ -29,7 +29,6 @@ from textual.geometry import Size
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nuvtui.config import Settings
 from nuvtui.model.export import ExportRecord
 from nuvtui.tasks.lifecycle import list_tasks
 from nuvtui.tui.app import NuvApp
@@ -140,7 +139,7 @@ class Run:
 
     def __init__(self, study: Study, seed: int, keys: Sequence[str] | int) -> None:
         """`keys`: so many random ones, or these."""
-        self.study, self.random = study, random.Random(seed)  # noqa: S311
+        self.study, self.random = study, random.Random(seed)
         self._given = list(keys) if not isinstance(keys, int) else None
         self._count = keys if isinstance(keys, int) else len(keys)
         self.journal = Journal()

@@ -45,7 +45,7 @@ NEVER = {"ctrl+z", "ctrl+c", "q"}
 """Keys that stop or leave the program: leaving is tried by itself."""
 TYPED = "abxyz 019-_äß漢👩$'\"\\;%{}[]\u202e"
 """What is typed into a field: no path that leads out of the study."""
-COSTLY = {"timeline.quick", "timeline.snapshot", "export-form.start"}
+COSTLY = {"timeline.quick", "timeline.snapshot", "export-form.go"}
 """Commands that start a process each time: seldom chosen."""
 CHECKED = 100
 """Keys between two looks at what is on disk."""

@@ -64,7 +64,9 @@ def described(style: Style | None) -> str:
     """A style in words."""
     if style is None:
         return "plain"
-    words = [name for name in ("bold", "dim", "italic", "underline", "reverse", "strike") if getattr(style, name)]
+    words = [
+        name for name in ("bold", "dim", "italic", "underline", "reverse", "strike") if getattr(style, name)
+    ]
     if style.color:
         words.append(style.color.triplet.hex if style.color.triplet else style.color.name)
     if style.bgcolor:

@@ -370,7 +370,9 @@ async def members(view: View) -> None:
 async def error_dialog(view: View) -> None:
     from nuvtui.errors import NuvError
 
-    view.app.show_error(NuvError("The snapshot was not taken", "the disk is full", "Free some space, then s again."))
+    view.app.show_error(
+        NuvError("The snapshot was not taken", "the disk is full", "Free some space, then s again.")
+    )
     await view.settle()
 
 

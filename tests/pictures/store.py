@@ -82,7 +82,9 @@ def frozen() -> Iterator[Clock]:
         mock.patch.object(clock, "now", ticking.now),
         mock.patch.object(clock, "new_id", ticking.new_id),
         mock.patch("datetime.datetime", Frozen),
-        mock.patch("nuvtui.services.provenance.os", SimpleNamespace(uname=lambda: machine, environ=os.environ)),
+        mock.patch(
+            "nuvtui.services.provenance.os", SimpleNamespace(uname=lambda: machine, environ=os.environ)
+        ),
         mock.patch("nuvtui.services.provenance.sys", SimpleNamespace(version="3.12.0 ")),
         mock.patch("nuvtui.services.provenance.__version__", "1.0"),
     ):
@@ -118,6 +120,15 @@ class Stand:
 def _open(root: Path, name: str) -> tuple[Services, Settings]:
     settings = Settings(home=str(root / f"store-{name}"), engine="oci", registry="registry.example.org/lab")
     return open_services(settings, USER), settings
+
+
+def _sizes(services: Services) -> None:
+    """What snapshots take in the store, whatever this version of the compressor makes of it."""
+    with services.context.state.transaction() as transaction:
+        for number, record in enumerate(
+            sorted(transaction.snapshots.all(), key=lambda each: each.created), 1
+        ):
+            transaction.snapshots.put(msgspec.structs.replace(record, stored_bytes=1234 * number))
 
 
 def _write(path: Path, text: str, clocked: Clock) -> None:
@@ -189,6 +200,7 @@ def study(root: Path, clocked: Clock) -> Stand:
     _write(folder / "figures" / "slopes.txt", "Adelie 0.18\nGentoo 0.21\n", clocked)
     _exports(services, here.space.id, master, first.id)
     _tasks(services.home, here.space.id, master.id, clocked)
+    _sizes(services)
     clocked.at()
     return Stand(services, settings, folder, root)
 
@@ -228,10 +240,19 @@ def _tasks(home: Home, space: str, instance: str, clocked: Clock) -> None:
         clocked.at(hours=4 - number)
         folder = home.task(clock.new_id())
         request = Request(
-            kind="export", arguments={}, title=title, user=USER, space=space, instance=instance, settings={}, cwd="/"
+            kind="export",
+            arguments={},
+            title=title,
+            user=USER,
+            space=space,
+            instance=instance,
+            settings={},
+            cwd="/",
         )
         _make(folder, request)
-        log = "".join(f"\x1b[32mstep\x1b[0m {line}: copying part {line} of the environment\n" for line in range(60))
+        log = "".join(
+            f"\x1b[32mstep\x1b[0m {line}: copying part {line} of the environment\n" for line in range(60)
+        )
         (folder / "build.log").write_text(log)
         with EventWriter(folder) as events:
             events.write("started", pid=1)
@@ -290,6 +311,7 @@ def hostile(root: Path, clocked: Clock) -> Stand:
         services.snapshots.create(here.instance.id, name, EVIL, EVIL)
         clocked.at(hours=20 - number)
     services.staging.add(StateRef(here.instance.id), [HOSTILE[0], HOSTILE[4]], ["evil"], [])
+    _sizes(services)
     _exports(services, here.space.id, here.instance, services.snapshots.list(here.instance.id)[0].id)
     clocked.at()
     return Stand(services, settings, folder, root)

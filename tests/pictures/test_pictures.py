@@ -1,7 +1,7 @@
 """Every screen and dialog looks as it did: `make pictures` takes the pictures anew, `git diff` shows what changed.
 
 Pictures are kept as text (see `render.py`). Where one differs, an SVG of what was seen now is in `.cache/pictures`.
-All run in one process, on stores that are the same everywhere (`store.py`).
+The stores are the same everywhere (`store.py`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from tests.pictures.render import picture
 from tests.pictures.screens import SCREENS, Screen, View
 from tests.support.fixtures import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("pictures")
-
 SMALL, LARGE = (80, 24), (160, 45)
 PLACES = ("timeline", "contents-overview", "stage", "exports", "tasks")
 CONTRAST = "nuvtui-contrast"
@@ -43,7 +41,9 @@ class Case(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """Name of the picture's file."""
-        return f"{self.screen}-{self.size[0]}x{self.size[1]}" + ("" if self.variant == "dark" else f"-{self.variant}")
+        return f"{self.screen}-{self.size[0]}x{self.size[1]}" + (
+            "" if self.variant == "dark" else f"-{self.variant}"
+        )
 
 
 def cases() -> Iterator[Case]:
@@ -66,7 +66,11 @@ def cases() -> Iterator[Case]:
         yield Case("state-dialog", size, "full", "full")
 
 
-CASES = list(cases())
+CASES = [
+    pytest.param(case, id=case.name, marks=pytest.mark.xdist_group(f"pictures-{case.size[0]}"))
+    for case in cases()
+]
+"""Those of a size run in one process, which makes each store once."""
 
 
 class PictureFile(SingleFileSnapshotExtension):
@@ -100,7 +104,7 @@ async def take(case: Case, screen: Screen, stand: store.Stand, root: Path) -> tu
     async with app.run_test(size=case.size, notifications=False) as pilot:
         view = View(pilot, stand)
         try:
-            await view.quiet()
+            await view.settle()
             await screen.reach(view)
             await view.quiet()
             return picture(app, str(root)), app.export_screenshot(title=case.name)
@@ -109,7 +113,7 @@ async def take(case: Case, screen: Screen, stand: store.Stand, root: Path) -> tu
                 shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES)
 def test_picture(
     case: Case, root: Path, made: dict[str, Any], snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,4 +131,6 @@ def test_picture(
         seen = REPOSITORY / ".cache" / "pictures" / f"{case.name}.svg"
         seen.parent.mkdir(parents=True, exist_ok=True)
         seen.write_text(svg)
-        raise AssertionError(f"{case.name} looks different; {seen} shows how; `make pictures` takes it as it is now")
+        raise AssertionError(
+            f"{case.name} looks different; {seen} shows how; `make pictures` takes it as it is now"
+        )

@@ -48,6 +48,11 @@ class View:
         for command in commands:
             await self.keys(REGISTRY.keys(command)[0])
 
+    async def to_the_last(self) -> None:
+        """The cursor onto the last line, and all that is said of it there."""
+        await self.keys("G")
+        await self.quiet()
+
     async def type(self, text: str) -> None:
         """Put `text` into the field that has the focus."""
         field = self.app.screen.focused
@@ -142,25 +147,25 @@ async def snapshot_dialog(view: View) -> None:
 
 @screen(main=True)
 async def restore_dialog(view: View) -> None:
-    await view.keys("G")
+    await view.to_the_last()
     await view.do("timeline.restore")
 
 
 @screen()
 async def compare_dialog(view: View) -> None:
-    await view.keys("G")
+    await view.to_the_last()
     await view.do("timeline.compare")
 
 
 @screen()
 async def delete_dialog(view: View) -> None:
-    await view.keys("G")
+    await view.to_the_last()
     await view.do("timeline.delete")
 
 
 @screen()
 async def rename_dialog(view: View) -> None:
-    await view.keys("G")
+    await view.to_the_last()
     await view.do("timeline.rename")
 
 

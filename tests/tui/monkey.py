@@ -40,7 +40,7 @@ from tests.tui.sharing import Study, lay_out
 
 EVIL = "evil\x1b[31m\x1b]0;title\x07\x9b2J\u202e[@click=quit]"
 NAMES = (EVIL, "漢字の名前", "👩‍👩‍👧 family", "שלום", "n" * 250, "a\nb", "-rf", "$(reboot)")
-SIZES = ((80, 24), (80, 24), (160, 45), (120, 30), (60, 20), (200, 50), (40, 10), (100, 30), (1, 1))
+SIZES = ((80, 24), (80, 24), (160, 45), (120, 30), (60, 20), (40, 10), (100, 30), (1, 1))
 NEVER = {"ctrl+z", "ctrl+c", "q"}
 """Keys that stop or leave the program: leaving is tried by itself."""
 TYPED = "abxyz 019-_äß漢👩$'\"\\;%{}[]\u202e"

@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check bench screenshots packages-run packages-test packages-bench
+.PHONY: help demo test check bench screenshots pictures recording packages-run packages-test packages-bench
 
 help: ## Say what can be made
 	@echo "nuvtui: preserve, share and hand over a research project, from a terminal"
@@ -32,6 +32,12 @@ bench: packages-test packages-bench .venv/stamp ## Measure, and print the figure
 
 screenshots: packages-test .venv/stamp ## Make the pictures in screenshots/ from the running app
 	@$(BIN)/python scripts/screenshots
+
+pictures: packages-test .venv/stamp ## Take the pictures that tests/pictures compares anew
+	@$(BIN)/python -m pytest tests/pictures --snapshot-update $(PYTEST_ARGS)
+
+recording: packages-run .venv/stamp ## Record screenshots/tour.cast from the running app
+	@$(BIN)/python scripts/recording
 
 packages-run:
 	@scripts/system-packages run

@@ -167,7 +167,10 @@ def _put(pen: "Pen", y: int, old: Row, new: Row) -> None:
             after = at + 1
             while after < stop and (new.looks[after] is look or new.looks[after] == look):
                 after += 1
-            pen.write("".join(new.characters[at:after]), look)
+            if look == UNKNOWN:  # nothing was drawn there: the run goes on behind it
+                pen.at(y, after)
+            else:
+                pen.write("".join(new.characters[at:after]), look)
             at = after
 
 

@@ -147,3 +147,14 @@ def test_the_colours_are_those_that_the_terminal_has() -> None:
         screen, painter = Screen(system), Painter()
         sent = painter.difference(whole([line("x")] * HEIGHT), screen.console)
         assert code in sent
+
+
+def test_what_was_never_drawn_is_not_sent() -> None:
+    screen, painter = Screen(), Painter()
+    half = [[Strip([Segment("漢 one", BASE)])]] * HEIGHT
+    other = [[Strip([Segment("漢 two", BASE)])]] * HEIGHT
+    for strips in (half, other):
+        sent = painter.difference(LayoutUpdate(strips, Region(9, 0, 6, HEIGHT)), screen.console)
+        assert "?" not in sent
+        screen.send(sent)
+    assert screen.terminal.display[0].rstrip() == " " * 9 + "漢 two"

@@ -206,6 +206,11 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
         """What lies between text and choices."""
         return ()
 
+    async def on_event(self, event: events.Event) -> None:
+        """Where it was left before it was whole, nothing of it is put together any more."""
+        if not (isinstance(event, events.Mount) and self not in self.app.screen_stack):
+            await super().on_event(event)
+
     def on_mount(self) -> None:
         """The focus goes to the first field, else to the choices."""
         first = self.first_focus()
@@ -226,8 +231,8 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
         self.dismiss(value)  # type: ignore[arg-type]
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Leave, once: a second key that was typed before the dialog was gone leaves nothing else."""
-        if self._left:
+        """Leave, once and while it is in front: a second key typed before that leaves nothing else."""
+        if self._left or self.app.screen is not self:
             return AwaitComplete()
         self._left = True
         return super().dismiss(result)

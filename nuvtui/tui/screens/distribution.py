@@ -504,9 +504,10 @@ class Wizard(Frame):
             from nuvtui.tui.screens.distribution_run import DistributionRun
 
             self.answers.clear()
-            self.nuv.switch_screen(
-                DistributionRun(TaskView(task, kind="distribute", title=title, space=space))
-            )
+            if self.nuv.screen is self:  # else the user went on meanwhile
+                self.nuv.switch_screen(
+                    DistributionRun(TaskView(task, kind="distribute", title=title, space=space))
+                )
 
         submit(
             self, "distribute", arguments, title, submitted, space=space, instance=source, before=unchanged

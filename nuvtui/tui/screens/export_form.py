@@ -554,7 +554,8 @@ class ExportForm(Frame):
             place = self.nuv.workbench.place("exports")
             if isinstance(place, Exports):
                 place.select(export)
-            self.nuv.switch_screen(ExportRun(TaskView(task, kind="export", title=title), export))
+            if self.nuv.screen is self:  # else the user went on meanwhile
+                self.nuv.switch_screen(ExportRun(TaskView(task, kind="export", title=title), export))
 
         submit(
             self,

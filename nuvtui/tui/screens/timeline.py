@@ -677,6 +677,8 @@ class Timeline(Place):
     async def _compare(self, one: str, other: str) -> None:
         """Show what differs from the older of two states to the newer."""
         order = [CURRENT, *(record.id for record in self.records)]
+        if one not in order or other not in order:
+            return  # deleted meanwhile
         new, old = sorted((one, other), key=order.index)
         by_id = {record.id: record for record in self.records}
         name = describe.called(by_id[new]) if new in by_id else "Current State"

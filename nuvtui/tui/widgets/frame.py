@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Container
 from textual.screen import Screen
 from textual.strip import Strip
@@ -67,6 +68,15 @@ class Frame(Screen[object], Scoped, inherit_bindings=False):
     def go_back(self) -> bool:
         """Esc: one level back within the screen; False: the screen is left."""
         return False
+
+    def dismiss(self, result: object = None) -> AwaitComplete:
+        """Leave, once: a second key that was typed before the screen was gone leaves nothing else."""
+        return super().dismiss(result) if self.app.screen is self else AwaitComplete()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Where it was left before it was whole, nothing of it is put together any more."""
+        if not (isinstance(event, events.Mount) and self not in self.app.screen_stack):
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         """Say where one is."""

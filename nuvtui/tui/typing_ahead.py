@@ -37,49 +37,51 @@ class TypedAhead:
         self._app = app
         self._waiting: list[events.Key] = []
         self._number = 0
-        self._since: float | None = None
-        """When the key was given on that is being carried out; None: no key is."""
+        self._target: DOMNode | None = None
+        """What the key was given to that is being carried out; None: no key is."""
+        self._since = 0.0
         self._timer: Timer | None = None
 
     def holds(self, event: events.Key) -> bool:
         """True where the key has to wait; it is given to the app again later."""
-        if self._since is None or time.monotonic() - self._since > PATIENCE:
-            self._since = None
-            if not self._waiting:
-                return False
+        if not self._waiting and not self._busy:
+            return False
         self._waiting.append(event)
-        if self._timer is None:
-            self._look_again(PATIENCE)
+        self._look_again()
         return True
 
     def given(self, target: DOMNode) -> None:
         """A key was given to `target`: those that come next wait for it."""
         self._number += 1
-        self._since = time.monotonic()
+        self._target, self._since = target, time.monotonic()
         target.post_message(Done(self._number))
 
     def done(self, message: Done) -> None:
         """The key was carried out; what it asked the app to do, as moving the focus, is in the app's queue."""
-        if message.number == self._number:
-            self._app.call_later(self._go_on)
+        self._app.call_later(self._ended, message.number)
+
+    async def _ended(self, number: int) -> None:
+        if number == self._number:
+            self._target = None
+            await self._go_on()
+
+    @property
+    def _busy(self) -> bool:
+        """True while the last key is being carried out, or what it opened has no focus yet."""
+        if time.monotonic() - self._since > PATIENCE:
+            return False
+        screen = self._app.screen
+        ready = screen.is_mounted and (screen.focused is not None or not screen.focus_chain)
+        # A key that closes a dialog takes along what was to say that it is done.
+        return not ready or (self._target is not None and self._target.is_attached)
 
     async def _go_on(self) -> None:
-        late = self._since is None or time.monotonic() - self._since > PATIENCE
-        if not late and not self._ready():
-            self._look_again(AGAIN)
-            return
-        self._since = None
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
-        if self._waiting:
+        if self._waiting and not self._busy:
             await self._app.give_key(self._waiting.pop(0))
+        if self._waiting:
+            self._look_again()
 
-    def _look_again(self, seconds: float) -> None:
+    def _look_again(self) -> None:
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self._app.set_timer(seconds, self._go_on)
-
-    def _ready(self) -> bool:
-        screen = self._app.screen
-        return screen.is_mounted and (screen.focused is not None or not screen.focus_chain)
+        self._timer = self._app.set_timer(AGAIN, self._go_on)

@@ -84,9 +84,12 @@ PHRASES = {
     "submit": "starting the task",
     "cancel": "cancelling",
     "undo": "reading the snapshot to go back to",
+    "history": "looking through the snapshots",
+    "follow": "reading the file",
+    "rest": "reading on",
 }
 """What is waited for, by the group of the job, where the caller does not say it."""
-SILENT = frozenset({"tasks", "look", "copy", "unique", "there", "read"})
+SILENT = frozenset({"tasks", "look", "copy", "unique", "there", "read", "facts", "colours"})
 """Groups that nobody waits for."""
 READS = ("reading", "comparing", "asking", "checking", "looking", "working out", "counting", "opening")
 """How phrases of what changes nothing begin: only that can be given up; a change goes on."""
@@ -100,7 +103,7 @@ def phrase(job: Job, instance: str = "") -> str:
     if kind in SILENT:
         return ""
     title = getattr(job.owner, "TITLE", "")
-    words = PHRASES.get(kind) or f"reading {title.lower() or 'it'}"
+    words = PHRASES.get(kind) or f"reading {(title or 'it').lower()}"
     return words.replace("{instance}", instance or "the instance")
 
 
@@ -226,7 +229,8 @@ class Waits:
         if self._app.screen.is_modal or isinstance(self._app.focused, Input):
             return False
         if key in REGISTRY.keys("app.back"):
-            return self.leave(around=True)
+            # A screen that can be left is left, and what it waits for with it.
+            return len(self._app.screen_stack) == 1 and self.leave(around=True)
         return key in REGISTRY.keys("waiting.again") and self.again()
 
     def leave(self, around: bool = False) -> bool:

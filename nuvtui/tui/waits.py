@@ -102,8 +102,8 @@ def phrase(job: Job, instance: str = "") -> str:
     kind = job.group.partition(" ")[0]
     if kind in SILENT:
         return ""
-    title = getattr(job.owner, "TITLE", "")
-    words = PHRASES.get(kind) or f"reading {(title or 'it').lower()}"
+    title = getattr(job.owner, "TITLE", None) or ""  # a screen that has none says None
+    words = PHRASES.get(kind) or f"reading {title.lower() or 'it'}"
     return words.replace("{instance}", instance or "the instance")
 
 

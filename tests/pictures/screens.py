@@ -6,6 +6,7 @@ A function gets the app's `View` after its start, with the Timeline in front. `m
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +70,15 @@ class View:
 
     async def quiet(self) -> None:
         """Until nothing changes any more."""
-        last, since = "", 0.0
-        for _ in range(400):
+        last, since = "", time.monotonic()
+        deadline = since + 30
+        while time.monotonic() < deadline:
             await self.settle()
             now = "\n".join("".join(segment.text for segment in strip) for strip in lines_of(self.app))
-            since = since + 0.05 if now == last else 0.0
-            if since >= QUIET:
+            if now != last:
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since >= QUIET:
                 return
-            last = now
-            await asyncio.sleep(0.05)
         raise AssertionError(f"the screen does not come to rest:\n{last}")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import msgspec
@@ -31,7 +32,7 @@ from nuvtui.tasks import lease
 from nuvtui.tasks.events import EventWriter
 from nuvtui.tasks.request import Request
 from nuvtui.tasks.submit import _make
-from nuvtui.tui.aside import Question
+from nuvtui.tui.aside import Question, answer
 from nuvtui.tui.screens import timeline
 from tests.support.many import make_state
 
@@ -92,8 +93,16 @@ def frozen() -> Iterator[Clock]:
         # What deleting frees depends on the version of the compressor; the Timeline asks for it at once.
         mock.patch.object(Question, "freed_by", lambda _self, _services, snapshots: 321 * len(snapshots)),
         mock.patch.object(timeline, "SETTLED", 0.01),
+        mock.patch.object(Question, "_ask", _here),
     ):
         yield ticking
+
+
+def _here(_self: Question, services: Services, what: str, arguments: dict[str, Any]) -> Any:
+    """A question is answered in this process: starting another one takes longer than the answer."""
+    settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
+    found = answer({"settings": settings, "user": services.user, "what": what, "arguments": arguments})
+    return msgspec.json.decode(msgspec.json.encode(found))
 
 
 @contextlib.contextmanager

@@ -38,6 +38,8 @@ WITH_FILES = "with workspace files"
 DONE = "ompleted"
 RUNNING = "1 running"
 FILES = "[F Files]"
+LIST = "Enter open"
+"""What the footer says while a list has the focus."""
 NOTES = "notes.md"
 
 CHANGED = "# Notes\nnot in a snapshot\n"
@@ -175,7 +177,7 @@ class Walk:
             self.to_the_last(NOTES)
             self.press("enter", inside)
         self.display.send("esc")
-        self.display.wait_gone(inside)  # Esc and the next key at once would be Alt and that key
+        self.look(LIST)  # Esc and the next key at once would be Alt and that key
 
     def compare(self) -> None:
         """The first snapshot with the Current State."""

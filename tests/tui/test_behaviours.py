@@ -4,7 +4,7 @@
 | --- | --- |
 | 1 closing the terminal during an export leaves it running; the log is whole on return | here; `acceptance/test_walks` (cut), `acceptance/test_over_ssh`; `test_tasks_place::test_the_log_is_followed_and_the_same_when_it_is_opened_again` |
 | 2 gone within 3 s of a hang-up, never spinning; the terminal is restored after quit, fault and signals | `test_terminal`: `test_a_hang_up_…`, `test_a_terminal_that_vanishes_…`, `test_leaving_…`, `test_signals_…`, `test_a_fault_…`, `test_a_stuck_event_loop_…` |
-| 3 first usable frame with a hanging engine and 10,000 snapshots; light imports | here; `test_app::test_starting_imports_no_engine_database_or_registry`; `cli/test_cli` (`--version`, `--help`); figures: `benchmarks/test_tui` |
+| 3 first usable frame with a hanging engine and 10,000 snapshots; light imports | here; `test_app::test_starting_imports_no_engine_database_or_registry`; `cli/test_cli` (`--version`, `--help`); figures: `benchmarks/test_tui::test_start_and_end` |
 | 4 keys answer within 100 ms while the engine hangs; problem, host, time waited and retry key are named | here; `test_exports_form`: `test_keys_answer_while_the_engine_hangs`, `test_a_hanging_engine_is_named_with_the_time_waited` |
 | 5 a million lines: nothing lost, memory bounded, under 100 KiB/s; at rest 0 bytes and no CPU | here (rest); `test_log_view::test_a_million_lines_…`, `test_log_index::test_a_million_lines_…`, `test_terminal::test_following_a_flood_…`; `benchmarks/test_exports::test_a_million_lines_of_log` |
 | 6 scrolling up stops following, the view stays, a badge counts, `G` and `f` resume | `test_log_view`: `test_moving_up_stops_following_…`, `test_the_last_line_follows_again`, `test_reaching_the_end_…` |

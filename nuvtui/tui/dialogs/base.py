@@ -22,6 +22,7 @@ from nuvtui import sanitise
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.widgets.detail import DetailPane
 from nuvtui.tui.widgets.footer import Footer
+from nuvtui.tui.widgets.frame import PUTS_TOGETHER
 from nuvtui.tui.widgets.lines import Line, LineWidget, width_of
 from nuvtui.tui.widgets.scoped import Scoped
 
@@ -208,7 +209,7 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
 
     async def on_event(self, event: events.Event) -> None:
         """Where it was left before it was whole, nothing of it is put together any more."""
-        if not (isinstance(event, events.Mount) and self not in self.app.screen_stack):
+        if not (isinstance(event, PUTS_TOGETHER) and self not in self.app.screen_stack):
             await super().on_event(event)
 
     def on_mount(self) -> None:

@@ -18,6 +18,8 @@ from nuvtui.tui.widgets.scoped import Scoped
 
 SMALLEST = (60, 20)
 """Columns and rows below which nothing can be shown."""
+PUTS_TOGETHER = (events.Mount, events.Resize, events.ScreenResume)
+"""Events on which screens lay out what they hold."""
 WIDE = 120
 """Columns from which places stand side by side."""
 
@@ -75,7 +77,7 @@ class Frame(Screen[object], Scoped, inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """Where it was left before it was whole, nothing of it is put together any more."""
-        if not (isinstance(event, events.Mount) and self not in self.app.screen_stack):
+        if not (isinstance(event, PUTS_TOGETHER) and self not in self.app.screen_stack):
             await super().on_event(event)
 
     def on_mount(self) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from nuvtui.services.changes import ChangesService
     from nuvtui.services.distribution import DistributionService
     from nuvtui.services.exports import ExportsService
-    from nuvtui.services.history import HistoryService
     from nuvtui.services.finding import FindingService
+    from nuvtui.services.history import HistoryService
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.members import MembersService
     from nuvtui.services.messages import MessagesService

@@ -39,6 +39,9 @@ PHRASES = {
     "manifest": "reading the snapshot",
     "overview": "reading the state",
     "preview": "reading the file",
+    "rest": "reading more of the file",
+    "follow": "looking for the file in this state",
+    "history": "reading the versions in all snapshots",
     "tree": "reading the folder",
     "tables": "reading the tables",
     "columns": "reading the columns",
@@ -86,7 +89,7 @@ PHRASES = {
     "undo": "reading the snapshot to go back to",
 }
 """What is waited for, by the group of the job, where the caller does not say it."""
-SILENT = frozenset({"tasks", "look", "copy", "unique", "there", "read"})
+SILENT = frozenset({"colours", "facts", "tasks", "look", "copy", "unique", "there", "read"})
 """Groups that nobody waits for."""
 READS = ("reading", "comparing", "asking", "checking", "looking", "working out", "counting", "opening")
 """How phrases of what changes nothing begin: only that can be given up; a change goes on."""

@@ -404,7 +404,7 @@ class Drawer:
         )
 
     def _export(self, each: ExportLine) -> Entry:
-        from nuvtui.tui.screens.exports_actions import sign
+        from nuvtui.tui.screens.export_card import sign
 
         mark, tone = sign(each.status, self._glyphs)
         return Entry(

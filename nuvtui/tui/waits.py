@@ -102,7 +102,7 @@ def phrase(job: Job, instance: str = "") -> str:
     kind = job.group.partition(" ")[0]
     if kind in SILENT:
         return ""
-    title = getattr(job.owner, "TITLE", "")
+    title = getattr(job.owner, "TITLE", "") or ""  # Textual's screens have None
     words = PHRASES.get(kind) or f"reading {title.lower() or 'it'}"
     return words.replace("{instance}", instance or "the instance")
 

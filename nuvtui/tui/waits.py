@@ -39,6 +39,9 @@ PHRASES = {
     "manifest": "reading the snapshot",
     "overview": "reading the state",
     "preview": "reading the file",
+    "rest": "reading more of the file",
+    "follow": "looking for the file in this state",
+    "history": "reading the versions in all snapshots",
     "tree": "reading the folder",
     "tables": "reading the tables",
     "columns": "reading the columns",
@@ -84,9 +87,6 @@ PHRASES = {
     "submit": "starting the task",
     "cancel": "cancelling",
     "undo": "reading the snapshot to go back to",
-    "history": "looking through the snapshots",
-    "follow": "reading the file",
-    "rest": "reading on",
 }
 """What is waited for, by the group of the job, where the caller does not say it."""
 SILENT = frozenset({"tasks", "look", "copy", "unique", "there", "read", "facts", "colours"})

@@ -9,6 +9,7 @@ import pytest
 from nuvtui.errors import NuvError
 from nuvtui.tui import waits
 from nuvtui.tui.app import NuvApp
+from nuvtui.tui.widgets.frame import Frame
 from nuvtui.tui.widgets.line_list import Items, LineList
 from nuvtui.tui.widgets.lines import line
 from tests.support.terminal import Terminal
@@ -109,6 +110,16 @@ async def test_a_note_written_meanwhile_is_there_afterwards(alone: Alone) -> Non
         shown.set_title("Lines", "another note")
         slow.go.set()
         await until(pilot, lambda: "another note" in shown_text(app))
+
+
+async def test_a_screen_without_a_title_waits_too(alone: Alone) -> None:
+    app = alone(listing)
+    async with running(app) as pilot:
+        frame = Frame()
+        await app.push_screen(frame)
+        got: list[str] = []
+        frame.load(lambda: "read", got.append)
+        await until(pilot, lambda: got == ["read"])
 
 
 def test_phrases_fit_narrow_panes() -> None:

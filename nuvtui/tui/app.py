@@ -464,10 +464,10 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         for node in self.chain():
             if node is not self and getattr(node, "go_back", lambda: False)():
                 return
-        if self.waits.leave():
-            return
         if len(self.screen_stack) > 1:
             await self.pop_screen()
+        else:
+            self.waits.leave()
 
     def action_palette(self) -> None:
         """All commands."""

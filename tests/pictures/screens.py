@@ -233,6 +233,23 @@ async def contents_change(view: View) -> None:
 
 
 @screen()
+async def file_history(view: View) -> None:
+    await view.do("app.place-contents", "contents.files")
+    await view.keys("G")
+    await view.do("files.history")
+
+
+@screen()
+async def table_history(view: View) -> None:
+    await view.do("app.place-contents", "contents.tables", "tables.history")
+
+
+@screen()
+async def sql(view: View) -> None:
+    await view.do("app.place-contents", "contents.tables", "tables.query")
+
+
+@screen()
 async def state_dialog(view: View) -> None:
     await view.do("app.place-contents", "contents.state")
 
@@ -359,6 +376,23 @@ async def commands_dialog(view: View) -> None:
 async def quit_dialog(view: View) -> None:
     await _with_a_task(view)
     await view.do("app.leave")
+
+
+@screen(main=True)
+async def space_overview(view: View) -> None:
+    await view.do("workbench.overview")
+
+
+@screen()
+async def program_log(view: View) -> None:
+    log = view.app.home.log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("2026-03-10T11:59:00 could not read the tables: the disk is full\n")
+    try:
+        await view.do("app.log")
+        await view.quiet()
+    finally:
+        log.unlink()
 
 
 @screen()

@@ -113,6 +113,13 @@ async def take(case: Case, screen: Screen, stand: store.Stand, root: Path) -> tu
                 shutil.rmtree(folder)
 
 
+async def visit(stand: store.Stand) -> None:
+    """Open the screens and leave them: what is kept from one time to the next is then the same for every picture."""
+    app = NuvApp(stand.settings, stand.start, services=lambda _: stand.services)
+    async with app.run_test() as pilot:
+        await View(pilot, stand).quiet()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_picture(
     case: Case, root: Path, made: dict[str, Any], snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +132,7 @@ def test_picture(
         kind = case.store or screen.store
         if kind not in made:
             made[kind] = store.MAKERS[kind](root, clock)
+            asyncio.run(visit(made[kind]))
         stand = made[kind]
         taken, svg = asyncio.run(take(case, screen, stand, root))
     if taken != snapshot.use_extension(PictureFile):

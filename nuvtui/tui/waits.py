@@ -62,8 +62,6 @@ PHRASES = {
     "targets": "reading the instances",
     "plan": "working out what would happen",
     "choices": "reading what can be exported",
-    "preflight": "checking the export",
-    "outlook": "looking for what must not leave",
     "freed": "counting what comes free",
     "changes": "comparing the states",
     "public": "looking at the registry",
@@ -89,8 +87,10 @@ PHRASES = {
     "undo": "reading the snapshot to go back to",
 }
 """What is waited for, by the group of the job, where the caller does not say it."""
-SILENT = frozenset({"tasks", "look", "copy", "unique", "there", "read", "facts", "colours"})
-"""Groups that nobody waits for."""
+SILENT = frozenset(
+    {"preflight", "outlook", "colours", "facts", "tasks", "look", "copy", "unique", "there", "read"}
+)
+"""Groups that nobody waits for, or whose screen says it itself (the form of an export)."""
 READS = ("reading", "comparing", "asking", "checking", "looking", "working out", "counting", "opening")
 """How phrases of what changes nothing begin: only that can be given up; a change goes on."""
 

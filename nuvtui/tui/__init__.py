@@ -10,6 +10,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
 | `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
 | `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
+| `escape.py` | Esc and the key typed right after it are two keys |
 | `attention.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `board.py` | changes by other processes; tasks |
 | `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
@@ -147,6 +148,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", color_system())
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
+    from nuvtui.tui import escape
     from nuvtui.tui.app import NuvApp
     from nuvtui.tui.signals import Signals
 
@@ -156,6 +158,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
         stopped.append(code)
         app.exit(return_code=code)
 
+    escape.install()
     signals = Signals(stop, sys.stdin.fileno())
     app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))

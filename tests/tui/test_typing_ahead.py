@@ -47,3 +47,11 @@ def test_the_order_is_kept(opened: Terminal) -> None:
     text = "".join(chr(97 + number % 26) for number in range(60))
     opened.send("/", *text)
     opened.wait_for(text)
+
+
+@pytest.mark.parametrize("keys", [("?", "esc", "q"), ("ctrl+p", "esc", "/", "first", "enter", "q")])
+def test_esc_and_the_next_key_are_two_keys_where_they_arrive_together(
+    opened: Terminal, keys: tuple[str, ...]
+) -> None:
+    opened.send(*keys)
+    assert opened.wait_end() == 0

@@ -22,4 +22,4 @@ class Parser(XTermParser):
 
 def install() -> None:
     """Read the terminal this way from now on."""
-    linux_driver.XTermParser = Parser  # type: ignore[attr-defined, misc]
+    linux_driver.XTermParser = Parser  # type: ignore[attr-defined]

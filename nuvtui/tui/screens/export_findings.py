@@ -193,9 +193,12 @@ class FindingsPane(Vertical):
         self._detail.show(told(one, self.list.glyphs, keys=True) if one is not None else [])
 
     def _line(self, one: Seen, width: int) -> Line:
-        return line(
-            (fit(one.title, 16), one.tone), "  ", (one.finding.subject, "strong"), "  ", one.finding.text
-        )
+        subject = fit(one.finding.subject, SUBJECT) if len(one.finding.subject) < SUBJECT else one.finding.subject
+        return line((fit(one.title, 16), one.tone), "  ", (subject, "strong"), "  ", one.finding.text)
+
+
+SUBJECT = 10
+"""Cells of the column of what a finding is about; paths are longer, and stand as they are."""
 
 
 def _text(one: Seen) -> str:

@@ -193,7 +193,9 @@ class FindingsPane(Vertical):
         self._detail.show(told(one, self.list.glyphs, keys=True) if one is not None else [])
 
     def _line(self, one: Seen, width: int) -> Line:
-        subject = fit(one.finding.subject, SUBJECT) if len(one.finding.subject) < SUBJECT else one.finding.subject
+        subject = (
+            fit(one.finding.subject, SUBJECT) if len(one.finding.subject) < SUBJECT else one.finding.subject
+        )
         return line((fit(one.title, 16), one.tone), "  ", (subject, "strong"), "  ", one.finding.text)
 
 

@@ -183,6 +183,17 @@ class LogIndex:
                 self._blocks.popitem(last=False)
         return first, lines
 
+    def block_bytes(self, number: int) -> tuple[int, bytes | None]:
+        """First line number of a block, and all of it as it is in the text; None for a very long line."""
+        first, start, end = self._bounds(number)
+        return first, None if end - start > 2 * BLOCK else self.text.read(start, end - start)
+
+    def end_of(self, number: int) -> int:
+        """Number of the line after the last one of a block."""
+        if number == len(self._starts):
+            return self.count
+        return self._firsts[number + 1] if number + 1 < len(self._firsts) else self._closed
+
     def _long(self, start: int, end: int) -> bytes:
         """What is shown of a very long line: its beginning, or of a progress bar what was written last."""
         if end - start <= LONGEST:

@@ -8,13 +8,13 @@ top of the view, so they cost what is on the screen, not what is in the text.
 
 import contextlib
 import datetime
-import re
 import time
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual import events
@@ -28,6 +28,9 @@ from nuvtui.tui.commands import bindings
 from nuvtui.tui.widgets.lines import LineWidget, Piece, line, width_of
 from nuvtui.tui.widgets.log_index import BytesText, FileText, LogIndex, Text
 from nuvtui.tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from nuvtui.tui.widgets.log_search import Query
 
 POLL = 0.2
 """Seconds between looks at a growing text: 200x50 cells at this rate stay under 100 KiB/s."""
@@ -69,7 +72,7 @@ class LogView(LineWidget):
         self.following = False
         self.growing = False
         self.only_matches = False
-        self.pattern: re.Pattern[str] | None = None
+        self.pattern: Query | None = None
         self.query_text = ""
         self.query_problem = ""
         self._raw = raw
@@ -96,6 +99,8 @@ class LogView(LineWidget):
         self._matches = array("Q")
         self._scanned = 0
         self._scan: Iterator[None] | None = None
+        self._wanted = False
+        """True: go to the next match as soon as one is found."""
         self._at: int | None = None
         """Line of the match that was gone to last."""
 
@@ -374,14 +379,14 @@ class LogView(LineWidget):
         style = base + self.style_of("line--match-current" if number == self._at else "line--match")
         segments = []
         at = start
-        for match in pattern.finditer(text):
-            if match.end() <= start or match.end() == match.start():
+        for first, last in pattern.spans(text):
+            if last <= start or last == first:
                 continue
-            if match.start() >= end:
+            if first >= end:
                 break
-            segments.append(Segment(text[at : max(at, match.start())], base))
-            segments.append(Segment(text[max(start, match.start()) : min(end, match.end())], style))
-            at = min(end, match.end())
+            segments.append(Segment(text[at : max(at, first)], base))
+            segments.append(Segment(text[max(start, first) : min(end, last)], style))
+            at = min(end, last)
         segments.append(Segment(text[at:end], base))
         return [segment for segment in segments if segment.text]
 
@@ -542,8 +547,8 @@ class LogView(LineWidget):
         if text == self.query_text:
             return
         self.query_text = text
-        self.query_problem = ""
-        self.pattern = self._compile(text) if text else None
+        self.pattern = self._query(text)
+        self.query_problem = self.pattern.problem if self.pattern is not None else ""
         if not text and self.only_matches:
             self.action_only_matches()
         self._search_again()
@@ -551,23 +556,19 @@ class LogView(LineWidget):
         self.refresh_bindings()
         self._work()
 
-    def _compile(self, text: str) -> re.Pattern[str] | None:
-        flags = re.IGNORECASE if text == text.lower() else re.NOFLAG
-        if text.startswith("/"):
-            body = text[1:-1] if len(text) > 2 and text.endswith("/") else text[1:]
-            if not body:
-                return None
-            try:
-                return re.compile(body, flags)
-            except re.error as error:
-                self.query_problem = f"not a regular expression ({error.msg}), searched as text"
-        return re.compile(re.escape(text), flags)
+    def _query(self, text: str) -> "Query | None":
+        if not text or text == "/":
+            return None
+        from nuvtui.tui.widgets.log_search import Query
+
+        return Query(text)
 
     def _search_again(self) -> None:
         self._matches = array("Q")
         self._scanned = 0
         self._scan = None
         self._at = None
+        self._wanted = False
         if self.only_matches:
             self._top = (0, 0)
             self._layout = None
@@ -587,27 +588,38 @@ class LogView(LineWidget):
                 break
         else:
             self._scan = None
+        if self._wanted:
+            self._go_to_match(1)
         if self.only_matches and len(self._matches) != found:
             self._came(self._matches[found])
         self._refresh_status()
         return self._scan is not None or self._scanned < end
 
-    def _searching(self, pattern: re.Pattern[str], end: int) -> Iterator[None]:
+    def _searching(self, query: "Query", end: int) -> Iterator[None]:
         """Search from where the last search stopped to line `end`, a few lines at a time."""
-        matches = self._matches
-        search = pattern.search
+        from nuvtui.tui.widgets.log_search import SlowError
+
         clean = sanitise.line if self._raw else sanitise.log_line
-        while self._scanned < end:
-            first, lines = self.index.block(self.index.block_of(self._scanned), keep=False)
-            skip = self._scanned - first
-            for at, raw in enumerate(lines[skip : end - first]):
-                if search(clean(raw.decode("utf-8", "surrogateescape"))):
-                    matches.append(self._scanned)
-                self._scanned += 1
-                if not at % 64:
+        try:
+            while self._scanned < end:
+                number = self.index.block_of(self._scanned)
+                first, block = self.index.block_bytes(number)
+                if block is not None and not query.may_be_in(block):
+                    self._scanned = min(end, self.index.end_of(number))
                     yield
-            if skip >= len(lines):
-                return  # the text is shorter than it was
+                    continue
+                first, lines = self.index.block(number, keep=False)
+                skip = self._scanned - first
+                for raw in lines[skip : end - first]:
+                    if query.is_in(clean(raw.decode("utf-8", "surrogateescape"))):
+                        self._matches.append(self._scanned)
+                    self._scanned += 1
+                    yield
+                if skip >= len(lines):
+                    return  # the text is shorter than it was
+        except SlowError:
+            self.query_problem = f"takes too long on line {self._scanned + 1:,}: search something simpler"
+            self._scanned = end
 
     def action_next_match(self) -> None:
         """To the next match after the last one, or after the top of the view; round at the end."""
@@ -618,11 +630,17 @@ class LogView(LineWidget):
         self._go_to_match(-1)
 
     def _go_to_match(self, step: int) -> None:
+        searching = self.pattern is not None and (self._scan is not None or not self._scanned)
+        self._wanted = False
         if not self._matches:
+            self._wanted = searching and step > 0
             return
         if self._at is None:
             start = self._number(self._top[0]) if self.rows else 0
             at = bisect_left(self._matches, start) + (0 if step > 0 else -1)
+            if searching and at == len(self._matches) and step > 0:
+                self._wanted = True  # round at the end only when there is nothing to come
+                return
         else:
             at = bisect_left(self._matches, self._at) + step
         self._at = self._matches[at % len(self._matches)]

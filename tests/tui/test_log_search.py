@@ -12,7 +12,20 @@ from nuvtui.tui.widgets.log_search import Query, SlowError
 
 lines = st.lists(st.text(st.sampled_from("abAB 1.\t\r\x1b[3m"), max_size=12), max_size=8)
 words = st.sampled_from(
-    ["ab", "AB", "a.b", "/a.b/", "/^a/", "/b$/", "/[^a]/", "/a+b?/", r"/\bA/", r"/\w+ \w/", "/(?<!a)b/", r"/\Aa/"]
+    [
+        "ab",
+        "AB",
+        "a.b",
+        "/a.b/",
+        "/^a/",
+        "/b$/",
+        "/[^a]/",
+        "/a+b?/",
+        r"/\bA/",
+        r"/\w+ \w/",
+        "/(?<!a)b/",
+        r"/\Aa/",
+    ]
 )
 
 

@@ -51,6 +51,12 @@ _SEEN_IN_BLANKS = frozenset({"4", "7", "9"})
 """Underlined, reversed, struck through: what is to be seen of a space besides its background."""
 
 
+_OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "7": "27", "9": "29"}
+"""What ends an attribute and leaves the colours as they are."""
+_WEIGHTS = frozenset({"1", "2"})
+"""Bold and dim, which end together."""
+
+
 class Painter:
     """Remembers what the terminal shows."""
 
@@ -301,11 +307,12 @@ class Pen:
         if new is now or new == now:
             return
         self._now = new
+        gone = now.attributes - new.attributes
         lost = (now.foreground and not new.foreground) or (now.background and not new.background)
-        if lost or not now.attributes <= new.attributes:
+        if lost or not gone <= _OFF.keys() or _WEIGHTS <= now.attributes:
             codes = ["0", *sorted(new.attributes), new.foreground or "", new.background]
         else:
-            codes = sorted(new.attributes - now.attributes)
+            codes = [*sorted({_OFF[attribute] for attribute in gone}), *sorted(new.attributes - now.attributes)]
             codes += [new.foreground or ""] if new.foreground != now.foreground else []
             codes += [new.background] if new.background != now.background else []
         self._out.append(f"\x1b[{';'.join(filter(None, codes))}m")

@@ -59,6 +59,11 @@ class List(App):
         yield OptionList(*[f"ready {number}" for number in range(1000)])
 List().run(mouse=False)
 """
+QUERY = (
+    "select range n, 'vintage ' || range || ': prices revised' state, '+1 ~2' changed, '40.0 kB' stored, "
+    "'ada' author, '14 mon' age from range(10000)"
+)
+"""For harlequin: rows as those of the Timeline."""
 
 Figures = dict[str, float]
 Start = Callable[..., Terminal]
@@ -114,22 +119,22 @@ def own_home(study: tuple[Home, Path], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_start_and_end(study: tuple[Home, Path], terminal: Start) -> None:
     python = [sys.executable, "-c"]
-    subjects: dict[str, tuple[list[str | Path], str]] = {
-        "empty Textual app": ([*python, EMPTY], "ready"),
-        "stock list, 1,000 rows": ([*python, STOCK_LIST], "ready 0"),
-        "harlequin": ([harlequin()], "Run Query"),
-        "nuvtui": ([NUVTUI], "the-newest"),
+    subjects: dict[str, tuple[list[str | Path], str, str]] = {
+        "empty Textual app": ([*python, EMPTY], "ready", "ctrl+q"),
+        "stock list, 1,000 rows": ([*python, STOCK_LIST], "ready 0", "ctrl+q"),
+        "harlequin": ([harlequin()], "Run Query", "ctrl+q"),
+        "nuvtui": ([NUVTUI], "the-newest", "q"),
     }
     found: dict[str, list[Figures]] = {name: [] for name in subjects}
     for run in range(RUNS + 1):
-        for name, (command, text) in subjects.items():
+        for name, (command, text, leave) in subjects.items():
             app = terminal(command, *SIZE, folder=study[1])
             app.wait_for(text, 60)
             figures = {"first usable frame, s": app.last_byte - app.started}
             app.measure_idle(1.0)  # harlequin's cursor blinks: it is never quiet
             figures |= {"bytes after one second more": app.received, "memory, MiB": resident(app)}
             began = time.perf_counter()
-            app.send("ctrl+q")
+            app.send(leave)
             app.wait_end()
             figures["until it has ended, s"] = time.perf_counter() - began
             app.close()
@@ -175,10 +180,10 @@ def test_a_cursor_key(study: tuple[Home, Path], terminal: Start) -> None:
     def measured(name: str, command: list[str | Path], text: str, prepare: tuple[str, ...] = ()) -> None:
         app = terminal(command, *SIZE, folder=study[1])
         app.wait_for(text, 60)
+        app.measure_idle(2.0)
         for keys_typed in prepare:
             app.send(keys_typed)
-            app.measure_idle(1.5)
-        app.measure_idle(1.5)
+            app.measure_idle(2.0)
         figures[name] = keys(app, "down")
         used, began = cpu(app), time.perf_counter()
         figures[name][f"bytes in {IDLE:.0f} s of rest"] = app.measure_idle(IDLE)
@@ -187,12 +192,12 @@ def test_a_cursor_key(study: tuple[Home, Path], terminal: Start) -> None:
         app.close()
 
     measured("stock list, 1,000 rows", [sys.executable, "-c", STOCK_LIST], "ready 0")
-    rows = ("select * from range(10000)", "ctrl+j", "f5")
+    rows = (QUERY, "ctrl+j", "f5")
     measured("harlequin, 10,000 rows", [harlequin()], "Run Query", rows)
     repository = study[1].parent / "repository"
     if not repository.exists():
         git_history(repository)
-    measured("tig", ["tig", "-C", repository], "commit 1999")
+    measured("tig", ["tig", "-C", repository], "commit 01999")
     measured("nuvtui", [NUVTUI], "the-newest")
     with logging_task(study[0]):
         measured("while a task logs", [NUVTUI], "1 running")

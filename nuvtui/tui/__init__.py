@@ -11,6 +11,10 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
 | `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
 | `escape.py` | Esc and the key typed right after it are two keys |
+| `typing_ahead.py` | keys that come all at once are carried out one after the other |
+| `paint.py` | of each update, the cells that changed: what goes to the terminal |
+| `glimpse.py` | the top of the timeline, kept for the first frame of the next start |
+| `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
 | `attention.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `board.py` | changes by other processes; tasks |
 | `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |

@@ -28,7 +28,7 @@ class Search:
     def __init__(self, query: str, groups: Sequence[Sequence[str]], most: int = MOST) -> None:
         """`query`: words that must all be in the text; letters in a row, where they are one word, may be apart.
 
-        A text may have a second line, which counts less.
+        A text may have a second line, which counts less and is searched for whole words only.
         """
         self._words = query.lower().split()
         self._groups = groups
@@ -61,9 +61,12 @@ class Search:
                         if len(words) > 1 and not all(word in text for word in words[1:]):
                             continue
                         self._keep(_score(words, text), group, index)
-                    elif apart is not None and (found := apart.search(text)) is not None:
-                        spread = found.end() - found.start() - len(first)
-                        self._keep(400 + 4 * spread + len(text) // 8, group, index)
+                    elif apart is not None:
+                        head = text.find("\n")  # scattered over a sentence, letters are in anything
+                        found = apart.search(text, 0, head if head >= 0 else len(text))
+                        if found is not None:
+                            spread = found.end() - found.start() - len(first)
+                            self._keep(400 + 4 * spread + len(text) // 8, group, index)
                 yield
 
     def _keep(self, score: int, group: int, index: int) -> None:

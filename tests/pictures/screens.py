@@ -187,7 +187,8 @@ async def contents_files(view: View) -> None:
 @screen()
 async def contents_file(view: View) -> None:
     await view.do("app.place-contents", "contents.files")
-    await view.keys("G", "enter")
+    await view.to_the_last()
+    await view.keys("enter")
 
 
 @screen()
@@ -229,13 +230,14 @@ async def contents_changes(view: View) -> None:
 @screen()
 async def contents_change(view: View) -> None:
     await view.do("app.place-contents", "contents.changes")
-    await view.keys("G", "enter")
+    await view.to_the_last()
+    await view.keys("enter")
 
 
 @screen()
 async def file_history(view: View) -> None:
     await view.do("app.place-contents", "contents.files")
-    await view.keys("G")
+    await view.to_the_last()
     await view.do("files.history")
 
 
@@ -307,7 +309,8 @@ async def exports(view: View) -> None:
 @screen()
 async def export_result(view: View) -> None:
     await view.do("app.place-exports")
-    await view.keys("G", "enter")
+    await view.to_the_last()
+    await view.keys("enter")
 
 
 @screen(main=True)
@@ -329,7 +332,7 @@ async def export_delete_dialog(view: View) -> None:
 @screen()
 async def push_dialog(view: View) -> None:
     await view.do("app.place-exports")
-    await view.keys("G")
+    await view.to_the_last()
     await view.do("export.push")
 
 

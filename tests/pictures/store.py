@@ -145,11 +145,26 @@ def _sizes(services: Services) -> None:
             transaction.snapshots.put(msgspec.structs.replace(record, stored_bytes=1234 * number))
 
 
+_written: set[Path] = set()
+"""Files that have a time of their own."""
+
+
+def _still(*roots: Path) -> None:
+    """Folders, and files that the program wrote, were changed a day before noon."""
+    stamp = (NOW - datetime.timedelta(days=1)).timestamp()
+    for root in roots:
+        for folder, _, names in os.walk(root, topdown=False):
+            for path in (*(Path(folder, name) for name in names), Path(folder)):
+                if path not in _written:
+                    os.utime(path, (stamp, stamp), follow_symlinks=False)
+
+
 def _write(path: Path, text: str, clocked: Clock) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     stamp = clocked.time.timestamp()
     os.utime(path, (stamp, stamp))
+    _written.add(path)
 
 
 APPLICATION = """\
@@ -215,6 +230,7 @@ def study(root: Path, clocked: Clock) -> Stand:
     _exports(services, here.space.id, master, first.id)
     _tasks(services.home, here.space.id, master.id, clocked)
     _sizes(services)
+    _still(folder, root / "reviewer")
     clocked.at()
     return Stand(services, settings, folder, root)
 
@@ -285,6 +301,7 @@ def empty(root: Path, clocked: Clock) -> Stand:
     services, settings = _open(root, "empty")
     (root / "new").mkdir()
     services.spaces.init(root / "new", "new")
+    _still(root / "new")
     return Stand(services, settings, root / "new", root)
 
 
@@ -301,6 +318,7 @@ def full(root: Path, clocked: Clock) -> Stand:
     folder = root / "many"
     with mock.patch("getpass.getuser", return_value=USER):
         make_state(services.home, folder, 10_000)
+    _still(folder)
     return Stand(services, settings, folder, root)
 
 
@@ -327,6 +345,7 @@ def hostile(root: Path, clocked: Clock) -> Stand:
     services.staging.add(StateRef(here.instance.id), [HOSTILE[0], HOSTILE[4]], ["evil"], [])
     _sizes(services)
     _exports(services, here.space.id, here.instance, services.snapshots.list(here.instance.id)[0].id)
+    _still(folder, root / "reviewer")
     clocked.at()
     return Stand(services, settings, folder, root)
 

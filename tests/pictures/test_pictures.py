@@ -139,6 +139,7 @@ def test_picture(
         seen = REPOSITORY / ".cache" / "pictures" / f"{case.name}.svg"
         seen.parent.mkdir(parents=True, exist_ok=True)
         seen.write_text(svg)
+        seen.with_suffix(".txt").write_text(taken)
         raise AssertionError(
             f"{case.name} looks different; {seen} shows how; `make pictures` takes it as it is now"
         )

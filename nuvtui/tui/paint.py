@@ -309,10 +309,13 @@ class Pen:
         self._now = new
         gone = now.attributes - new.attributes
         lost = (now.foreground and not new.foreground) or (now.background and not new.background)
-        if lost or not gone <= _OFF.keys() or _WEIGHTS <= now.attributes:
+        if lost or not gone <= _OFF.keys() or now.attributes >= _WEIGHTS:
             codes = ["0", *sorted(new.attributes), new.foreground or "", new.background]
         else:
-            codes = [*sorted({_OFF[attribute] for attribute in gone}), *sorted(new.attributes - now.attributes)]
+            codes = [
+                *sorted({_OFF[attribute] for attribute in gone}),
+                *sorted(new.attributes - now.attributes),
+            ]
             codes += [new.foreground or ""] if new.foreground != now.foreground else []
             codes += [new.background] if new.background != now.background else []
         self._out.append(f"\x1b[{';'.join(filter(None, codes))}m")

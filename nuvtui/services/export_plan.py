@@ -106,7 +106,14 @@ class Planner:
                     "Take one first: `nuvtui snapshots create`.",
                     Exit.REFUSED,
                 )
-            findings.append(Finding("note", "snapshot", f"planned from the newest snapshot {snapshot[:8]}"))
+            findings.append(
+                Finding(
+                    "note",
+                    "snapshot",
+                    f"planned from the newest snapshot {snapshot[:8]}; "
+                    "the export takes a new one first, with what changed since",
+                )
+            )
         manifest = self._context.manifest(StateRef(spec.instance, snapshot))
         image = self.reference(spec, manifest, "0" * 16)
         recipe = build_recipe(

@@ -14,7 +14,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.application import Application
-from nuvtui.model.export import AcceptedFinding, ExportRecord, ExportSpec, Finding, Report
+from nuvtui.model.export import AcceptedFinding, ExportRecord, ExportSpec, Finding, Report, Verification
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot
 from nuvtui.model.stage import StateRef
@@ -308,12 +308,19 @@ class Run:
         return log if log is not None and log.exists() else None
 
     def _verify(self, report: Report) -> None:
-        if not self._spec.verify:
-            return
-        from nuvtui.services.verification import verify
+        from nuvtui.services import verification
 
-        self._begin("verify", "Running the image")
-        found = verify(self._service, self._record, report, self._reporter)
+        if self._spec.verify:
+            self._begin("verify", "Running the image")
+            found = verification.verify(self._service, self._record, report, self._reporter)
+        elif self._record.engine == "oci":
+            # Nobody asked to run it; but one that cannot even start is not handed over without a word.
+            check = verification.configuration(self._service, self._record, self._reporter)
+            if check.status == "passed":
+                return
+            found = Verification(clock.now(), [check])
+        else:
+            return
         self._save(verification=found)
         failed = [check for check in found.checks if check.status == "failed"]
         self._warn([f"verify, {check.name}: {check.text}" for check in failed])

@@ -210,6 +210,19 @@ def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list
         checks.append(
             Check("libraries", "passed", "every shared library that a program in it needs is there")
         )
+    return [*checks, _configuration(tree, record, service)]
+
+
+def configuration(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
+    """Whether an image of the engine `oci` can start at all: its command, interpreter and working folder are in it."""
+    with service.images.oci.tree(record.image, reporter) as tree:
+        return _configuration(tree, record, service)
+
+
+def _configuration(tree: object, record: ExportRecord, service: ExportsService) -> Check:
+    from nuvtui.images.image_tree import ImageTree
+
+    assert isinstance(tree, ImageTree)
     facts = service.images.oci.inspect(record.image)
     assert facts is not None
     words = [*facts.entrypoint, *facts.command]
@@ -218,16 +231,12 @@ def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list
     below = facts.workdir.strip("/")
     missing += [w for w in scripts if not (tree.find(f"{below}/{w}".strip("/")) or tree.find(w.strip("/")))]
     if not words:
-        checks.append(Check("configuration", "failed", "it has no command"))
-    elif missing:
-        checks.append(
-            Check("configuration", "failed", f"its command needs {', '.join(missing)}, which is not in it")
-        )
-    elif facts.workdir.startswith("/files") and tree.find(facts.workdir.strip("/")) is None:
-        checks.append(Check("configuration", "failed", f"its working folder {facts.workdir} is not in it"))
-    else:
-        checks.append(Check("configuration", "passed", "command, interpreter and working folder are in it"))
-    return checks
+        return Check("configuration", "failed", "it has no command")
+    if missing:
+        return Check("configuration", "failed", f"its command needs {', '.join(missing)}, which is not in it")
+    if facts.workdir.startswith("/files") and tree.find(facts.workdir.strip("/")) is None:
+        return Check("configuration", "failed", f"its working folder {facts.workdir} is not in it")
+    return Check("configuration", "passed", "command, interpreter and working folder are in it")
 
 
 def _not_found(words: list[str], tree: object, path: str) -> list[str]:

@@ -138,7 +138,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._board: TaskBoard | None = None
         self._check: Timer | None = None
         self._looks = 0
-        self._instance = self.context.instance.id if self.context.instance else None
+        self._instance: str | None = None
+        """The instance that was gone to; None: that of the folder."""
         self.where = self._where()
         """What headers say."""
         self._typed = time.monotonic()
@@ -192,7 +193,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """Let signals in; everything that reads comes after the first frame."""
         if self._signals is not None:
             self._signals.attach()
-        self.app_resume_signal.subscribe(self, lambda _: self._painter.forget(), immediate=True)
+        self.app_resume_signal.subscribe(self, lambda _: self.call_later(self.action_redraw))
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -250,7 +251,6 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         first = self._first_read
         self._first_read = False
         self.context = context
-        self._instance = context.instance.id if context.instance else self._instance
         self._tell_where()
         for place in self.workbench.places:
             place.tell_state()
@@ -271,6 +271,11 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         from nuvtui.tui.screens.arrival import arrived
 
         arrived(self, self._told)
+
+    @property
+    def elsewhere(self) -> bool:
+        """True where another instance than that of the folder was gone to."""
+        return self._instance is not None
 
     def switch(self, instance: str) -> None:
         """Go to another instance (id), of this space or another one."""
@@ -466,8 +471,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
                 return
         if len(self.screen_stack) > 1:
             await self.pop_screen()
-        else:
-            self.waits.leave()
+        elif not self.waits.leave():
+            await self.workbench.show(self._specs[0].id)
 
     def action_palette(self) -> None:
         """All commands."""

@@ -102,7 +102,7 @@ async def test_restore_to_another_instance(study: Study) -> None:
     async with opened(study) as pilot:
         await press(pilot, "down", "down", "r")
         await press(pilot, "shift+tab", "down")
-        await until(pilot, lambda: says(pilot, "are removed"), "what changes there")
+        await until(pilot, lambda: says(pilot, "removed: "), "what changes there")
         await press(pilot, "tab", "right", "enter")
         await task_ended(pilot, "restore")
     assert (study.reviewer_root / "notes.md").read_text() == "# Notes\nhello from the study\n"

@@ -13,7 +13,7 @@ from nuvtui.tui.widgets.frame import WIDE
 from nuvtui.tui.widgets.lines import Line, line
 from nuvtui.tui.widgets.scoped import Scoped
 
-KEYS = 14
+KEYS = 18
 """Cells of the column with the keys."""
 GENERAL = frozenset({"list", "tree", "table", "scroll", "text"})
 """Scopes of what every list and text can do: briefly, after what can be done here only."""

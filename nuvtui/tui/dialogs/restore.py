@@ -116,7 +116,7 @@ class RestoreDialog(Dialog[str]):
         total = describe.total(counts)
         lines: list[Line | str] = [
             describe.changes_line(counts, "There: "),
-            line((f"{total[0]} come back, {total[1]} are replaced, {total[2]} are removed", "muted")),
+            line((f"come back: {total[0]}, replaced: {total[1]}, removed: {total[2]}", "muted")),
         ]
         changes = describe.changes_of(diff)
         changes.sort(key=lambda change: ("removed", "changed", "added").index(change.change))

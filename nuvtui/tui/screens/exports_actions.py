@@ -163,7 +163,8 @@ class ExportActions(Scoped):
         record = self.record
         if record is None or not self.has_image:
             return
-        proposed = Path.cwd() / f"{record.name}-{record.id[:8]}.tar"
+        # Not into the workspace: the next snapshot and the next image would hold it.
+        proposed = Path.home() / f"{record.name}-{record.id[:8]}.tar"
 
         def refuse(texts: Mapping[str, str]) -> str | None:
             return None if texts["file"] else "Give the file to write."

@@ -177,9 +177,7 @@ class Spaces(Frame):
                 f"New instance of {space.name}",
                 [
                     Field("name", "Name", placeholder="reviewer"),
-                    Field(
-                        "folder", f"Its own folder, outside every other workspace (relative to {nuv.start})"
-                    ),
+                    Field("folder", "Its own folder, outside other workspaces"),
                 ],
                 "Make it",
                 refuse=refuse,

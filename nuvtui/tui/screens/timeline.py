@@ -41,6 +41,8 @@ MODIFYING = tuple(f"timeline.{verb}" for verb in ("quick", "snapshot", "restore"
 """Commands that change the Current State or its snapshots."""
 SHOWN = 200
 """Changes of the Current State that the detail lists."""
+OLD = 10.0
+"""Seconds after which a comparison is made again while somebody moves on the Timeline."""
 FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
@@ -77,6 +79,8 @@ class Timeline(Place):
         self._looked: tuple[str, str] | None = None
         """Instance and newest snapshot that the status is about."""
         self._looked_at = 0.0
+        self._took = 0.0
+        """Seconds that the last comparison took."""
         self._manifest: Snapshot | None = None
         self._rest: Timer | None = None
         self._measuring = Aside()
@@ -159,7 +163,8 @@ class Timeline(Place):
         def read() -> States:
             read_from = stamp(self.nuv.home.state)
             timeline = self.nuv.services.snapshots.timeline(instance.id)
-            keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
+            if not self.nuv.elsewhere:
+                keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
             return States(self, timeline)
 
         def show(states: States) -> None:
@@ -256,6 +261,11 @@ class Timeline(Place):
         if self.on_screen and self._read and time.monotonic() - self._looked_at > FRESH:
             self._look(quietly=True)
 
+    def _look_now_and_then(self) -> None:
+        """Somebody is here: what changed is looked at again, but never for more than a twentieth of the time."""
+        if self._read and time.monotonic() - self._looked_at > max(OLD, 20 * self._took):
+            self._look(quietly=True)
+
     def on_mount(self) -> None:
         """Look again when the terminal gets the focus, where it tells."""
         self.watch(
@@ -275,6 +285,7 @@ class Timeline(Place):
         return next((record for record in self.records if short(record.id) == digits), None)
 
     def _show_status(self, diff: Diff, same: SnapshotRecord | None) -> None:
+        self._took = time.monotonic() - self._looked_at
         if diff != self._diff or same != self._same or self._problem is not None:
             self._diff, self._problem, self._same = diff, None, same
             self.states.refresh_key(CURRENT)
@@ -411,6 +422,7 @@ class Timeline(Place):
         self.refresh_bindings()
 
     def _rested(self) -> None:
+        self._look_now_and_then()
         record = self.record
         if record is None or self._manifest is None or self._manifest.id != record.id:
             self._manifest = None
@@ -519,7 +531,11 @@ class Timeline(Place):
             ]
         newest = describe.called(self.records[0])
         if diff.empty:
-            return [line(("Nothing changed ", "strong"), f"since {newest}.")]
+            return [
+                line(("Nothing changed ", "strong"), f"since {newest}."),
+                "",
+                line(("F5 looks again.", "muted")),
+            ]
         lines: list[Line | str] = []
         if self._same is not None:
             same = describe.called(self._same)

@@ -25,21 +25,35 @@ def sign(status: str, glyphs: Glyphs) -> tuple[str, Tone]:
     return mark, TONES.get(status, "muted")
 
 
+def standing(record: ExportRecord, glyphs: Glyphs) -> tuple[str, str, Tone]:
+    """Sign, word and tone of how an export stands: one that does not hold what it promises is not simply done."""
+    if record.status == "completed" and record.verification is not None and not record.verification.passed:
+        return glyphs.warning, "unfit", "bad"
+    mark, tone = sign(record.status, glyphs)
+    return mark, record.status, tone
+
+
 def head(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
     """How an export stands, and why it failed."""
-    mark, tone = sign(record.status, glyphs)
+    mark, word, tone = standing(record, glyphs)
     ended_early = record.failed_stage and record.status in ("failed", "cancelled")
     where = f" at {record.failed_stage}" if ended_early else ""
     found = [
         Fact(
             line(
-                (f"{mark} {record.status}{where}", tone),
+                (f"{mark} {word}{where}", tone),
                 (f"  {moment(record.finished or record.created)}", "muted"),
             )
         )
     ]
     if record.error and record.status == "failed":
         found.append(say((record.error, "bad"), value=record.error, what="the error"))
+    if word != record.status and record.verification is not None:
+        for check in record.verification.checks:
+            if check.status == "failed":
+                found.append(
+                    say((f"{check.name}: {check.text}", "bad"), value=check.text, what="what is wrong")
+                )
     return found
 
 

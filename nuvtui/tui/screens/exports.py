@@ -13,7 +13,7 @@ from nuvtui.model.task import TaskView
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)
-from nuvtui.tui.screens.export_card import facts, head, sign
+from nuvtui.tui.screens.export_card import facts, head, standing
 from nuvtui.tui.screens.exports_actions import ExportActions
 from nuvtui.tui.widgets.card import Card
 from nuvtui.tui.widgets.line_list import Items, LineList
@@ -139,11 +139,11 @@ class Exports(Place, ExportActions):
 
     def _line(self, record: ExportRecord, width: int) -> Line:
         glyphs = self.nuv.glyphs
-        mark, tone = sign(record.status, glyphs)
+        mark, word, tone = standing(record, glyphs)
         kind = f"{glyphs.filled} files" if record.with_files else f"{glyphs.package} app"
         return row(
             width,
-            Cell(f"{mark} {record.status}", 11, tone),
+            Cell(f"{mark} {word}", 11, tone),
             Cell(record.name, 18, "muted" if record.status == "deleted" else ""),
             Cell(kind, 8, "muted"),
             Cell(self._fact(record), 12, "muted", "right"),

@@ -56,8 +56,8 @@ class Stage(Place):
         yield LineList(
             id="stage-list",
             empty="Nothing is staged. In Contents (2) Space marks and a stages. There v begins a range, and "
-            "a folder is staged with all that is in it. What is staged is then distributed to other instances (d); H lists past "
-            "distributions.",
+            "a folder is staged with all that is in it. What is staged is then distributed to other instances (d); "
+            "H lists past distributions.",
             markable=True,
             openable=False,
         )

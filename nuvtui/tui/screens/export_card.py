@@ -48,19 +48,23 @@ def head(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
     ]
     if record.error and record.status == "failed":
         found.append(say((record.error, "bad"), value=record.error, what="the error"))
-    if word != record.status and record.verification is not None:
-        for check in record.verification.checks:
-            if check.status == "failed":
-                found.append(
-                    say((f"{check.name}: {check.text}", "bad"), value=check.text, what="what is wrong")
-                )
     return found
+
+
+def _unfit(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+    """What an image does not hold of what it promises."""
+    checks = record.verification.checks if record.verification is not None else []
+    return [
+        say((f"{glyphs.warning} {check.name}: {check.text}", "bad"), value=check.text, what="what is wrong")
+        for check in checks
+        if check.status == "failed"
+    ]
 
 
 def facts(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
     """What there is to know about an export, the most wanted first."""
     completed = record.status == "completed"
-    found = _held(record.findings, glyphs) if completed else []
+    found = [*_unfit(record, glyphs), *_held(record.findings, glyphs)] if completed else []
     if record.image:
         found.append(fact("Image", record.image, what="the image's name"))
     if completed and record.run_command:

@@ -142,7 +142,8 @@ def test_the_main_job_with_resizing_throughout(line: Line) -> None:
             line.tmux.resize(*size)
         return False
 
-    sizes = itertools.cycle(SIZES)
+    # A key may arrive before or after the new size: while the terminal is too small, all but `q` is ignored.
+    sizes = itertools.cycle(size for size in SIZES if size >= (60, 20))
     send = line.tmux.send
 
     def send_and_resize(*keys: str) -> None:

@@ -394,7 +394,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
     async def on_event(self, event: events.Event) -> None:
         """Keys in their turn."""
         if isinstance(event, events.Resize):
+            # Also where the size is the old one again: the terminal may have cut and moved what it shows meanwhile.
             self._painter.forget()
+            self.screen.refresh(layout=True)
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
         elif not self._typed_ahead.holds(event):

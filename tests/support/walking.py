@@ -6,6 +6,7 @@ whatever shows a screen and takes keys: a pane of tmux, a pseudo-terminal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ WITH_FILES = "with workspace files"
 DONE = "ompleted"
 RUNNING = "1 running"
 FILES = "[F Files]"
+CHANGES = "c with"
+"""What the footer says while the list of changes has the focus."""
 LIST = "Enter open"
 """What the footer says while a list has the focus."""
 NOTES = "notes.md"
@@ -123,6 +126,15 @@ class Walk:
         self.look(f"[ {choice} ]")
         self.display.send("enter")
 
+    def back(self, shows: str) -> None:
+        """Esc until `shows` stands on the screen: with resizing, one Esc may only lead out of a wide layout's pane."""
+        for _ in range(5):
+            self.display.send("esc")
+            with contextlib.suppress(AssertionError):
+                self.display.wait_for(shows, 3.0)
+                return
+        self.look(shows)
+
     def to_the_oldest(self) -> None:
         """The cursor of the timeline onto the first snapshot."""
         self.place("1")
@@ -176,8 +188,7 @@ class Walk:
             self.press("F", FILES)
             self.to_the_last(NOTES)
             self.press("enter", inside)
-        self.display.send("esc")
-        self.look(LIST)  # Esc and the next key at once would be Alt and that key
+        self.back(LIST)  # Esc and the next key at once would be Alt and that key
 
     def compare(self) -> None:
         """The first snapshot with the Current State."""
@@ -186,6 +197,7 @@ class Walk:
             self.press("c", f"{COMPARE_DIALOG} {OLDEST}")
         self.display.send("enter")
         self.look(PLACES["2"])
+        self.look(CHANGES)
         self.look(NOTES)
 
     def restore(self) -> None:

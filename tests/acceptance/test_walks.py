@@ -22,7 +22,12 @@ from tests.tui import sharing
 
 pytestmark = pytest.mark.xdist_group("walks")  # they share the SSH server
 
-APPLICATION = "name: Hello\nkind: shell\nimage: host\ncommand: [cat, /files/notes.md]\n"
+APPLICATION = """\
+name: Hello
+kind: script
+image: host
+command: [python3, -c, "print(open('/files/notes.md').read())"]
+"""
 SIZES = ((60, 20), (200, 50), (119, 33), (120, 33), (40, 10), (100, 30), (80, 24))
 """What a terminal is resized to, one after the other; the last one is where the walk goes on."""
 FLAGS = ("alternate_on", "mouse_any_flag", "mouse_sgr_flag", "keypad_cursor_flag", "insert_flag")

@@ -47,7 +47,12 @@ from tests.tasks import running as tasks
 from tests.tui import monkey, sharing
 from tests.tui.sharing import Study
 
-APPLICATION = "name: Hello\nkind: shell\nimage: host\ncommand: [cat, /files/notes.md]\n"
+APPLICATION = """\
+name: Hello
+kind: script
+image: host
+command: [python3, -c, "print(open('/files/notes.md').read())"]
+"""
 ROOT = Path(__file__).parents[1]
 
 Open = Callable[..., Terminal]

@@ -61,7 +61,7 @@ async def test_all_changes_of_a_restore_can_be_read(study: Study) -> None:
         (study.root / f"more-{at:02}.txt").write_text("x")
     async with opened(study) as pilot:
         await press(pilot, "down", "r")
-        await until(pilot, lambda: says(pilot, "are removed"), "what changes")
+        await until(pilot, lambda: says(pilot, "removed: "), "what changes")
         assert not says(pilot, "more-59.txt")
         await press(pilot, *["pagedown"] * 20)
         assert says(pilot, "notes.md")

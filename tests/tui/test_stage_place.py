@@ -24,7 +24,7 @@ async def test_lists_what_is_staged_with_source_sizes_and_totals(tmp_path: Path)
 
 async def test_an_empty_stage_says_how_to_begin(tmp_path: Path) -> None:
     async with running(lay_out(tmp_path, table=False)) as pilot:
-        assert "Nothing is staged. Space in Contents (2) stages." in words(pilot)
+        assert "Nothing is staged. In Contents (2) Space marks and a stages." in words(pilot)
         await press(pilot, "d")
         assert len(app_of(pilot).screen_stack) == 1
 

@@ -90,11 +90,15 @@ def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]
         before = strips
 
 
-@given(narrow, narrow, st.integers(0, WIDTH - 1), st.integers(1, WIDTH), st.sets(st.integers(0, HEIGHT - 1)))
+@given(
+    narrow,
+    narrow,
+    st.integers(0, WIDTH - 1),
+    st.integers(1, WIDTH),
+    st.sets(st.integers(0, HEIGHT - 1), min_size=1),
+)
 def test_parts_of_lines(one: list[Strip], other: list[Strip], x1: int, size: int, at: set[int]) -> None:
     x2 = min(WIDTH, x1 + size)
-    if not at:
-        return
     screen, painter = Screen(), Painter()
     screen.send(painter.difference(whole(one), screen.console))
     chops = [{0: row} for row in other]

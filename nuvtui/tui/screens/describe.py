@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from nuvtui import clock
-from nuvtui.model.diff import ApplicationChange, Diff, FileChange, PackageChange, TableChange
+from nuvtui.model.diff import ApplicationChange, Diff, FileChange, TableChange
 from nuvtui.model.names import short, text_to_path
-from nuvtui.model.snapshot import Changes, Column, Snapshot, SnapshotRecord
+from nuvtui.model.snapshot import Changes, Snapshot, SnapshotRecord
 from nuvtui.model.timeline import Event
 from nuvtui.tui.glyphs import Glyphs
 from nuvtui.tui.widgets.lines import Line, Piece, Tone, fit, line
@@ -330,58 +330,3 @@ def change_note(change: Change) -> str:
     if change.packages:
         parts.append(plural(len(change.packages), "package"))
     return ", ".join(parts)
-
-
-def table_change_lines(change: TableChange) -> list[Line | str]:
-    """How a table differs: rows, columns."""
-
-    def column(each: Column) -> str:
-        return f"{each.name}  {each.type}"
-
-    lines: list[Line | str] = [line((f"Table {change.name}", "strong"), f"  {change.change}"), ""]
-    old = "none" if change.old_rows is None else f"{change.old_rows:,}"
-    new = "none" if change.new_rows is None else f"{change.new_rows:,}"
-    lines.append(line(("Rows     ", "muted"), f"{old} → {new}"))
-    if change.rows_added is not None:
-        lines.append(
-            line(("         ", ""), *signed((change.rows_added, 0, change.rows_removed or 0)), " rows")
-        )
-    lines += [line(("+ ", "good"), column(each)) for each in change.columns_added]
-    lines += [line(("- ", "bad"), column(each)) for each in change.columns_removed]
-    lines += [
-        line(("~ ", "warn"), f"{before.name}  {before.type} → {after.type}")
-        for before, after in change.columns_retyped
-    ]
-    return lines
-
-
-def application_change_lines(change: ApplicationChange) -> list[Line | str]:
-    """How an application differs: configuration, then packages."""
-    lines: list[Line | str] = [line((f"Application {change.slug}", "strong"), f"  {change.change}"), ""]
-    lines += diff_lines(change.configuration)
-    if change.packages:
-        lines += ["", line(("Packages", "strong"))]
-        lines += [_package_line(package) for package in change.packages]
-    return lines
-
-
-def _package_line(change: PackageChange) -> Line:
-    if change.old is None and change.new is not None:
-        return line(("+ ", "good"), f"{change.name} {change.new.version}")
-    if change.new is None and change.old is not None:
-        return line(("- ", "bad"), f"{change.name} {change.old.version}")
-    old, new = change.old, change.new
-    assert old is not None
-    assert new is not None
-    source = f" ({old.source} → {new.source})" if old.source != new.source else ""
-    return line(("~ ", "warn"), f"{change.name} {old.version} → {new.version}{source}")
-
-
-def diff_lines(lines: Iterable[str]) -> list[Line]:
-    """A unified diff with tones."""
-    tones: dict[str, Tone] = {"+": "good", "-": "bad", "@": "accent"}
-    out = []
-    for text in lines:
-        heading = text.startswith(("+++", "---"))
-        out.append(line((text.expandtabs(4), "strong" if heading else tones.get(text[:1], ""))))
-    return out

@@ -22,6 +22,38 @@ def _may_modify(node: Any) -> bool | None:
     return True if node.may_modify else None
 
 
+def _through_differences(scope: str, short: str) -> tuple[Command, ...]:
+    """The commands of a view that shows what differs in one thing."""
+    return (
+        Command(
+            id=f"{scope}.next-change",
+            title="Next change",
+            keys="n",
+            short=short,
+            enabled=lambda node: node.has_diff,
+            palette=False,
+            help="Goes to the next lines that differ.",
+        ),
+        Command(
+            id=f"{scope}.previous-change",
+            title="Change before",
+            keys="N",
+            footer=False,
+            enabled=lambda node: node.has_diff,
+            palette=False,
+            help="Goes to the lines before that differ.",
+        ),
+        Command(
+            id=f"{scope}.beside",
+            title="Side by side, or under each other",
+            keys="b",
+            short="beside",
+            enabled=lambda node: node.has_diff,
+            help="Puts old and new beside each other where there is room, or one under the other.",
+        ),
+    )
+
+
 register(
     Scope("timeline", "Timeline", contains=("list", "scroll")),
     Scope(
@@ -507,32 +539,7 @@ register(
         help="Chooses the state that this one is compared with.",
         as_command=f"nuvtui snapshots diff {{base}} {{snapshot}} {WHERE}",
     ),
-    Command(
-        id="changes.next-change",
-        title="Next change",
-        keys="n",
-        short="next",
-        enabled=lambda node: node.has_diff,
-        palette=False,
-        help="Goes to the next lines that differ.",
-    ),
-    Command(
-        id="changes.previous-change",
-        title="Change before",
-        keys="N",
-        footer=False,
-        enabled=lambda node: node.has_diff,
-        palette=False,
-        help="Goes to the lines before that differ.",
-    ),
-    Command(
-        id="changes.beside",
-        title="Side by side, or under each other",
-        keys="b",
-        short="beside",
-        enabled=lambda node: node.has_diff,
-        help="Puts old and new beside each other where there is room, or one under the other.",
-    ),
+    *_through_differences("changes", "next"),
     Command(id="changes.reread", title="Compare again", keys="f5", short="again", help="Compares again."),
 )
 
@@ -544,32 +551,7 @@ register(
         help="The versions, on the command line.",
         as_command=f"nuvtui snapshots history {{thing}} {WHERE}",
     ),
-    Command(
-        id="versions.next-change",
-        title="Next change",
-        keys="n",
-        short="next change",
-        enabled=lambda node: node.has_diff,
-        palette=False,
-        help="Goes to the next lines that differ.",
-    ),
-    Command(
-        id="versions.previous-change",
-        title="Change before",
-        keys="N",
-        footer=False,
-        enabled=lambda node: node.has_diff,
-        palette=False,
-        help="Goes to the lines before that differ.",
-    ),
-    Command(
-        id="versions.beside",
-        title="Side by side, or under each other",
-        keys="b",
-        short="beside",
-        enabled=lambda node: node.has_diff,
-        help="Puts old and new beside each other where there is room, or one under the other.",
-    ),
+    *_through_differences("versions", "next change"),
 )
 
 register(

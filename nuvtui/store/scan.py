@@ -16,7 +16,6 @@ import contextlib
 import io
 import operator
 import os
-import re
 import stat
 import sys
 import time
@@ -34,7 +33,7 @@ from nuvtui.model.snapshot import Warning
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
-from nuvtui.store import helpers
+from nuvtui.store import helpers, ignore
 from nuvtui.store.helpers import Helpers, Part
 from nuvtui.store.statcache import PIECE, CacheWriter, Record, StatCache, entries
 from nuvtui.store.writer import WHOLE, TreeOnlyWriter, Writer
@@ -63,14 +62,9 @@ _TEMPORARY = TEMPORARY.encode()
 _pack = PIECE.pack
 _KIND, _IS_FOLDER = 0o170000, stat.S_IFDIR
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-_PLAIN = re.compile(r"[\w.-]+/?", re.ASCII)
-"""An ignore rule that is nothing but a name."""
-
-
 _first = operator.itemgetter(0)
 
 Tree = Callable[[bytes], list[Entry]]
-Match = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True)
@@ -92,11 +86,10 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
     """Read the workspace files into `writer`, with the help of the stat cache `cache`.
 
     With a Writer the cache is brought up to date when the writer commits. Raises NuvError where the workspace
-    cannot be listed, StoreError where the store fails, Cancelled.
+    cannot be listed or its ignore file not be read, StoreError where the store fails, Cancelled.
     """
     old = StatCache(cache)
     new = CacheWriter(old, anew=old.generation != writer.generation.ljust(16, b"\0")[:16])
-    scanner = _Scanner(workspace, writer, old, new, reporter)
     try:
         descriptor = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -105,6 +98,7 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
         ) from error
     publish = True
     try:
+        scanner = _Scanner(ignore.read(descriptor), writer, old, new, reporter)
         found = scanner.workspace(descriptor)
         if found is None:
             raise NuvError(f"Workspace {workspace} cannot be listed", "", "", Exit.FAILED)
@@ -171,7 +165,7 @@ class _Look:
 class _Scanner:
     def __init__(
         self,
-        workspace: Path,
+        rules: ignore.Rules,
         writer: Writer | TreeOnlyWriter,
         old: StatCache,
         new: CacheWriter,
@@ -195,7 +189,7 @@ class _Scanner:
             self.trusted = False
         self.limit = time.time_ns() - MARGIN
         self.home = _identity(writer.store.home.root)
-        self.matches = _ignore_rules(workspace)
+        self.rules = rules
 
     def warn(self, path: bytes, reason: str) -> None:
         self.warnings.append(Warning(path_to_text(os.fsdecode(path)), reason))
@@ -246,7 +240,7 @@ class _Scanner:
         limit = self.limit
         racy: list[bytes] = []
         # What is done for every file of the workspace, every time: short, and with nothing called that need not be.
-        matches_file, matches_folder = self.matches
+        ignores_file, ignores_folder = self.rules.files, self.rules.folders
         pack, add, is_file = _pack, pieces.append, files.append
         for name, item in _by_name(items):
             if name.startswith(_DOT) and (name == _DOT or name.startswith(_TEMPORARY)):
@@ -260,7 +254,7 @@ class _Scanner:
                 continue
             mode = status.st_mode
             if mode & _KIND != _IS_FOLDER:
-                if matches_file is not None and matches_file(base + name):
+                if ignores_file is not None and ignores_file(base + name):
                     ignored.append(name)
                     continue
                 modified, changed = status.st_mtime_ns, status.st_ctime_ns
@@ -271,7 +265,7 @@ class _Scanner:
                 if changed >= limit or modified >= limit:
                     racy.append(name)
             else:
-                if matches_folder is not None and matches_folder(base + name + b"/"):
+                if ignores_folder is not None and ignores_folder(base + name):
                     ignored.append(name + b"/")
                     continue
                 if (status.st_dev, status.st_ino) == self.home:
@@ -585,47 +579,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _ignore_rules(workspace: Path) -> tuple[Match | None, Match | None]:
-    """What `.nuvtui/ignore` says, as tests of a file's and of a folder's relative path (that ends in `/`).
-
-    None: nothing of that kind is ignored.
-    """
-    try:
-        descriptor = os.open(workspace / DOT / "ignore", _FILE_FLAGS)
-    except OSError:
-        return None, None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None, None
-        lines = [line.rstrip("\r") for line in os.fsdecode(file.read()).split("\n")]
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    # Plain names match the last part of a path, whatever is above. Most rules are such, and a set is many times
-    # faster than patterns. Where a rule takes another one back (`!`), order counts and all are patterns.
-    plain = [] if any(line.startswith("!") for line in lines) else [*filter(_PLAIN.fullmatch, lines)]
-    folders = frozenset(os.fsencode(line.rstrip("/") + "/") for line in plain)
-    files = frozenset(os.fsencode(line) for line in plain if not line.endswith("/"))
-    left = [line for line in lines if line not in plain]
-    if not left:
-        return (
-            (lambda path: path[path.rfind(b"/") + 1 :] in files) if files else None,
-            (lambda path: path[path.rfind(b"/", 0, -1) + 1 :] in folders) if folders else None,
-        )
-    from pathspec import GitIgnoreSpec  # here: most workspaces need no patterns
-
-    try:
-        spec = GitIgnoreSpec.from_lines(left)
-    except ValueError as error:
-        raise NuvError(
-            f"Ignore file {workspace / DOT / 'ignore'}",
-            str(error),
-            "It takes gitignore patterns, one a line.",
-            Exit.REFUSED,
-        ) from error
-
-    def matches(path: bytes) -> bool:
-        last = path[path.rfind(b"/", 0, -1) + 1 :]
-        return last in folders or last in files or bool(spec.match_file(os.fsdecode(path)))
-
-    return matches, matches

@@ -18,7 +18,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pathspec import GitIgnoreSpec
 
 from nuvtui.atomic import locked
 from nuvtui.errors import Cancelled, Exit, NuvError
@@ -404,44 +403,6 @@ def test_ignore_and_nuvtuis_own(store: Store, place: Path, tmp_path: Path) -> No
     kept = names_in(store, bytes.fromhex(snapshot.files.root))
     assert {"a.tmp", "raw/x", "späce "} <= set(kept)
     assert "sub" not in kept
-
-
-RULES = [
-    "cache",
-    "cache/",
-    ".tmp",
-    "a-b",
-    "*.tmp",
-    "/cache",
-    "x/cache",
-    "**/a-b/",
-    "!cache",
-    "#cache",
-    "",
-    "!*.tmp",
-]
-PATHS = ["cache", "x/cache", "x/y/cache", ".tmp", "x/.tmp", "a-b", "x/a-b", "x/b.tmp", "xcache", "cache.x"]
-
-
-@given(rules=st.lists(st.sampled_from(RULES), max_size=5))
-def test_plain_names_are_ignored_as_patterns_are(
-    rules: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("rules")
-    (folder / ".nuvtui").mkdir()
-    (folder / ".nuvtui" / "ignore").write_text("\n".join(rules))
-    spec = GitIgnoreSpec.from_lines(rules)
-    for path in PATHS:
-        for shown, matches in zip((path, path + "/"), scan_module._ignore_rules(folder), strict=True):
-            found = matches is not None and matches(shown.encode())
-            assert found == spec.match_file(shown), (rules, shown)
-
-
-def test_a_bad_ignore_file_is_refused_by_name(store: Store, place: Path, tmp_path: Path) -> None:
-    (place / ".nuvtui" / "ignore").write_text("!\n")
-    with pytest.raises(NuvError, match="ignore") as caught, store.writer() as writer:
-        scan(place, writer, tmp_path / "cache", QUIET)
-    assert caught.value.exit_code is Exit.REFUSED
 
 
 def test_a_store_inside_the_workspace_is_left_out(place: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ are relative to the workspace, `/` between components, str with surrogateescape.
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 
@@ -95,24 +96,45 @@ def changes(
         elif old is None or new.kind != FOLDER or (old.kind, old.mode) != (FOLDER, new.mode):
             puts[path] = new
     if linked:
-        old_links, new_links = _links(tree_old, root_old), _links(tree_new, root_new)
-        for path in old_links.keys() | new_links.keys():
-            names = new_links.get(path, {path: None})
-            if old_links.get(path, {path: None}).keys() != names.keys() or names.keys() & puts.keys():
-                for name, entry in names.items():
-                    entry = entry or lookup(tree_new, root_new, name)
-                    if entry is not None and entry.kind != FOLDER:
-                        puts[name] = entry
+        puts |= _relinked(tree_old, root_old, tree_new, root_new, puts)
     return sorted(puts.items()), removals
 
 
-def _links(tree: Tree, root: bytes) -> dict[str, dict[str, Entry | None]]:
-    """Of every file with several names: all its names, by each of them."""
-    groups: dict[int, dict[str, Entry | None]] = {}
-    for path, entry in walk(tree, root):
+def touched(tree_old: Tree, root_old: bytes, tree_new: Tree, root_new: bytes) -> list[tuple[str, Entry]]:
+    """Paths that both trees have and that differ in their time alone, with the new entry; sorted as `walk`.
+
+    Of a folder what it holds is left aside, as in `same`.
+    """
+    return [
+        (path, new)
+        for path, old, new in differences(tree_old, root_old, tree_new, root_new)
+        if old is not None and new is not None and old.mtime_ns != new.mtime_ns and same(old, new)
+    ]
+
+
+def _relinked(
+    tree_old: Tree, root_old: bytes, tree_new: Tree, root_new: bytes, puts: Container[str]
+) -> dict[str, Entry]:
+    """What else to put where hard links are among what differs, beyond `puts`: a walk of both trees."""
+    old_groups: dict[str, int] = {}
+    old_sizes = Counter({0: 1})  # a file without a group has one name
+    for path, entry in walk(tree_old, root_old):
+        if entry.group:
+            old_groups[path] = entry.group
+            old_sizes[entry.group] += 1
+    found: dict[str, Entry] = {}
+    groups: dict[int, dict[str, Entry]] = {}
+    for path, entry in walk(tree_new, root_new):
         if entry.group:
             groups.setdefault(entry.group, {})[path] = entry
-    return {path: names for names in groups.values() for path in names}
+        elif entry.kind != FOLDER and old_sizes[old_groups.get(path, 0)] > 1:
+            found[path] = entry  # it no longer shares the file with the others
+    for names in groups.values():
+        before = {old_groups.get(path, 0) for path in names}
+        same_names = len(before) == 1 and old_sizes[before.pop()] == len(names)
+        if not same_names or any(path in puts for path in names):
+            found |= names
+    return found
 
 
 def differences(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from nuvtui.model.kept import KeptFile
 from nuvtui.model.stage import StateRef
 
 
@@ -149,6 +150,8 @@ class TargetResult(msgspec.Struct, frozen=True):
     backup: str | None = None
     """Id of the automatic snapshot that was taken of the target first."""
     error: str = ""
+    kept_files: list[KeptFile] = []
+    """Files that were written in the target meanwhile and that no snapshot holds, with where they are now."""
 
 
 class Distribution(msgspec.Struct, frozen=True):

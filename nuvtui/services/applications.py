@@ -105,8 +105,7 @@ def apply(workspace: Workspace, puts: Sequence[ApplicationPart], removals: Seque
     Slugs come from manifests and are checked before anything is touched. Raises NuvError.
     """
     for slug in [*(part.slug for part in puts), *removals]:
-        if not is_slug(slug):
-            raise _bad_slug(slug)
+        check_slug(slug)
     try:
         if puts:
             atomic.make_folder(workspace.applications, 0o777)
@@ -120,13 +119,18 @@ def apply(workspace: Workspace, puts: Sequence[ApplicationPart], removals: Seque
         raise NuvError("The applications cannot be written", error.strerror or str(error)) from error
 
 
+def check_slug(slug: str) -> None:
+    """Raise NuvError (2) where an application cannot be called `slug`."""
+    if not is_slug(slug):
+        raise _bad_slug(slug)
+
+
 def new(workspace: Workspace, slug: str, kind: ApplicationKind) -> None:
     """Write a new application from the template of `kind`.
 
     Raises NuvError: USAGE for a bad slug, CONFLICT where there is such an application.
     """
-    if not is_slug(slug):
-        raise _bad_slug(slug)
+    check_slug(slug)
     if os.path.lexists(workspace.application(slug)):
         raise NuvError(
             f"There is an application {slug!r} already",

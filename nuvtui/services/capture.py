@@ -5,6 +5,7 @@ Order of commitment: objects (durable) → manifest (the commit point) → state
 
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from nuvtui import atomic, clock
 from nuvtui.model.application import Package
@@ -26,8 +27,17 @@ from nuvtui.reporter import Reporter
 from nuvtui.services import applications, provenance
 from nuvtui.services.context import Context
 from nuvtui.services.states import stat_cache, table_memory
-from nuvtui.store import scan, trees
+from nuvtui.store import scan, staging, trees
+from nuvtui.store.statcache import StatCache
 from nuvtui.store.writer import Writer
+
+
+class Taken(NamedTuple):
+    """A snapshot that was just taken."""
+
+    snapshot: Snapshot
+    seen: StatCache | None
+    """What its scan saw of the files; None where that is not known."""
 
 
 def take(
@@ -40,8 +50,8 @@ def take(
     description: str = "",
     next_phase: str = "",
     cause: str = "",
-) -> Snapshot:
-    """Record the Current State of `instance` as a snapshot and return its manifest.
+) -> Taken:
+    """Record the Current State of `instance` as a snapshot.
 
     Raises NuvError where the workspace or its database cannot be read, StoreError where the store fails; then
     nothing is listed.
@@ -52,6 +62,11 @@ def take(
     newest = view.newest(instance.id)
     parent = context.store.read_manifest(newest) if newest else None
     created = clock.now()
+    for kept in staging.recover(workspace.root, context.store.tree):
+        reporter.warning(
+            f"A change of this workspace was stopped half-way: {kept.path}, which is in no snapshot, "
+            f"is kept as {kept.kept_as}"
+        )
     with context.store.writer() as writer:
         reporter.step("files", "Reading workspace files")
         files = scan.scan(workspace.root, writer, stat_cache(context, instance.id), reporter)
@@ -90,7 +105,7 @@ def take(
         context.store.write_manifest(snapshot)
     with context.state.transaction() as tx:
         tx.snapshots.put(summarise(snapshot))
-    return snapshot
+    return Taken(snapshot, files.seen())
 
 
 def _tables(

@@ -7,6 +7,7 @@ that what was distributed can be named for ever. Each target is changed all or n
 import builtins
 import contextlib
 import functools
+import stat
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -31,20 +32,19 @@ from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
 from nuvtui.model.space import Instance, Message
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.model.tree import FOLDER, Entry
-from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications, capture, transition
 from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
 from nuvtui.services.staging import StagingService
 from nuvtui.services.states import Files, StatesService, table_memory
-from nuvtui.services.transition import HalfDoneError, Transition
+from nuvtui.services.transition import IGNORE, HalfDoneError, Transition
 from nuvtui.state.state import View
-from nuvtui.store import trees
+from nuvtui.store import ignore, trees
+from nuvtui.store.folders import Folders, opened
+from nuvtui.store.recorded import holds
 from nuvtui.tables import capture as table_capture
 from nuvtui.tables.database import Tables
-
-IGNORE = f"{DOT}/ignore"
 
 
 class Objects(msgspec.Struct, dict=True):
@@ -56,6 +56,8 @@ class Objects(msgspec.Struct, dict=True):
     """All other folders by path."""
     tables: dict[str, TablePart]
     applications: dict[str, ApplicationPart]
+    rules: ignore.Rules
+    """What the state leaves out, and so does not speak of."""
 
     @functools.cached_property
     def filled(self) -> set[str]:
@@ -164,7 +166,7 @@ class DistributionService:
                 "automatic",
                 reporter,
                 cause=f"source of distribution {distribution.id[:8]}",
-            )
+            ).snapshot
         ref = StateRef(instance.id, snapshot.id)
         self._change(distribution.id, lambda d: msgspec.structs.replace(d, source=ref))
         return ref
@@ -198,7 +200,7 @@ class DistributionService:
             with self._context.exclusive(
                 f"instance-{target}", f"Instance {instance.name}", reporter=reporter
             ):
-                backup, _done = transition.run(
+                outcome = transition.run(
                     self._context, instance, f"before distribution {identifier[:8]}", make, reporter, announce
                 )
             result = TargetResult(
@@ -208,7 +210,8 @@ class DistributionService:
                 _counts(planned[0].files),
                 _counts(planned[0].tables),
                 _counts(planned[0].applications),
-                backup.id,
+                outcome.backup.id,
+                kept_files=outcome.kept,
             )
         except HalfDoneError as error:
             text = f"{error}. {error.hint}"
@@ -342,7 +345,7 @@ class DistributionService:
             with self._context.exclusive(
                 f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
             ):
-                backup, _done = transition.run(
+                outcome = transition.run(
                     self._context,
                     instance,
                     f"before recall of distribution {identifier[:8]}",
@@ -351,7 +354,10 @@ class DistributionService:
                     ),
                     reporter,
                 )
-            self._record(identifier, msgspec.structs.replace(target, status="recalled", backup=backup.id))
+            recalled = msgspec.structs.replace(
+                target, status="recalled", backup=outcome.backup.id, kept_files=outcome.kept
+            )
+            self._record(identifier, recalled)
         return self._change(identifier, lambda d: msgspec.structs.replace(d, status="recalled"))
 
     def _taken_back(
@@ -366,12 +372,19 @@ class DistributionService:
         present = self._objects(StateRef(now.instance.id, now.id))
         earlier = self._objects(StateRef(before.instance.id, before.id))
         brought = _plan(now.instance.id, source, earlier, distribution.strategies)
-        out = Transition([], [], [], [], [], [])
-        for path in [*brought.files.created, *brought.files.replaced]:
-            path = text_to_path(path)
-            if path not in present.files:
+        out = Transition([], [], [], {}, [], [], [], [])
+        paths = [text_to_path(text) for text in [*brought.files.created, *brought.files.replaced]]
+        # What the target's own ignore rules leave out is in no snapshot of it: looked at where it is.
+        unseen = self._unseen(now.instance.id, [path for path in paths if path not in present.files], source)
+        for path in paths:
+            if path in present.files:
+                same = _file_token(present.files[path]) == _file_token(source.files[path])
+            elif path in unseen:
+                same = unseen[path]
+                out.known[path] = source.files[path]
+            else:
                 continue
-            if _file_token(present.files[path]) == _file_token(source.files[path]):
+            if same:
                 out.files_removed.append(path)
             else:
                 reporter.warning(f"{path_to_text(path)} was changed since: kept")
@@ -393,6 +406,21 @@ class DistributionService:
             elif slug in present.applications:
                 reporter.warning(f"Application {slug} was changed since: kept")
         return out
+
+    def _unseen(self, target: str, paths: builtins.list[str], source: Objects) -> dict[str, bool]:
+        """Which of `paths` are files or links in a workspace, and whether they are as `source` has them."""
+        found = {}
+        instance = self._context.instance(self._context.view(), target)
+        with (
+            opened(self._context.workspace(instance).root) as root,
+            contextlib.closing(Folders(root)) as folders,
+        ):
+            for path in paths:
+                above, _, name = path.rpartition("/")
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    if (status := folders.look(path)) and not stat.S_ISDIR(status.st_mode):
+                        found[path] = holds(folders.open(above), name, source.files[path])
+        return found
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -439,6 +467,7 @@ class DistributionService:
         if ref.snapshot is not None:
             manifest = self._context.manifest(ref)
             tables, parts = manifest.tables, manifest.applications
+            rules = transition.rules_of(self._context.store, bytes.fromhex(manifest.files.root))
         else:
             instance = self._context.instance(self._context.view(), ref.instance)
             workspace = self._context.workspace(instance)
@@ -448,8 +477,10 @@ class DistributionService:
                 Tables(workspace), known, table_memory(self._context, ref.instance)
             )
             parts = applications.capture(workspace)[0]
+            with opened(workspace.root) as root:
+                rules = ignore.read(root)
         plain, folders = _entries(files, None)
-        return Objects(plain, folders, {t.name: t for t in tables}, {a.slug: a for a in parts})
+        return Objects(plain, folders, {t.name: t for t in tables}, {a.slug: a for a in parts}, rules)
 
     def _staged(self, stage: Stage, ref: StateRef) -> Objects:
         """The staged objects in the state `ref`. Raises NuvError (3) where something staged is gone from it."""
@@ -479,6 +510,7 @@ class DistributionService:
             {path: entry for path, entry in whole.folders.items() if path in parents or staged(path)},
             {name: whole.tables[name] for name in stage.tables},
             {slug: whole.applications[slug] for slug in stage.applications},
+            whole.rules,
         )
 
 
@@ -547,12 +579,15 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
         # empty the target.
         strategies.files if source.files or source.folders else Strategy.SKIP,
     )
+    # What the source leaves out it does not speak of: a mirror does not remove it.
+    unspoken = {path for path in files.removed if transition.left_out(source.rules, path)}
+    removed = [path for path in files.removed if path not in unspoken]
     return TargetPlan(
         target,
         TypePlan(
             *(
                 sorted(map(path_to_text, names))
-                for names in (files.created, files.replaced, files.removed, files.kept)
+                for names in (files.created, files.replaced, removed, [*files.kept, *unspoken])
             )
         ),
         plan(
@@ -583,6 +618,8 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
     return Transition(
         sorted(puts, key=lambda put: put[0]),
         [*removed, *_emptied(removed, written, source, now)],
+        [],
+        {},
         [source.tables[name] for name in [*planned.tables.created, *planned.tables.replaced]],
         planned.tables.removed,
         [

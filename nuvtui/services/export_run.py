@@ -140,7 +140,7 @@ class Run:
                 "automatic",
                 _SameStep(self._reporter),
                 cause=f"for export {self._record.id[:8]} of {self._spec.application}",
-            )
+            ).snapshot
         self._save(snapshot=manifest.id)
         return manifest
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from nuvtui.model.kept import KeptFile
 from nuvtui.model.roles import Action
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import transition
@@ -23,6 +24,10 @@ class RestoreResult(msgspec.Struct, frozen=True):
     tables_removed: int
     applications: int
     applications_removed: int
+    kept: list[KeptFile] = []
+    """Files that were written meanwhile and that no snapshot holds, with where they are now."""
+    skipped: list[str] = []
+    """Paths, in text form, that the target's file system cannot hold."""
 
 
 class RestoreService:
@@ -45,23 +50,26 @@ class RestoreService:
         self._context.require(view, Action.MODIFY, target.space, target.id)
         self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
         with self._context.exclusive(f"instance-{target.id}", f"Instance {target.name}", reporter=reporter):
-            backup, done = transition.run(
+            outcome = transition.run(
                 self._context,
                 target,
                 f"before restore of {describe(manifest)}",
                 lambda backup: transition.between(self._context, backup, manifest),
                 reporter or Silent(),
             )
+        done = outcome.done
         return RestoreResult(
             snapshot=manifest.id,
             instance=target.id,
-            backup=backup.id,
+            backup=outcome.backup.id,
             files=len(done.files),
             files_removed=len(done.files_removed),
             tables=len(done.tables),
             tables_removed=len(done.tables_removed),
             applications=len(done.applications),
             applications_removed=len(done.applications_removed),
+            kept=outcome.kept,
+            skipped=[path for path, _reason in outcome.skipped],
         )
 
 

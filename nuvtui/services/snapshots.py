@@ -57,7 +57,7 @@ class SnapshotsService:
                 name=name,
                 description=description,
                 next_phase=next_phase,
-            )
+            ).snapshot
         return summarise(snapshot)
 
     def list(self, instance_id: str) -> builtins.list[SnapshotRecord]:

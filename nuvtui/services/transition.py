@@ -1,31 +1,36 @@
 """Changing a Current State, all or nothing: what restore, distribution and recall have in common.
 
 A `Transition` lists what is put and what is removed. `run` takes an automatic snapshot of the target first, applies,
-and where anything fails goes back to that snapshot. Killed half-way, the automatic snapshot is what leads back; the
-caller has recorded its id by then (`announce`).
+and where anything fails puts back what it changed itself. What others write meanwhile is never overwritten unseen: it
+is refused before anything is touched, or kept. Killed half-way, the automatic snapshot is what leads back; the caller
+has recorded its id by then (`announce`).
 """
 
+import contextlib
 import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from nuvtui.errors import Exit, NuvError
-from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.errors import NuvError
+from nuvtui.model.kept import KeptFile
+from nuvtui.model.names import text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
 from nuvtui.model.space import Instance
-from nuvtui.model.tree import FOLDER, Entry
+from nuvtui.model.tree import FILE, Entry
 from nuvtui.paths import DOT
-from nuvtui.reporter import Reporter, Silent
+from nuvtui.reporter import Reporter
 from nuvtui.services import applications, capture
 from nuvtui.services.context import Context
-from nuvtui.services.states import describe, stat_cache
-from nuvtui.store import apply, scan, trees
+from nuvtui.services.states import describe
+from nuvtui.store import ignore, trees
+from nuvtui.store.apply import Replacement, RollBackError
+from nuvtui.store.recorded import Recorded
+from nuvtui.store.store import Store
 from nuvtui.tables import capture as table_capture
 from nuvtui.tables.database import Tables
 
-Tree = Callable[[bytes], list[Entry]]
+IGNORE = f"{DOT}/ignore"
 
 
 class HalfDoneError(NuvError):
@@ -38,6 +43,10 @@ class Transition(msgspec.Struct):
     files: list[tuple[str, Entry]] = []
     """Paths (str with surrogateescape) with the entry to put there; parents before children."""
     files_removed: list[str] = []
+    times: list[tuple[str, Entry]] = []
+    """Files, links and folders whose entries differ in the time alone."""
+    known: dict[str, Entry] = {}
+    """What a snapshot beside the automatic one holds of paths that are removed."""
     tables: list[TablePart] = []
     tables_removed: list[str] = []
     applications: list[ApplicationPart] = []
@@ -52,23 +61,54 @@ class Transition(msgspec.Struct):
 def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
     """The transition that turns the state recorded as `old` into the one recorded as `new`.
 
-    What `new` names as impossible to hold (unreadable then) is not removed: the snapshot does not know about it.
+    What `new` does not speak of is not removed: what it names as impossible to hold (unreadable then), and what its
+    own ignore rules left out.
     """
     unheld = {text_to_path(warning.path) for warning in new.warnings}
+    rules = rules_of(context.store, bytes.fromhex(new.files.root))
     tree = context.store.tree
-    puts, removals = trees.changes(tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
+    roots = (tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
+    puts, removals = trees.changes(*roots)
     old_tables = {t.name: t.fingerprint for t in old.tables}
     new_tables = {t.name for t in new.tables}
     old_apps = {a.slug: a.text for a in old.applications}
     new_apps = {a.slug for a in new.applications}
     return Transition(
         puts,
-        [path for path in removals if not _touches(path, unheld)],
+        [path for path in removals if not (_touches(path, unheld) or left_out(rules, path))],
+        trees.touched(*roots),
+        {},
         [t for t in new.tables if old_tables.get(t.name) != t.fingerprint],
         sorted(old_tables.keys() - new_tables),
         [a for a in new.applications if old_apps.get(a.slug) != a.text],
         sorted(slug for slug in old_apps.keys() - new_apps if f"{DOT}/apps/{slug}.yaml" not in unheld),
     )
+
+
+def rules_of(store: Store, root: bytes) -> ignore.Rules:
+    """The ignore rules of the state whose root tree is `root`: what it leaves out it does not speak of."""
+    entry = trees.lookup(store.tree, root, IGNORE)
+    if entry is None or entry.kind != FILE:
+        return ignore.parse(b"")
+    return ignore.parse(b"".join(store.stream(entry.content)))
+
+
+def left_out(rules: ignore.Rules, path: str) -> bool:
+    """True where `rules` leave out the file or folder at `path`."""
+    name = os.fsencode(path)
+    return not rules.empty and (rules.leaves_out(name, False) or rules.leaves_out(name, True))
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a transition did."""
+
+    backup: Snapshot
+    """The automatic snapshot that was taken first."""
+    done: Transition
+    kept: list[KeptFile]
+    """Files that were written meanwhile and that no snapshot holds, with where they are now."""
+    skipped: list[tuple[str, str]]
+    """Paths, in text form, that the target's file system cannot hold, and what it says of them."""
 
 
 def run(
@@ -78,84 +118,105 @@ def run(
     make: Callable[[Snapshot], Transition],
     reporter: Reporter,
     announce: Callable[[Snapshot], None] = lambda _backup: None,
-) -> tuple[Snapshot, Transition]:
+) -> Outcome:
     """Bring `instance` into the state that `make(automatic snapshot)` asks for. The caller holds its lock.
 
-    Returns the automatic snapshot and what was done. Raises NuvError where it could not be done; its message says
-    whether the target is as it was or has to be brought back by restoring the automatic snapshot.
+    Raises NuvError where it could not be done; then the target is as it was, but for what others wrote meanwhile, which
+    is left or kept, with a warning for each; HalfDoneError where it could not be brought back.
     """
-    backup = capture.take(context, instance, "automatic", reporter, cause=cause)
+    taken = capture.take(context, instance, "automatic", reporter, cause=cause)
+    backup = taken.snapshot
     for warning in backup.warnings:
         reporter.warning(f"{warning.path} is not in the automatic snapshot: {warning.reason}")
     transition = make(backup)
-    _refuse_unrecorded(context, instance, backup, transition)
     reporter.check()
-    announce(backup)
-    try:
-        _apply(context, instance, transition, reporter)
-    except BaseException as error:
-        _go_back(context, instance, backup, transition, error)
-        raise
-    return backup, transition
-
-
-def _apply(context: Context, instance: Instance, transition: Transition, reporter: Reporter) -> None:
     workspace = context.workspace(instance)
-    if transition.files or transition.files_removed:
-        reporter.step("apply-files", f"Writing files of {instance.name}")
-        apply.apply(
-            context.store,
-            workspace.root,
-            transition.files,
-            transition.files_removed,
-            reporter,
-            stat_cache(context, instance.id),
+    recorded = Recorded(
+        context.store.tree,
+        bytes.fromhex(backup.files.root),
+        taken.seen,
+        {_application_path(part.slug): part.text.encode() for part in backup.applications},
+    )
+    with Replacement(
+        context.store,
+        workspace.root,
+        transition.files,
+        transition.files_removed,
+        recorded,
+        reporter,
+        own=_application_files(transition),
+        times=transition.times,
+        known=transition.known,
+    ) as work:
+        try:
+            reporter.step("apply-files", f"Writing files of {instance.name}")
+            work.stage()
+            with _tables(context, instance, backup, transition, reporter):
+                announce(backup)
+                work.place()
+        except BaseException as error:
+            _roll_back(work, instance, backup, reporter, error)
+            raise
+        kept = work.finish()
+        _tell(kept, reporter)
+        for path, reason in work.skipped:
+            reporter.warning(f"{path} cannot be put there: {reason}")
+        return Outcome(backup, transition, list(kept), work.skipped)
+
+
+def _roll_back(
+    work: Replacement, instance: Instance, backup: Snapshot, reporter: Reporter, error: BaseException
+) -> None:
+    """Return to what was there. Raises HalfDoneError that names the automatic snapshot where that fails too."""
+    try:
+        _tell(work.roll_back(), reporter)
+    except RollBackError as second:
+        raise HalfDoneError(
+            f"{instance.name} is neither as it was nor as it should be",
+            f"{error}; going back failed as well: {second}",
+            f"Everything it held is in the automatic {describe(backup)}: `nuvtui snapshots restore {backup.id[:8]}`.",
+        ) from error
+
+
+def _tell(kept: Sequence[KeptFile], reporter: Reporter) -> None:
+    for file in kept:
+        reporter.warning(
+            f"{file.path} was written meanwhile and is in no snapshot: it is kept as {file.kept_as}"
         )
+
+
+@contextlib.contextmanager
+def _tables(
+    context: Context, instance: Instance, backup: Snapshot, transition: Transition, reporter: Reporter
+) -> Iterator[None]:
+    """The tables of the transition, written when the context ends well."""
+    yield
     if transition.tables or transition.tables_removed:
         reporter.step("apply-tables", f"Writing tables of {instance.name}")
         table_capture.replace(
-            Tables(workspace),
+            Tables(context.workspace(instance)),
             transition.tables,
             transition.tables_removed,
             context.store,
             context.home.tmp,
             reporter,
         )
-    if transition.applications or transition.applications_removed:
-        reporter.step("apply-applications", f"Writing applications of {instance.name}")
-        applications.apply(workspace, transition.applications, transition.applications_removed)
 
 
-def _go_back(
-    context: Context, instance: Instance, backup: Snapshot, transition: Transition, error: BaseException
-) -> None:
-    """Return to `backup` after a failure. Raises HalfDoneError that names the automatic snapshot where that fails too."""
-    try:
-        # Compare what is there now with the backup and undo the difference, as far as it is this transition's. Nothing
-        # is written to the store: it may be full, and no snapshot of the broken middle is kept.
-        now = scan.scan(
-            context.workspace(instance).root,
-            scan.TreeOnlyWriter(context.store),
-            stat_cache(context, instance.id),
-            Silent(),
-        )
-        puts, removals = trees.changes(
-            now.tree, now.root, context.store.tree, bytes.fromhex(backup.files.root)
-        )
-        touched = {path for path, _entry in transition.files} | set(transition.files_removed)
-        undo = Transition(
-            [put for put in puts if _touches(put[0], touched)],
-            [path for path in removals if _touches(path, touched)],
-            *_tables_back(context, instance, backup, transition),
-            *_applications_back(backup, transition),
-        )
-        _apply(context, instance, undo, Silent())
-    except Exception as second:
-        raise HalfDoneError(
-            f"{instance.name} is neither as it was nor as it should be",
-            f"{error}; going back failed as well: {second}",
-            f"Everything it held is in the automatic {describe(backup)}: `nuvtui snapshots restore {backup.id[:8]}`.",
-        ) from error
+def _application_path(slug: str) -> str:
+    return f"{DOT}/apps/{slug}{applications.SUFFIX}"
+
+
+def _application_files(transition: Transition) -> dict[str, bytes | None]:
+    """The application files to write, and those to remove (None), by path. Raises NuvError for what is no slug."""
+    files: dict[str, bytes | None] = {}
+    for part in transition.applications:
+        applications.check_slug(part.slug)
+        files[_application_path(part.slug)] = part.text.encode("utf-8")
+    for slug in transition.applications_removed:
+        applications.check_slug(slug)
+        files[_application_path(slug)] = None
+    return files
 
 
 def _touches(path: str, touched: set[str]) -> bool:
@@ -166,80 +227,3 @@ def _touches(path: str, touched: set[str]) -> bool:
 def _above(path: str) -> Iterator[str]:
     while path := path.rpartition("/")[0]:
         yield path
-
-
-def _tables_back(
-    context: Context, instance: Instance, backup: Snapshot, transition: Transition
-) -> tuple[list[TablePart], list[str]]:
-    """Tables to put back and to remove, of those that the transition was to change."""
-    names = {part.name for part in transition.tables} | set(transition.tables_removed)
-    if not names:
-        return [], []
-    live = table_capture.describe(Tables(context.workspace(instance)), backup.tables)
-    now = {part.name: part.fingerprint for part in live}
-    held = {part.name for part in backup.tables}
-    return (
-        [p for p in backup.tables if p.name in names and now.get(p.name) != p.fingerprint],
-        sorted(name for name in names if name in now and name not in held),
-    )
-
-
-def _applications_back(backup: Snapshot, transition: Transition) -> tuple[list[ApplicationPart], list[str]]:
-    slugs = {part.slug for part in transition.applications} | set(transition.applications_removed)
-    held = {part.slug for part in backup.applications}
-    return [part for part in backup.applications if part.slug in slugs], sorted(slugs - held)
-
-
-def _refuse_unrecorded(
-    context: Context, instance: Instance, backup: Snapshot, transition: Transition
-) -> None:
-    """Refuse to write over what the automatic snapshot does not hold: ignored, unreadable, or new since.
-
-    Raises NuvError (5) before anything is touched.
-    """
-    workspace = context.workspace(instance)
-    recorded = bytes.fromhex(backup.files.root)
-    folders: dict[str, bool] = {}
-
-    def free(path: str, folder: bool) -> bool:
-        """True where something may be put at `path` (`folder`: or a folder is there already)."""
-        above = path.rpartition("/")[0]
-        if above and not is_folder(above):
-            return True  # of another kind, and recorded: it makes way with all that is seen behind it
-        try:
-            found = os.lstat(os.path.join(workspace.root, path))
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        if folder and stat.S_ISDIR(found.st_mode):
-            return True
-        return trees.lookup(context.store.tree, recorded, path) is not None
-
-    def is_folder(path: str) -> bool:
-        """True where `path` is a folder or not there. Raises NuvError (5) where it is something unrecorded."""
-        if path not in folders:
-            if not free(path, True):
-                raise _unrecorded(path, instance)
-            above = path.rpartition("/")[0]
-            real = workspace.root / path
-            folders[path] = (not above or is_folder(above)) and (
-                not os.path.lexists(real) or (real.is_dir() and not real.is_symlink())
-            )
-        return folders[path]
-
-    for path, entry in transition.files:
-        if not free(path, entry.kind == FOLDER):
-            raise _unrecorded(path, instance)
-    slugs = {part.slug for part in backup.applications}
-    for part in transition.applications:
-        file = workspace.application(part.slug)
-        if part.slug not in slugs and os.path.lexists(file):
-            raise _unrecorded(str(file.relative_to(workspace.root)), instance)
-
-
-def _unrecorded(path: str, instance: Instance) -> NuvError:
-    return NuvError(
-        f"{path_to_text(path)} in {instance.name} would be overwritten",
-        "the automatic snapshot does not hold it (ignored there, unreadable, or new this moment)",
-        "Move it away or take it out of `.nuvtui/ignore`, then try again. Nothing was changed.",
-        Exit.CONFLICT,
-    )

@@ -80,6 +80,8 @@ class ScanResult:
     """Files and links."""
     bytes: int
     """Logical bytes."""
+    seen: Callable[[], StatCache | None]
+    """The stat cache as this scan left it; None where that is not known. With a Writer, from its commit on."""
 
 
 def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter: Reporter) -> ScanResult:
@@ -110,10 +112,13 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
         if not publish:
             new.discard()
 
+    seen: StatCache | None = None
+
     def keep() -> None:
+        nonlocal seen
         # A cache that cannot be written costs time at the next scan, nothing else.
         try:
-            new.publish(writer.generation)
+            seen = new.publish(writer.generation)
         except OSError:
             new.discard()
 
@@ -124,7 +129,7 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
         keep()
         tree = writer.tree
     warnings = sorted(scanner.warnings, key=lambda warning: warning.path)
-    return ScanResult(found.id, warnings, tree, found.count, found.size)
+    return ScanResult(found.id, warnings, tree, found.count, found.size, lambda: seen)
 
 
 @dataclass

@@ -84,7 +84,8 @@ _decoder = msgspec.msgpack.Decoder(Record)
 class StatCache:
     """A stat cache as it was when it was opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, descriptor: int | None = None) -> None:
+        """Of the file at `path`; `descriptor`: that file, where it is open already."""
         self.path = path
         self.length = 0
         self.root: int | None = None
@@ -92,19 +93,25 @@ class StatCache:
         self._map: mmap.mmap | None = None
         self._known: dict[bytes, tuple[Record, dict[bytes, bytes]] | None] = {}
         with contextlib.suppress(OSError, ValueError):
-            self._open()
+            if descriptor is None:
+                self._open()
+            else:
+                self._read(descriptor)
 
     def _open(self) -> None:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            size = os.fstat(descriptor).st_size
-            if size < TAIL.size:
-                return
-            mapped = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
+            self._read(descriptor)
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # said aloud: the mapping keeps a copy of the descriptor
             os.close(descriptor)
+
+    def _read(self, descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        if size < TAIL.size:
+            return
+        mapped = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
         tail = mapped[size - TAIL.size :]
         magic, root, generation, check = TAIL.unpack(tail)
         if magic == MAGIC and blake3(tail[:-8]).digest(8) == check:
@@ -150,6 +157,7 @@ class CacheWriter:
 
     def __init__(self, base: StatCache, anew: bool) -> None:
         self._path = base.path
+        self._base = base
         root = base.record(base.root) if base.root is not None else None
         self.anew = anew or root is None or base.length > 2 * root.span + (1 << 20)
         """True where no record of the old file is referred to."""
@@ -181,32 +189,40 @@ class CacheWriter:
             self._file = os.fdopen(descriptor, "w+b", buffering=1 << 18)
         self._file.write(data)
 
-    def publish(self, generation: bytes) -> None:
-        """Make the records the cache, the last one its root. Errors leave the old cache, or none."""
+    def publish(self, generation: bytes) -> StatCache | None:
+        """Make the records the cache, the last one its root. Errors leave the old cache, or none.
+
+        Returned is the cache as these records make it, whatever another scan puts in its place later; None where
+        another scan was quicker.
+        """
         if self._file is None:
-            return
+            return None if self._broken else self._base
         tail = TAIL.pack(MAGIC, self._last, generation.ljust(16, b"\0")[:16], b"")[:-8]
         tail += blake3(tail).digest(8)
         self._file.write(tail)
         self._file.flush()
         if self.anew:
             os.replace(self._temporary, self._path)
+            published: StatCache | None = StatCache(self._path, self._file.fileno())
         else:
-            self._append()
+            published = self._append()
         self.discard()
+        return published
 
-    def _append(self) -> None:
+    def _append(self) -> StatCache | None:
         assert self._file is not None
-        target = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        target = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(target, fcntl.LOCK_EX)
             if os.fstat(target).st_size != self._start:
-                return  # somebody else has written it meanwhile: theirs is as good
+                return None  # somebody else has written it meanwhile: theirs is as good
             os.lseek(target, 0, os.SEEK_END)
             self._file.seek(0)
             while data := self._file.read(1 << 20):
                 atomic.write_all(target, data)
+            return StatCache(self._path, target)
         finally:
+            fcntl.flock(target, fcntl.LOCK_UN)  # said aloud: the mapping keeps a copy of the descriptor
             os.close(target)
 
     def discard(self) -> None:

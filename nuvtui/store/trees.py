@@ -103,12 +103,15 @@ def changes(
 def touched(tree_old: Tree, root_old: bytes, tree_new: Tree, root_new: bytes) -> list[tuple[str, Entry]]:
     """Paths that both trees have and that differ in their time alone, with the new entry; sorted as `walk`.
 
-    Of a folder what it holds is left aside, as in `same`.
+    Folders also where something in them differs: putting that in place changes their time.
     """
     return [
         (path, new)
         for path, old, new in differences(tree_old, root_old, tree_new, root_new)
-        if old is not None and new is not None and old.mtime_ns != new.mtime_ns and same(old, new)
+        if old is not None
+        and new is not None
+        and same(old, new)
+        and (old.mtime_ns != new.mtime_ns or new.kind == FOLDER)
     ]
 
 

@@ -429,7 +429,7 @@ def test_a_target_that_fails_is_as_it_was_and_the_others_are_done(study: World) 
     assert done.status == "completed"
 
 
-@pytest.mark.parametrize("when", ["stage", "tables", "applications"])
+@pytest.mark.parametrize("when", ["stage", "place", "tables"])
 def test_an_error_of_the_disk_in_one_target_undoes_that_target(
     study: World, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -440,25 +440,23 @@ def test_an_error_of_the_disk_in_one_target_undoes_that_target(
     study.application("demo", "changed", bad)
     study.services.staging.add(study.current(), everything=True)
     before = study.whole(bad)
-    from nuvtui.services import applications, transition
+    from nuvtui.services import transition
 
-    real = {
-        "stage": transition.apply.apply,
-        "tables": transition.table_capture.replace,
-        "applications": applications.apply,
-    }
-    faults = {"stage": (transition.apply, "apply"), "tables": (transition.table_capture, "replace")}
-    faults["applications"] = (applications, "apply")
+    place: Any = transition.table_capture if when == "tables" else transition.Replacement
+    name = "replace" if when == "tables" else when
+    real = getattr(place, name)
     struck: list[str] = []
 
     def strike(*arguments: Any, **more: Any) -> Any:
         about = [str(a) for a in arguments] + [str(vars(a)) for a in arguments if hasattr(a, "__dict__")]
         if not struck and any(str(study.root(bad)) in text for text in about):
             struck.append(when)
+            if when == "place":
+                real(*arguments, **more)
             raise OSError(28, "No space left on device")
-        return real[when](*arguments, **more)
+        return real(*arguments, **more)
 
-    monkeypatch.setattr(*faults[when], strike)
+    monkeypatch.setattr(place, name, strike)
     mirror = Strategies(Strategy.MIRROR, Strategy.MIRROR, Strategy.MIRROR)
     done = study.services.distribution.distribute(study.space.id, [first.id, bad.id, last.id], mirror)
     assert struck == [when]

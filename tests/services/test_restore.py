@@ -2,7 +2,6 @@
 
 import errno
 import os
-from pathlib import Path
 
 import pytest
 
@@ -188,14 +187,19 @@ def test_a_file_with_a_name_that_is_no_slug_stays_through_a_failed_restore(
     world.application("demo", "changed")
     world.application("fresh")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    real = os.replace
+    from nuvtui.store import apply
 
-    def replace(source: object, target: object, **more: int) -> None:
-        if str(target).endswith("demo.yaml") and Path(str(source)).read_text().endswith("[run]\n"):
+    real = apply.sync_file_system
+    calls: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:  # all is in place
+            assert (folder / "demo.yaml").read_text().endswith("[run]\n")
             raise OSError(errno.EIO, "Input/output error")
-        real(source, target, **more)  # type: ignore[arg-type]
+        real(descriptor)
 
-    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(apply, "sync_file_system", sync)
     with pytest.raises(NuvError, match="Input/output error") as caught:
         world.services.restore.restore(one.id)
     assert "neither as it was" not in caught.value.title
@@ -257,17 +261,12 @@ def test_a_failing_way_back_names_the_automatic_snapshot(
     def replace(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    def apply(*arguments: object) -> None:
-        if real_done:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        real_done.append(1)
-        real(*arguments)
+    def take_back(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    real_done: list[int] = []
-    real = transition.apply.apply
     with monkeypatch.context() as patch:
         patch.setattr(transition.table_capture, "replace", replace)
-        patch.setattr(transition.apply, "apply", apply)
+        patch.setattr(transition.Replacement, "_take_back", take_back)
         backup = ""
         with refused(1, "neither as it was", "nuvtui snapshots restore"):
             study.services.restore.restore(one.id)

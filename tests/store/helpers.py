@@ -6,18 +6,23 @@ import stat
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from nuvtui.model.kept import KeptFile
 from nuvtui.model.snapshot import Changes, FilesPart, Provenance, Ref, Snapshot
 from nuvtui.model.tree import Entry
 from nuvtui.paths import Home
-from nuvtui.reporter import Silent
+from nuvtui.reporter import Reporter, Silent
 from nuvtui.store import apply as apply_module
+from nuvtui.store import folders as folders_module
 from nuvtui.store import trees
-from nuvtui.store.apply import apply
+from nuvtui.store.apply import Replacement
 from nuvtui.store.check import check
+from nuvtui.store.recorded import Recorded
 from nuvtui.store.scan import ScanResult, TreeOnlyWriter, scan
+from nuvtui.store.staging import recover
 from nuvtui.store.store import Store
 
 QUIET = Silent()
@@ -75,12 +80,46 @@ def changes(
     return trees.changes(writer.tree, found.root, store.tree, bytes.fromhex(snapshot.files.root))
 
 
-def restore(store: Store, snapshot: Snapshot, workspace: Path, cache: Path) -> None:
-    """Restore as the service does: the Current State is in the store before anything is touched."""
+def record(store: Store, workspace: Path, cache: Path) -> Recorded:
+    """What `workspace` holds, put into the store as an automatic snapshot does before a change."""
     with store.writer() as writer:
-        scan(workspace, writer, cache, QUIET)
-    puts, removals = changes(store, snapshot, workspace, cache)
-    apply(store, workspace, puts, removals, QUIET, cache)
+        found = scan(workspace, writer, cache, QUIET)
+        writer.commit()
+    return Recorded(store.tree, found.root, found.seen())
+
+
+def apply(
+    store: Store,
+    workspace: Path,
+    puts: Iterable[tuple[str, Entry]],
+    removals: Iterable[str],
+    reporter: Reporter = QUIET,
+    recorded: Recorded | None = None,
+    **more: Any,
+) -> list[KeptFile]:
+    """One change of a workspace's files from its first step to its last; what was kept of what others wrote.
+
+    `recorded` None: what is there now.
+    """
+    recorded = recorded or record(store, workspace, workspace.with_name(f"{workspace.name}.cache"))
+    with Replacement(store, workspace, puts, removals, recorded, reporter, **more) as work:
+        try:
+            work.stage()
+            work.place()
+        except BaseException:
+            work.roll_back()
+            raise
+        return list(work.finish())
+
+
+def restore(store: Store, snapshot: Snapshot, workspace: Path, cache: Path) -> list[KeptFile]:
+    """Restore as the service does: the Current State is in the store before anything is touched."""
+    kept = recover(workspace, store.tree)
+    recorded = record(store, workspace, cache)
+    assert recorded.root is not None
+    roots = (store.tree, recorded.root, store.tree, bytes.fromhex(snapshot.files.root))
+    puts, removals = trees.changes(*roots)
+    return kept + apply(store, workspace, puts, removals, QUIET, recorded, times=trees.touched(*roots))
 
 
 def picture(folder: Path, *, times: bool = True) -> dict[bytes, tuple[object, ...]]:
@@ -171,16 +210,18 @@ class Fault:
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
         saved = {name: getattr(os, name) for name in CALLS}
-        sync = apply_module.sync_file_system
+        sync, rename = apply_module.sync_file_system, folders_module.rename2
         try:
             for name in CALLS:
                 setattr(os, name, self.wrap(name, saved[name]))
             apply_module.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
+            folders_module.rename2 = self.wrap("renameat2", rename)  # type: ignore[assignment]
             yield
         finally:
             for name, call in saved.items():
                 setattr(os, name, call)
             apply_module.sync_file_system = sync
+            folders_module.rename2 = rename
 
 
 DONE, KILLED, REFUSED, BROKEN = 0, 99, 7, 8

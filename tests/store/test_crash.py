@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.store.apply import apply
 from nuvtui.store.maintain import gc, repair
 from nuvtui.store.store import Store
 from tests.store.helpers import (
@@ -14,11 +13,14 @@ from tests.store.helpers import (
     DONE,
     KILLED,
     QUIET,
+    REFUSED,
+    apply,
     assert_sound,
     changes,
     cut,
     new_store,
     picture,
+    record,
     restore,
     take,
     temporaries,
@@ -129,13 +131,14 @@ def test_an_apply_cut_anywhere_leaves_each_file_old_or_new(tmp_path: Path, error
         assert at < LIMIT
         restore(Store(store.home), old, workspace, cache)
         assert picture(workspace) == old_picture
+        recorded = record(store, workspace, cache)
         puts, removals = changes(store, new, workspace, cache)
         fault = OSError(error, os.strerror(error)) if error else None
         code, was_cut = cut(
             at,
             fault,
-            lambda puts=puts, removals=removals: apply(  # type: ignore[misc]
-                Store(store.home), workspace, puts, removals, QUIET, cache
+            lambda puts=puts, removals=removals, recorded=recorded: apply(  # type: ignore[misc]
+                Store(store.home), workspace, puts, removals, QUIET, recorded
             ),
         )
         assert code != BROKEN, f"call {at}"
@@ -152,8 +155,19 @@ def test_an_apply_cut_anywhere_leaves_each_file_old_or_new(tmp_path: Path, error
         for path in old_picture.keys() & new_picture.keys():
             if old_picture[path][0] == new_picture[path][0]:
                 assert path in now, (at, path)
-        # A retry finishes the work; nothing of the cut run is left.
-        restore(Store(store.home), new, workspace, cache)
+        if code == REFUSED:
+            assert now == old_picture, f"call {at}: it went on, so it put back what it had changed"
+        # What could not be compared with the snapshot just then is kept rather than let go of.
+        kept = workspace / ".nuvtui" / "kept"
+        if error and kept.exists():
+            for file in [path for path in kept.rglob("*") if path.is_file()]:
+                path = os.fsencode(file.relative_to(kept / file.relative_to(kept).parts[0]))
+                assert file.read_bytes() in [
+                    side[path][1] for side in (old_picture, new_picture) if path in side
+                ]
+            _remove(kept)
+        # A retry finishes the work; nothing of the cut run is left, and nothing was anybody else's.
+        assert restore(Store(store.home), new, workspace, cache) == []
         assert picture(workspace) == new_picture
         assert sorted(os.listdir(workspace / ".nuvtui")) == []
     assert at > 40

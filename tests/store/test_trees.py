@@ -140,7 +140,9 @@ def test_what_differs_in_its_time_alone_is_told(old: Folder, new: Folder) -> Non
     assert told == [
         (path, entry)
         for path, entry in news.items()
-        if path in olds and look(olds[path]) == look(entry) and olds[path].mtime_ns != entry.mtime_ns
+        if path in olds
+        and look(olds[path]) == look(entry)
+        and (olds[path].mtime_ns != entry.mtime_ns or (entry.kind == FOLDER and olds[path] != entry))
     ]
 
 

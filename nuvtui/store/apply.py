@@ -24,10 +24,13 @@ from pathlib import Path
 from nuvtui import sanitise
 from nuvtui.atomic import TEMPORARY, write_all
 from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
-from nuvtui.store.statcache import PIECE, StatCache, entries
+from nuvtui.store import trees
+from nuvtui.store.statcache import StatCache
+from nuvtui.store.statcache import piece as piece_of
 from nuvtui.store.store import Store
 from nuvtui.store.writer import cut_stream
 
@@ -248,15 +251,13 @@ class _Apply:
         name = os.fsencode(path.rpartition("/")[2])
         if seen is not None:
             record, piece = seen
-            kept = entries(record).get(name)
+            kept = trees.find(tree_format.decode(record.tree), name)
             if (
                 kept is not None
                 and kept.kind != FOLDER
-                and piece == PIECE.pack(
-                    found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-                )
+                and piece == piece_of(found)
                 and (name not in record.racy or self._holds(path, kept))
-            ):  # fmt: skip
+            ):
                 return True
         return entry is not None and self._holds(path, entry)
 

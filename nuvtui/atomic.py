@@ -6,13 +6,21 @@ and the folder is flushed: a reader, or a crash at any point, sees the old file 
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError, StoreError
 
 TEMPORARY = ".nuvtui-tmp-"
-"""Prefix of temporary names: whatever begins with it and is stale may be removed."""
+"""Prefix of temporary names."""
+
+_TEMPORARY_NAME = re.compile(rb"\.nuvtui-tmp-(?:apply|[0-9a-f]+)-[0-9a-f]{16}")
+
+
+def is_temporary(name: bytes) -> bool:
+    """True where `name` is such as `temporary_name` and the staging of a restore make; a user's own may begin alike."""
+    return _TEMPORARY_NAME.fullmatch(name) is not None
 
 
 def temporary_name(path: Path) -> Path:

@@ -4,6 +4,8 @@ A tree object is the msgpack array of its entries, sorted by name (bytes). One o
 folder is stored once however many snapshots hold it.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 FILE = "f"
@@ -33,13 +35,48 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """Files and links at or below: 1 for a file or link, the sum for a folder."""
 
 
+EARLIEST, LATEST = -(2**63), 2**64 - 1
+"""Times of modification (ns) that an entry can have: of the years 1677 to 2554."""
+
 _encoder = msgspec.msgpack.Encoder()
+_raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_entry = msgspec.msgpack.Decoder(Entry)
 _decoder = msgspec.msgpack.Decoder(list[Entry])
 
 
 def encode(entries: list[Entry]) -> bytes:
     """The tree object of `entries`, which must be sorted by name without duplicates."""
     return _encoder.encode(entries)
+
+
+class Builder:
+    """A tree object from entries that come one by one, sorted by name without duplicates."""
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+        self._count = 0
+
+    def add(self, entry: Entry) -> None:
+        """The next entry."""
+        _encoder.encode_into(entry, self._body, -1)
+        self._count += 1
+
+    def finish(self) -> bytes:
+        """What `encode` makes of all of them."""
+        count = self._count
+        if count < 16:
+            head = bytes([0x90 | count])
+        elif count < 1 << 16:
+            head = b"\xdc" + count.to_bytes(2, "big")
+        else:
+            head = b"\xdd" + count.to_bytes(4, "big")
+        return head + self._body
+
+
+def each(data: bytes) -> Iterator[Entry]:
+    """The entries of a tree object of our own, one by one; of a large folder that takes little memory."""
+    for raw in _raws.decode(data):
+        yield _entry.decode(raw)
 
 
 def decode(data: bytes) -> list[Entry]:

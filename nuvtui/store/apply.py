@@ -34,6 +34,7 @@ from nuvtui.store.folders import FOLDER_FLAGS, Folders, below, exchange, move, r
 from nuvtui.store.recorded import Content, Guard, Recorded, holds, kind_of
 from nuvtui.store.staging import AWAY, NEW_FLAGS, Item, Keeper, Plan, Staging
 from nuvtui.store.store import Store
+from nuvtui.store.writer import ZERO, ZERO_ID
 
 NAMED = 5
 """So many paths are named in an error; of the rest only the number."""
@@ -256,6 +257,11 @@ class Replacement:
     def _write_content(self, descriptor: int, entry: Entry) -> None:
         written, hole = 0, False
         for item in entry.content:
+            if item == ZERO_ID:
+                written += ZERO
+                hole = True
+                os.lseek(descriptor, ZERO, os.SEEK_CUR)
+                continue
             data = self._store.read(item)
             hole = len(data) >= 4096 and not data[0] and not data[-1] and not data.strip(b"\0")
             if hole:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.store import trees
-from nuvtui.store.statcache import PIECE, StatCache
-from nuvtui.store.writer import cut_stream
+from nuvtui.store.statcache import StatCache
+from nuvtui.store.statcache import piece as piece_of
+from nuvtui.store.writer import WHOLE, cut_sparse, cut_stream
 
 Content = Entry | bytes
 """What a path is to hold: an entry of a tree, or the bytes of a plain file."""
@@ -62,13 +63,7 @@ class Recorded:
         if found is None:
             return False
         record, piece = found
-        if piece != PIECE.pack(
-            status.st_mode,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns if changed_ns is None else changed_ns,
-            status.st_ino,
-        ):
+        if piece != piece_of(status, changed_ns):
             return False
         name = os.fsencode(path.rpartition("/")[2])
         if name in record.racy:
@@ -106,11 +101,17 @@ def _same_bytes(descriptor: int, content: Content, check: Callable[[], None]) ->
         return data == content
     from blake3 import blake3  # here: few files are looked at so closely
 
+    def digest(data: bytes | memoryview) -> bytes:
+        return blake3(data).digest()
+
     def read(buffer: memoryview) -> int:
         check()
         return os.readv(descriptor, [buffer])
 
-    found, _size = cut_stream(read, lambda data: blake3(data).digest())
+    if content.size > WHOLE:
+        found, _size = cut_sparse(descriptor, content.size, digest, check)
+    else:
+        found, _size = cut_stream(read, digest)
     return found == content.content
 
 

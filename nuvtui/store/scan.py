@@ -1,55 +1,64 @@
 """From a workspace to trees: what a snapshot of its files holds.
 
-Left out: `.nuvtui/` but for `.nuvtui/ignore`, whatever that file names (gitignore syntax), the store itself
-where it lies in the workspace, and nuvtui's own temporaries. Named in the warnings and left out: pipes,
-sockets, devices, what cannot be read, what vanishes meanwhile. A file that changes while it is read is read
-again; where it goes on changing it is kept as last read, and named.
+Left out: `.nuvtui/` but for `.nuvtui/ignore`, and whatever that file names (gitignore syntax). Left out and named in
+the warnings: pipes, sockets, devices, what cannot be read, what vanishes meanwhile, the store itself where it lies in
+the workspace, nuvtui's own temporaries. A file that changes while it is read is read again; where it goes on changing
+it is kept as last read, and named.
 
 Kept of a file: permission bits without set-user-id and set-group-id (a snapshot may be restored by somebody
 else), time of modification, contents, hard links. Not kept: owner, extended attributes.
 
-Files whose size, times and inode are those of the stat cache are not read. A file that was modified within
-`MARGIN` before the scan began, or later, is never trusted: it may be written again within the clock's tick.
+Files whose size, times and inode are those of the stat cache are not read. Never trusted is a file that was modified
+within `MARGIN` before the scan began, or later (it may be written again within the clock's tick), one of which the
+kernel does not say that later writes set its times (`writeback`), and anything at all where the clock now shows an
+earlier time than when the cache was written.
+
+A folder is gone through from its listing, sorted by name, once; nothing is kept of a name but the bytes that the
+cache and the tree need, so that a folder of any width takes little memory. Depth takes no stack and no descriptors.
 """
 
 import contextlib
 import io
-import operator
 import os
 import stat
+import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
-from nuvtui.atomic import TEMPORARY
+from nuvtui.atomic import is_temporary
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import tree as tree_format
 from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Warning
-from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
+from nuvtui.model.tree import EARLIEST, FILE, FOLDER, LATEST, LINK, Entry
 from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
 from nuvtui.store import helpers, ignore
+from nuvtui.store.descent import Descent
 from nuvtui.store.helpers import Helpers, Part
-from nuvtui.store.statcache import PIECE, CacheWriter, Record, StatCache, entries
-from nuvtui.store.writer import WHOLE, TreeOnlyWriter, Writer
+from nuvtui.store.statcache import PIECE, CacheWriter, Known, Record, StatCache, piece, split
+from nuvtui.store.writeback import Kind, Writeback
+from nuvtui.store.writer import WHOLE, ZERO, TreeOnlyWriter, Writer
 
 __all__ = ["MARGIN", "ScanResult", "TreeOnlyWriter", "scan"]
 
 MARGIN = 2_000_000_000
 """Nanoseconds: the coarsest tick of a file system's clock that is reckoned with."""
-DEPTH = 300
-"""Folders deeper than this are named in the warnings instead of kept."""
 READ = 4 << 20
 """Bytes that are read of a large file before it is looked whether to stop."""
+OFTEN = 512
+"""Files of one folder between two looks at whether to stop."""
 TRIES = 3
 """A file that changes while it is read is read so many times."""
+LARGEST = 32 << 40
+"""Bytes of the largest file that can be kept."""
 
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SPECIAL = {
     stat.S_IFIFO: "a named pipe",
@@ -58,11 +67,10 @@ _SPECIAL = {
     stat.S_IFBLK: "a block device",
 }
 _DOT = DOT.encode()
-_TEMPORARY = TEMPORARY.encode()
 _pack = PIECE.pack
-_KIND, _IS_FOLDER = 0o170000, stat.S_IFDIR
+_WRAP = (1 << 64) - 1
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-_first = operator.itemgetter(0)
+_KIND, _IS_FOLDER = 0o170000, stat.S_IFDIR
 
 Tree = Callable[[bytes], list[Entry]]
 
@@ -84,14 +92,28 @@ class ScanResult:
     """The stat cache as this scan left it; None where that is not known. With a Writer, from its commit on."""
 
 
-def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter: Reporter) -> ScanResult:
+def scan(
+    workspace: Path,
+    writer: Writer | TreeOnlyWriter,
+    cache: Path,
+    reporter: Reporter,
+    *,
+    reread: float | None = None,
+) -> ScanResult:
     """Read the workspace files into `writer`, with the help of the stat cache `cache`.
 
-    With a Writer the cache is brought up to date when the writer commits. Raises NuvError where the workspace
-    cannot be listed or its ignore file not be read, StoreError where the store fails, Cancelled.
+    With a Writer the cache is brought up to date when the writer commits. `reread`: read every file, whatever the
+    cache says, where that was last done so many seconds ago or more; None: never.
+
+    Raises NuvError where the workspace cannot be listed or its ignore file not be read, StoreError where the store
+    fails, Cancelled.
     """
+    started = time.time_ns()
     old = StatCache(cache)
-    new = CacheWriter(old, anew=old.generation != writer.generation.ljust(16, b"\0")[:16])
+    if started < old.written:
+        old.forget()  # the clock was set back: what is written now may have a time that was seen before
+    due = reread is not None and not started - reread * 1e9 < old.whole <= started
+    new = CacheWriter(old, anew=due or old.generation != writer.generation.ljust(16, b"\0")[:16])
     try:
         descriptor = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -100,7 +122,7 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
         ) from error
     publish = True
     try:
-        scanner = _Scanner(ignore.read(descriptor), writer, old, new, reporter)
+        scanner = _Scanner(ignore.read(descriptor), writer, old, new, reporter, started, due)
         found = scanner.workspace(descriptor)
         if found is None:
             raise NuvError(f"Workspace {workspace} cannot be listed", "", "", Exit.FAILED)
@@ -113,12 +135,16 @@ def scan(workspace: Path, writer: Writer | TreeOnlyWriter, cache: Path, reporter
             new.discard()
 
     seen: StatCache | None = None
+    whole = started if due or old.root is None else old.whole
 
     def keep() -> None:
         nonlocal seen
+        if time.time_ns() < started:
+            new.discard()  # the clock was set back meanwhile: no time that was seen says anything
+            return
         # A cache that cannot be written costs time at the next scan, nothing else.
         try:
-            seen = new.publish(writer.generation)
+            seen = new.publish(writer.generation, started, whole)
         except OSError:
             new.discard()
 
@@ -144,23 +170,38 @@ class _Found:
     span: int
 
 
+_Walk = Generator["_Walk", _Found | None, _Found | None]
+"""A folder being scanned: gives the folders in it, takes what was found there, and ends with what was found."""
+
+
 class _DiffersError(Exception):
     """Something is not as the cache has it."""
 
 
-_Below = tuple[bytes, int, int, _Found]
-"""A folder in a folder: name, mode, mtime, what was found."""
+class _Below(NamedTuple):
+    """A folder in a folder."""
+
+    name: bytes
+    mode: int
+    mtime_ns: int
+    found: _Found
+
+
+class _On(NamedTuple):
+    """Where a folder lies."""
+
+    device: int
+    kind: Kind
 
 
 @dataclass
 class _Look:
     """A folder as listed."""
 
-    descriptor: int
-    base: bytes
-    files: list[tuple[bytes, bytes, os.stat_result]]
-    folders: list[_Below]
     pieces: bytes
+    folders: list[_Below]
+    linked: dict[bytes, int]
+    """Files with several names, and the devices that they lie on."""
     offset: int | None
     record: Record | None
     ignored: list[bytes]
@@ -175,12 +216,16 @@ class _Scanner:
         old: StatCache,
         new: CacheWriter,
         reporter: Reporter,
+        started: int,
+        reread: bool,
     ) -> None:
+        self.rules = rules
         self.writer = writer
         self.reads = isinstance(writer, Writer)
         self.old = old
         self.new = new
         self.reporter = reporter
+        self.reread = reread
         self.warnings: list[Warning] = []
         self.groups: dict[tuple[int, int], int] = {}
         self.done = 0
@@ -192,9 +237,11 @@ class _Scanner:
         self.trusted = old.generation == writer.generation.ljust(16, b"\0")[:16]
         if isinstance(writer, Writer) and not writer.whole:
             self.trusted = False
-        self.limit = time.time_ns() - MARGIN
+        self.limit = started - MARGIN
         self.home = _identity(writer.store.home.root)
-        self.rules = rules
+        self.writeback = Writeback()
+        self.way = Descent(-1)
+        """To the folder that is being scanned."""
 
     def warn(self, path: bytes, reason: str) -> None:
         self.warnings.append(Warning(path_to_text(os.fsdecode(path)), reason))
@@ -207,7 +254,7 @@ class _Scanner:
             if found:
                 self.helpers = Helpers(found, descriptor, lambda *given: self._same(descriptor, *given))
         try:
-            return self.folder(descriptor, b"", self.old.root, 0)
+            return self._run(descriptor, [], self.old.root)
         finally:
             if self.helpers is not None:
                 self.helpers.close()
@@ -216,57 +263,122 @@ class _Scanner:
         """In a helper: True where a folder and all below it are as the cache has them."""
         self.helping = True
         self.reporter = reporter
-        names = part.path.split(b"/")
-        with contextlib.ExitStack() as stack, contextlib.suppress(_DiffersError, OSError):
-            for name in names:
-                workspace = os.open(name, _FOLDER_FLAGS, dir_fd=workspace)
-                stack.callback(os.close, workspace)
-            found = self.folder(workspace, part.path, part.offset, len(names))
+        self.warnings.clear()
+        with contextlib.suppress(_DiffersError, OSError):
+            found = self._run(workspace, part.path.split(b"/"), part.offset)
             return found is not None and not self.warnings
         return False
 
-    def folder(self, descriptor: int, path: bytes, offset: int | None, depth: int) -> _Found | None:
-        """Scan the open folder at `path` (relative; empty: the root). None where it cannot be listed."""
+    def _run(self, workspace: int, names: list[bytes], offset: int | None) -> _Found | None:
+        """Scan a folder below the open workspace, however deep that goes. Raises OSError where it is not there."""
+        self.way = Descent(workspace)
+        walks: list[_Walk] = []
+        found: _Found | None = None
+        try:
+            for name in names:
+                self.way.enter(name)
+            walks.append(self.folder(offset))
+            while walks:
+                try:
+                    walks.append(walks[-1].send(found))
+                    found = None
+                except StopIteration as ended:
+                    walks.pop()
+                    found = ended.value
+            return found
+        finally:
+            while walks:
+                walks.pop().close()
+            self.way.close()
+
+    def folder(self, offset: int | None) -> _Walk:
+        """Scan the folder at the end of the way, whose record is at `offset`. None where it cannot be listed."""
         self.reporter.check()
         try:
-            with os.scandir(descriptor) as listing:
-                items = [*listing]
+            names = _names(self.way.descriptor)
         except OSError as error:
-            self.warn(path, f"the folder cannot be read: {error.strerror}")
+            self.warn(self.way.path, f"the folder cannot be read: {error.strerror}")
             return None
-        record = self.old.record(offset) if offset is not None else None
         warned = len(self.warnings)
-        base = path + b"/" if path else b""
-        ignored: list[bytes] = []
-        pieces: list[bytes] = []
-        files: list[tuple[bytes, bytes, os.stat_result]] = []
+        look, inner = self._look(names, offset)
+        del names
+        record = look.record
+        # folders first: whether they are the same decides whether this one is
+        offsets = {name: at for name, _, at in record.folders} if record is not None else {}
+        for name, mode, mtime in inner:
+            at = offsets.get(name)
+            found = self._helped(at)
+            if name == _DOT and not self.way.depth:
+                found = self._scan_dot(at)
+            elif found is None and self._enter(name):
+                try:
+                    found = yield self.folder(at)
+                finally:
+                    self.way.leave()
+            if found is not None:
+                look.folders.append(_Below(name, mode, mtime, found))
+        steady = len(self.warnings) == warned
+        if (
+            record is not None
+            and record.plain
+            and record.pieces == look.pieces
+            and record.ignored == look.ignored
+            and steady
+            and not look.racy
+            and not look.linked
+            and len(look.folders) == len(record.folders)
+            and all(below.found.id == old[1] for below, old in zip(look.folders, record.folders, strict=True))
+            and self._kept(record)
+        ):
+            self.done += record.count - sum(below.found.count for below in look.folders)
+            self.reporter.progress(self.done, None, "files", "")
+            stored = record.stored and self.trusted
+            return self._record(
+                look, record.tree_id, record.tree, record.size, record.count, [], True, stored
+            )
+        return self._changed(look, steady and not look.linked)
+
+    def _look(self, names: list[bytes], offset: int | None) -> tuple[_Look, list[tuple[bytes, int, int]]]:
+        """Look at everything that a folder lists; with the folders in it: name, mode, mtime."""
+        top = not self.way.depth
+        base = self.way.base
+        descriptor = self.way.descriptor
+        pieces = bytearray()
         folders: list[tuple[bytes, int, int]] = []
-        linked = False
-        limit = self.limit
+        linked: dict[bytes, int] = {}
+        ignored: list[bytes] = []
         racy: list[bytes] = []
+        limit = self.limit
         # What is done for every file of the workspace, every time: short, and with nothing called that need not be.
         ignores_file, ignores_folder = self.rules.files, self.rules.folders
-        pack, add, is_file = _pack, pieces.append, files.append
-        for name, item in _by_name(items):
-            if name.startswith(_DOT) and (name == _DOT or name.startswith(_TEMPORARY)):
-                if name == _DOT and depth:
+        look, pack, is_folder = os.stat, _pack, _IS_FOLDER
+        for name in names:
+            if name.startswith(_DOT) and (name == _DOT or is_temporary(name)):
+                if name != _DOT:
+                    self.warn(base + name, "is unfinished work of nuvtui and is left out")
+                elif not top:
                     self.warn(base + name, "belongs to another workspace and is left out")
+                elif (own := _own(descriptor)) is not None:
+                    pieces += b"%b\0%b" % (name, _folder_piece(*own))
+                    folders.append((name, *own))
                 continue
             try:
-                status = item.stat(follow_symlinks=False)
+                status = look(name, dir_fd=descriptor, follow_symlinks=False)
             except OSError as error:
                 self.warn(base + name, f"vanished or cannot be looked at: {error.strerror}")
                 continue
             mode = status.st_mode
-            if mode & _KIND != _IS_FOLDER:
+            if mode & _KIND != is_folder:
                 if ignores_file is not None and ignores_file(base + name):
                     ignored.append(name)
                     continue
                 modified, changed = status.st_mtime_ns, status.st_ctime_ns
-                piece = pack(mode, status.st_size, modified, changed, status.st_ino)
-                is_file((name, piece, status))
+                try:
+                    seen = pack(mode, status.st_size, modified, changed, status.st_ino)
+                except struct.error:
+                    seen = piece(status)
                 if status.st_nlink > 1:
-                    linked = True
+                    linked[name] = status.st_dev
                 if changed >= limit or modified >= limit:
                     racy.append(name)
             else:
@@ -276,124 +388,104 @@ class _Scanner:
                 if (status.st_dev, status.st_ino) == self.home:
                     self.warn(base + name, "is the store itself and is left out")
                     continue
-                piece = pack(mode, 0, status.st_mtime_ns, 0, 0)
+                seen = _folder_piece(mode, status.st_mtime_ns)
                 folders.append((name, mode, status.st_mtime_ns))
-            add(b"%b\0%b" % (name, piece))
-        if not depth:
-            self._dot(descriptor, folders, pieces)
-        joined = b"".join(pieces)
-
-        # folders first: whether they are the same decides whether this one is
-        offsets = {name: at for name, _, at in record.folders} if record is not None else {}
-        found: list[_Below] = []
-        for name, mode, mtime in folders:
-            below = self._below(descriptor, base, name, offsets.get(name), depth)
-            if below is not None:
-                found.append((name, mode, mtime, below))
-        look = _Look(descriptor, base, files, found, joined, offset, record, ignored, racy)
-        steady = len(self.warnings) == warned
-        if (
-            record is not None
-            and record.plain
-            and record.pieces == joined
-            and record.ignored == ignored
-            and steady
-            and not racy
-            and not linked
-            and len(found) == len(record.folders)
-            and all(below.id == old[1] for (_, _, _, below), old in zip(found, record.folders, strict=True))
-            and self._kept(record)
-        ):
-            self.done += len(files)
-            self.reporter.progress(self.done, None, "files", "")
-            stored = record.stored and self.trusted
-            return self._record(
-                look, record.tree_id, record.tree, record.size, record.count, [], True, stored
-            )
-        return self._changed(look, steady and not linked)
+            pieces += b"%b\0%b" % (name, seen)
+        record = self.old.record(offset) if offset is not None else None
+        return _Look(bytes(pieces), [], linked, offset, record, ignored, racy), folders
 
     def _kept(self, record: Record) -> bool:
         """True where a folder that looks the same needs no reading; sees to it that its tree is at hand."""
+        if self.reread:
+            return False
         if not self.reads and not self.helping:
             if not (record.stored and self.trusted):
                 self.writer.put_tree(record.tree)
             return True
         return record.stored and self.trusted
 
-    def _below(self, parent: int, base: bytes, name: bytes, offset: int | None, depth: int) -> _Found | None:
-        path = base + name
-        if depth == 0 and name == _DOT:
-            return self._scan_dot(parent, offset)
-        if depth >= DEPTH:
-            self.warn(path, f"lies more than {DEPTH} folders deep and is left out")
+    def _helped(self, offset: int | None) -> _Found | None:
+        """A folder of which a helper has said that it is as its record at `offset` has it."""
+        if offset not in self.parts or self.helpers is None or not self.helpers.same(offset):
             return None
+        record = self.old.record(offset)
+        if record is None:
+            return None
+        self.done += record.count
+        return _Found(record.tree_id, record.size, record.count, offset, record.span)
+
+    def _enter(self, name: bytes) -> bool:
         try:
-            descriptor = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
+            self.way.enter(name)
         except OSError as error:
-            self.warn(path, f"the folder cannot be read: {error.strerror}")
-            return None
-        try:
-            if offset in self.parts and self.helpers is not None and self.helpers.same(offset):
-                record = self.old.record(offset)
-                if record is not None:
-                    self.done += record.count
-                    return _Found(record.tree_id, record.size, record.count, offset, record.span)
-            return self.folder(descriptor, path, offset, depth + 1)
-        finally:
-            os.close(descriptor)
+            self.warn(self.way.base + name, f"the folder cannot be read: {error.strerror}")
+            return False
+        return True
 
     def _changed(self, look: _Look, plain: bool) -> _Found:
         """A folder that is new or not the same: make its tree, reading only the files that differ."""
         if self.helping:
             raise _DiffersError
-        record = look.record
-        known = entries(record) if record is not None else {}
-        seen = record.split() if record is not None else {}
-        untrusted = set(record.racy) if record is not None else set()
-        certain = self.trusted and record is not None and record.stored
+        base = self.way.base
+        known = Known(look.record)
+        certain = self.trusted and look.record is not None and look.record.stored
         warned = len(self.warnings)
-        out: list[Entry] = []
-        racy = look.racy
+        folders = {below.name: below for below in look.folders}
+        untrusted = set(look.racy)
+        out = tree_format.Builder()
+        on: _On | None = None
         stored = True
         has = self.writer.has
-        size = count = 0
-        for name, piece, status in look.files:
-            path = look.base + name
-            old = known.get(name)
+        size = count = files = 0
+        for name, seen in split(look.pieces):
+            mode = int.from_bytes(seen[:4], "big")
+            if mode & _KIND == _IS_FOLDER:
+                below = folders.get(name)
+                if below is not None:
+                    entry = _folder_entry(below)
+                    self._tell(base + name, 0, entry)
+                    out.add(entry)
+                    size += entry.size
+                    count += entry.count
+                continue
+            path = base + name
+            old = known.find(name, seen)
             if (
                 old is not None
-                and seen.get(name) == piece
-                and name not in untrusted
+                and not self.reread
                 and (certain or not self.reads or all(has(item) for item in old.content))
             ):
-                group = self._group(path, status) if status.st_nlink > 1 and old.kind == FILE else 0
+                group = 0
+                if name in look.linked and old.kind == FILE:
+                    group = self._group(path, look.linked[name], int.from_bytes(seen[-8:], "big"))
                 entry = old if group == old.group else _regroup(old, group)
             else:
-                read = self._read(look.descriptor, name, path, status)
+                on = on or self._on()
+                read = self._read(name, path, seen, on)
                 if read is None:
                     continue
-                entry, steady = read
-                if not steady and name not in racy:
-                    racy = [*racy, name]
+                entry, trusted = read
+                if not trusted:
+                    untrusted.add(name)
+                if old is not None and trusted and old.content != entry.content:
+                    self.warn(path, "its bytes changed, and its times did not, since they were last read")
             if not self.reads and stored:
                 stored = all(has(item) for item in entry.content)
-            out.append(entry)
+            self._tell(path, mode, entry)
+            out.add(entry)
             size += entry.size
-            count += 1
-            self.done += 1
-        self.reporter.progress(self.done, None, "files", os.fsdecode(look.base))
-        for name, mode, mtime, below in look.folders:
-            bits = stat.S_IMODE(mode) & 0o3777
-            out.append(Entry(name, FOLDER, bits, mtime, below.size, [below.id], count=below.count))
-            size += below.size
-            count += below.count
-        out.sort(key=lambda entry: entry.name)
-        data = tree_format.encode(out)
+            files += 1
+            if not files % OFTEN:
+                self.reporter.check()
+                self.reporter.progress(self.done + files, None, "files", os.fsdecode(base))
+        self.done += files
+        self.reporter.progress(self.done, None, "files", os.fsdecode(base))
+        data = out.finish()
         tree_id = self.writer.put_tree(data)
         if not self.reads:
             stored = stored and has(tree_id)
-        plain = plain and not racy and len(self.warnings) == warned
-        return self._record(look, tree_id, data, size, count, racy, plain, stored)
+        plain = plain and not untrusted and len(self.warnings) == warned
+        return self._record(look, tree_id, data, size, count + files, sorted(untrusted), plain, stored)
 
     def _record(
         self,
@@ -408,7 +500,7 @@ class _Scanner:
     ) -> _Found:
         """The folder as found, with a record in the new cache unless the old one's says the same."""
         old = look.record
-        folders = [(name, below.id, below.offset) for name, _, _, below in look.folders]
+        folders = [(below.name, below.found.id, below.found.offset) for below in look.folders]
         if (
             old is not None
             and look.offset is not None
@@ -419,49 +511,76 @@ class _Scanner:
             and (old.racy, old.plain, old.ignored, old.stored) == (racy, plain, look.ignored, stored)
         ):
             return _Found(tree_id, size, count, look.offset, old.span)
-        span = sum(below.span for _, _, _, below in look.folders)
+        span = sum(below.found.span for below in look.folders)
         span += len(data) + len(look.pieces) + 60 * len(folders) + 100
         record = Record(
             data, tree_id, size, count, look.pieces, folders, span, racy, plain, look.ignored, stored
         )
         return _Found(tree_id, size, count, self.new.add(record), span)
 
+    def _tell(self, path: bytes, mode: int, entry: Entry) -> None:
+        """Name what of a file or folder is not kept, each time, read or not."""
+        if mode & 0o6000 and entry.kind == FILE:
+            self.warn(path, "its set-user-id or set-group-id bit is not kept")
+        if not EARLIEST < entry.mtime_ns < LATEST:
+            self.warn(path, "its time of modification is kept as the nearest from 1677 to 2554")
+
     # -- one file
 
-    def _read(
-        self, parent: int, name: bytes, path: bytes, status: os.stat_result
-    ) -> tuple[Entry, bool] | None:
-        """The entry of a file or link, its content put, and whether it held still; None: left out."""
-        kind = stat.S_IFMT(status.st_mode)
+    def _on(self) -> _On:
+        """Where the folder lies whose files are about to be read."""
+        try:
+            descriptor = self.way.descriptor
+            device = os.fstat(descriptor).st_dev
+        except OSError:
+            return _On(0, Kind.OTHER)  # it is gone; each of its files will say so
+        return _On(device, self.writeback.kind(descriptor, device))
+
+    def _read(self, name: bytes, path: bytes, seen: bytes, on: _On) -> tuple[Entry, bool] | None:
+        """The entry of a file or link, its content put, and whether it can be trusted from now on; None: left out.
+
+        `seen`: what it looked like when the folder was listed (`PIECE`).
+        """
+        kind = stat.S_IFMT(int.from_bytes(seen[:4], "big"))
         try:
             if kind == stat.S_IFLNK:
-                target = os.readlink(name, dir_fd=parent)
-                return Entry(name, LINK, 0o777, status.st_mtime_ns, 0, target=os.fsencode(target)), True
+                target = os.readlink(name, dir_fd=self.way.descriptor)
+                status = os.stat(name, dir_fd=self.way.descriptor, follow_symlinks=False)
+                entry = Entry(name, LINK, 0o777, _time(status), 0, target=os.fsencode(target))
+                return entry, piece(status) == seen
             if kind != stat.S_IFREG:
                 self.warn(path, f"is {_SPECIAL.get(kind, 'not a file')} and is left out")
                 return None
-            return self._read_file(parent, name, path, status)
+            return self._read_file(name, path, seen, on)
         except FileNotFoundError:
             self.warn(path, "vanished while the snapshot was taken")
         except OSError as error:
             self.warn(path, f"cannot be read: {error.strerror}")
         return None
 
-    def _read_file(
-        self, parent: int, name: bytes, path: bytes, status: os.stat_result
-    ) -> tuple[Entry, bool] | None:
+    def _read_file(self, name: bytes, path: bytes, seen: bytes, on: _On) -> tuple[Entry, bool] | None:
+        size = PIECE.unpack(seen)[1]
         steady = False
         for _ in range(TRIES):
-            descriptor = os.open(name, _FILE_FLAGS, dir_fd=parent)
+            if size > LARGEST:
+                self.warn(path, f"is larger than {LARGEST >> 40} TiB and is left out")
+                return None
+            descriptor = os.open(name, _FILE_FLAGS, dir_fd=self.way.descriptor)
             try:
-                if status.st_size > WHOLE:
-                    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                ready = self.writeback.ready(descriptor, on.device, on.kind)
+                if size > WHOLE:
+                    before = os.fstat(descriptor)
+                    if not stat.S_ISREG(before.st_mode):
                         self.warn(path, "became something else while the snapshot was taken")
                         return None
-                    content, size = self.writer.put_stream(self._reader(descriptor, status.st_size + 1))
+                    # one byte more than there should be: it may grow as fast as it is read
+                    if before.st_blocks * 512 + ZERO <= before.st_size:
+                        content, got = self.writer.put_sparse(descriptor, size + 1, self.reporter.check)
+                    else:
+                        content, got = self.writer.put_stream(self._reader(descriptor, size + 1))
                     small = False
                 else:
-                    size = os.readv(descriptor, [self.writer.space()])
+                    got = os.readv(descriptor, [self.writer.space()])
                     content, small = [], True
                 after = os.fstat(descriptor)
             finally:
@@ -469,24 +588,24 @@ class _Scanner:
             if not stat.S_ISREG(after.st_mode):
                 self.warn(path, "became something else while the snapshot was taken")
                 return None
-            steady = size == after.st_size and _still(status, after)
-            status = after
+            now = piece(after)
+            steady = got == after.st_size and now == seen
+            seen, size = now, after.st_size
             if steady:
                 break
-        if small and size > WHOLE:  # it grows
-            content, size = self.writer.put_stream(io.BytesIO(self.writer.space()).readinto)
-        elif small and size:
-            content = [self.writer.put_space(size)]
+        if small and got > WHOLE:  # it grows
+            content, got = self.writer.put_stream(io.BytesIO(self.writer.space()).readinto)
+        elif small and got:
+            content = [self.writer.put_space(got)]
         if not steady:
             self.warn(path, "changed while it was read")
-        if status.st_mode & 0o6000:
-            self.warn(path, "its set-user-id or set-group-id bit is not kept")
-        group = self._group(path, status) if status.st_nlink > 1 else 0
-        mode = stat.S_IMODE(status.st_mode) & 0o777
-        return Entry(name, FILE, mode, status.st_mtime_ns, size, content, group=group), steady
+        group = self._group(path, after.st_dev, after.st_ino) if after.st_nlink > 1 else 0
+        mode = stat.S_IMODE(after.st_mode) & 0o777
+        entry = Entry(name, FILE, mode, _time(after), got, content, group=group)
+        return entry, steady and ready and after.st_dev == on.device
 
     def _reader(self, descriptor: int, limit: int) -> Callable[[memoryview], int]:
-        """Reads `limit` bytes and no more: a file may grow as fast as it is read."""
+        """Reads `limit` bytes and no more."""
         left = limit
 
         def read(buffer: memoryview) -> int:
@@ -498,78 +617,78 @@ class _Scanner:
 
         return read
 
-    def _group(self, path: bytes, status: os.stat_result) -> int:
+    def _group(self, path: bytes, device: int, inode: int) -> int:
         """The group of a file with several names: from the first of its paths, the same in every instance."""
-        key = (status.st_dev, status.st_ino)
-        group = self.groups.get(key)
+        group = self.groups.get((device, inode))
         if group is None:
-            group = self.groups[key] = int.from_bytes(blake3(path).digest(6), "big") or 1
+            group = int.from_bytes(blake3(path).digest(6), "big") or 1
+            self.groups[(device, inode)] = group
         return group
 
     # -- `.nuvtui`, of which only the ignore file is kept
 
-    def _dot(self, descriptor: int, folders: list[tuple[bytes, int, int]], pieces: list[bytes]) -> None:
-        try:
-            status = os.stat(f"{DOT}/ignore", dir_fd=descriptor, follow_symlinks=False)
-            above = os.stat(DOT, dir_fd=descriptor, follow_symlinks=False)
-        except OSError:
-            return
-        if not stat.S_ISREG(status.st_mode) or not stat.S_ISDIR(above.st_mode):
-            return
-        # The folder itself changes with every table: it is kept with a fixed mode and the file's time.
-        mode = stat.S_IFDIR | 0o755
-        folders.append((_DOT, mode, status.st_mtime_ns))
-        folders.sort(key=lambda item: item[0])
-        pieces.append(_DOT + b"\0" + _pack(mode, 0, status.st_mtime_ns, 0, 0))
-        pieces.sort(key=lambda item: item[: item.index(0)])
-
-    def _scan_dot(self, parent: int, offset: int | None) -> _Found | None:
+    def _scan_dot(self, offset: int | None) -> _Found | None:
         """The tree of `.nuvtui`: the ignore file alone. It is small and is read every time."""
         path = _DOT + b"/ignore"
         try:
-            descriptor = os.open(DOT, _FOLDER_FLAGS, dir_fd=parent)
+            self.way.enter(_DOT)
         except OSError as error:
             self.warn(path, f"cannot be read: {error.strerror}")
             return None
         try:
-            status = os.stat("ignore", dir_fd=descriptor, follow_symlinks=False)
-            read = self._read(descriptor, b"ignore", path, status)
+            seen = piece(os.stat("ignore", dir_fd=self.way.descriptor, follow_symlinks=False))
+            read = self._read(b"ignore", path, seen, self._on())
         except OSError as error:
             self.warn(path, f"cannot be read: {error.strerror}")
             return None
         finally:
-            os.close(descriptor)
+            self.way.leave()
         if read is None:
             return None
         entry = _regroup(read[0], 0)
         data = tree_format.encode([entry])
         tree_id = self.writer.put_tree(data)
-        piece = b"ignore\0" + _piece(status)
         record = self.old.record(offset) if offset is not None else None
-        look = _Look(parent, path, [], [], piece, offset, record, [], [])
+        look = _Look(b"ignore\0" + seen, [], {}, offset, record, [], [])
         return self._record(look, tree_id, data, entry.size, 1, [b"ignore"], False, self.reads)
 
 
-def _by_name(items: list[os.DirEntry[str]]) -> list[tuple[bytes, os.DirEntry[str]]]:
-    """The entries with their names as bytes, sorted by these."""
-    named = [(item.name.encode(_ENCODING, _ERRORS), item) for item in items]
-    named.sort(key=_first)
-    return named
+def _names(descriptor: int) -> list[bytes]:
+    """The names in an open folder, sorted."""
+    names = [name.encode(_ENCODING, _ERRORS) for name in os.listdir(descriptor)]
+    names.sort()
+    return names
 
 
-def _piece(status: os.stat_result) -> bytes:
-    return _pack(status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+def _own(descriptor: int) -> tuple[int, int] | None:
+    """Mode and time of `.nuvtui` where it holds an ignore file.
+
+    The folder itself changes with every table: it is kept with a fixed mode and the file's time.
+    """
+    try:
+        status = os.stat(f"{DOT}/ignore", dir_fd=descriptor, follow_symlinks=False)
+        above = os.stat(DOT, dir_fd=descriptor, follow_symlinks=False)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode) or not stat.S_ISDIR(above.st_mode):
+        return None
+    return stat.S_IFDIR | 0o755, status.st_mtime_ns
 
 
-def _still(before: os.stat_result, after: os.stat_result) -> bool:
-    """True where a file is the one it was, and unchanged."""
-    return (
-        before.st_mtime_ns == after.st_mtime_ns
-        and before.st_size == after.st_size
-        and before.st_ctime_ns == after.st_ctime_ns
-        and before.st_ino == after.st_ino
-        and before.st_mode == after.st_mode
-    )
+def _folder_piece(mode: int, mtime_ns: int) -> bytes:
+    return _pack(mode, 0, mtime_ns & _WRAP, 0, 0)
+
+
+def _folder_entry(below: _Below) -> Entry:
+    found = below.found
+    mtime = min(max(below.mtime_ns, EARLIEST), LATEST)
+    bits = stat.S_IMODE(below.mode) & 0o3777
+    return Entry(below.name, FOLDER, bits, mtime, found.size, [found.id], count=found.count)
+
+
+def _time(status: os.stat_result) -> int:
+    """The time of modification, as near as an entry can have it."""
+    return min(max(status.st_mtime_ns, EARLIEST), LATEST)
 
 
 def _regroup(entry: Entry, group: int) -> Entry:

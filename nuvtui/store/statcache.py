@@ -1,17 +1,19 @@
 """The stat cache of an instance: what the last scan saw of each file, so that it need not be read again.
 
-It may be thrown away at any time; whatever is wrong with it, it counts as empty. Layout, version 1:
+It may be thrown away at any time; whatever is wrong with it, it counts as empty. Layout, version 2:
 records, one a folder, a folder after the folders in it, each
 
      8 bytes  first 8 bytes of the BLAKE3 of the record
      4 bytes  its length
      …        msgpack of `Record`
 
-and at the end of the file (32 bytes of numbers, big-endian, then the first 8 bytes of their BLAKE3)
+and at the end of the file (48 bytes of numbers, big-endian, then the first 8 bytes of their BLAKE3)
 
-     8 bytes  "NUVSTAT" and the version (0x01)
+     8 bytes  "NUVSTAT" and the version (0x02)
      8 bytes  offset of the root folder's record
     16 bytes  the store's generation for which `Record.stored` holds
+     8 bytes  what the clock said (ns) when the scan began that wrote this
+     8 bytes  what it said when the scan began that read every file, the last one that did
 
 A scan adds the records of changed folders at the end, with new ones for the folders above up to the root, and
 refers to the old records of the others: nothing changed costs no write, one file changed costs a few records.
@@ -24,6 +26,7 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,11 +37,35 @@ from nuvtui import atomic
 from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import Entry
 
-MAGIC = b"NUVSTAT\x01"
+MAGIC = b"NUVSTAT\x02"
 HEAD = struct.Struct(">8sI")
-TAIL = struct.Struct(">8sQ16s8s")
-PIECE = struct.Struct(">IQqqQ")
-"""Of a name: mode, size, mtime, ctime (ns), inode; of a folder only mode and mtime, the others 0."""
+TAIL = struct.Struct(">8sQ16sQQ8s")
+PIECE = struct.Struct(">IQQQQ")
+"""Of a name: mode, size, mtime, ctime (ns), inode; of a folder only mode and mtime, the others 0. See `piece`."""
+
+_WRAP = (1 << 64) - 1
+
+
+def piece(status: os.stat_result, changed_ns: int | None = None) -> bytes:
+    """What is remembered of a file; times before 1970 or after 2554 by their last 64 bits.
+
+    `changed_ns`: its time of change, where it is to be another one than the present.
+    """
+    return PIECE.pack(
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns & _WRAP,
+        (status.st_ctime_ns if changed_ns is None else changed_ns) & _WRAP,
+        status.st_ino,
+    )
+
+
+def split(pieces: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and `PIECE` of everything in `Record.pieces`."""
+    at, end, size = 0, len(pieces), PIECE.size
+    while at < end:
+        cut = pieces.index(0, at)
+        yield pieces[at:cut], pieces[cut + 1 : (at := cut + 1 + size)]
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):
@@ -64,15 +91,6 @@ class Record(msgspec.Struct, array_like=True, frozen=True):
     stored: bool = False
     """True where the store held the tree and its files' contents."""
 
-    def split(self) -> dict[bytes, bytes]:
-        """`PIECE` bytes by name."""
-        found, at, data = {}, 0, self.pieces
-        while at < len(data):
-            end = data.index(0, at)
-            found[data[at:end]] = data[end + 1 : end + 1 + PIECE.size]
-            at = end + 1 + PIECE.size
-        return found
-
 
 KNOWN = 1000
 """Folders that are kept decoded for look-ups."""
@@ -90,6 +108,10 @@ class StatCache:
         self.length = 0
         self.root: int | None = None
         self.generation = b""
+        self.written = 0
+        """What the clock said (ns) when the scan began that wrote this."""
+        self.whole = 0
+        """What it said when the scan began that read every file."""
         self._map: mmap.mmap | None = None
         self._known: dict[bytes, tuple[Record, dict[bytes, bytes]] | None] = {}
         with contextlib.suppress(OSError, ValueError):
@@ -113,9 +135,14 @@ class StatCache:
             return
         mapped = mmap.mmap(descriptor, size, prot=mmap.PROT_READ)
         tail = mapped[size - TAIL.size :]
-        magic, root, generation, check = TAIL.unpack(tail)
+        magic, root, generation, written, whole, check = TAIL.unpack(tail)
         if magic == MAGIC and blake3(tail[:-8]).digest(8) == check:
             self._map, self.length, self.root, self.generation = mapped, size, root, generation
+            self.written, self.whole = written, whole
+
+    def forget(self) -> None:
+        """Count as empty from now on."""
+        self.length, self.root, self.generation, self.written, self.whole = 0, None, b"", 0, 0
 
     def record(self, offset: int) -> Record | None:
         """The record at `offset`; None where it is damaged."""
@@ -148,7 +175,7 @@ class StatCache:
                 listed = parent[0].folders if parent is not None else []
                 offset = next((at for known, _, at in listed if known == name), None)
             record = self.record(offset) if offset is not None else None
-            self._known[path] = (record, record.split()) if record is not None else None
+            self._known[path] = (record, dict(split(record.pieces))) if record is not None else None
         return self._known[path]
 
 
@@ -189,15 +216,17 @@ class CacheWriter:
             self._file = os.fdopen(descriptor, "w+b", buffering=1 << 18)
         self._file.write(data)
 
-    def publish(self, generation: bytes) -> StatCache | None:
+    def publish(self, generation: bytes, written: int, whole: int) -> StatCache | None:
         """Make the records the cache, the last one its root. Errors leave the old cache, or none.
+
+        `written`, `whole`: see `StatCache`.
 
         Returned is the cache as these records make it, whatever another scan puts in its place later; None where
         another scan was quicker.
         """
         if self._file is None:
             return None if self._broken else self._base
-        tail = TAIL.pack(MAGIC, self._last, generation.ljust(16, b"\0")[:16], b"")[:-8]
+        tail = TAIL.pack(MAGIC, self._last, generation.ljust(16, b"\0")[:16], written, whole, b"")[:-8]
         tail += blake3(tail).digest(8)
         self._file.write(tail)
         self._file.flush()
@@ -235,6 +264,24 @@ class CacheWriter:
                 os.unlink(self._temporary)
 
 
-def entries(record: Record) -> dict[bytes, Entry]:
-    """The entries of a record's tree by name."""
-    return {entry.name: entry for entry in tree_format.decode(record.tree)}
+class Known:
+    """What a record has of the files of its folder, by names that are asked for in their order."""
+
+    def __init__(self, record: Record | None) -> None:
+        """None: nothing is known."""
+        self._untrusted = frozenset(record.racy) if record is not None else frozenset()
+        self._pieces = split(record.pieces) if record is not None else iter(())
+        self._entries = tree_format.each(record.tree) if record is not None else iter(())
+        self._piece = next(self._pieces, None)
+        self._entry = next(self._entries, None)
+
+    def find(self, name: bytes, piece: bytes) -> Entry | None:
+        """The entry of the file `name` where it looks as it did (`PIECE`) and that can be trusted."""
+        while self._entry is not None and self._entry.name < name:
+            self._entry = next(self._entries, None)
+        while self._piece is not None and self._piece[0] < name:
+            self._piece = next(self._pieces, None)
+        if self._piece != (name, piece) or name in self._untrusted:
+            return None
+        entry = self._entry
+        return entry if entry is not None and entry.name == name else None

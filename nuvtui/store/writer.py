@@ -12,6 +12,7 @@ that a change in place or an insertion costs a chunk or two; smaller ones are on
 """
 
 import contextlib
+import errno
 import os
 import queue
 from collections.abc import Callable, Sequence
@@ -34,6 +35,12 @@ MINIMUM, AVERAGE, MAXIMUM = 256 << 10, 1 << 20, 4 << 20
 STREAM = 16 << 20
 """Bytes of the buffer in which a stream is cut."""
 
+ZERO = MAXIMUM
+"""Bytes of the chunk that a long run of zeros is cut into."""
+ZERO_ID = bytes.fromhex("04e52cd2da6a0e1f338b0078369130d96585c1de65057da5dd1283b12fb853e1")
+"""Id of that chunk: of a hole of any length neither is anything read nor hashed, nor written back by a restore."""
+
+Put = Callable[[bytes | memoryview], bytes]
 Read = Callable[[memoryview], int]
 """Fills a buffer from its beginning, with as many bytes as it says; 0: there are no more."""
 
@@ -154,6 +161,12 @@ class Writer:
         if self._buffer is None:
             self._buffer = bytearray(STREAM)
         return cut_stream(read, self.put, self._buffer)
+
+    def put_sparse(self, descriptor: int, limit: int, check: Callable[[], None]) -> tuple[list[bytes], int]:
+        """As `put_stream` of the first `limit` bytes of an open file, whose holes are not read."""
+        if self._buffer is None:
+            self._buffer = bytearray(STREAM)
+        return cut_sparse(descriptor, limit, self.put, check, self._buffer)
 
     def put_tree(self, data: bytes) -> bytes:
         """Add a folder's tree object (`model.tree.encode`); its id."""
@@ -334,6 +347,12 @@ class TreeOnlyWriter:
             self._buffer = bytearray(STREAM)
         return cut_stream(read, self.put, self._buffer)
 
+    def put_sparse(self, descriptor: int, limit: int, check: Callable[[], None]) -> tuple[list[bytes], int]:
+        """As `Writer.put_sparse`."""
+        if self._buffer is None:
+            self._buffer = bytearray(STREAM)
+        return cut_sparse(descriptor, limit, self.put, check, self._buffer)
+
     def put_tree(self, data: bytes) -> bytes:
         """The id of a folder's tree object, which is kept in memory where the store does not hold it."""
         object_id = blake3(data).digest()
@@ -378,6 +397,58 @@ def cut_stream(
         buffer[: used - done] = bytes(buffer[done:used])
         used -= done
     return ids, total
+
+
+def cut_sparse(
+    descriptor: int, limit: int, put: Put, check: Callable[[], None], room: bytearray | None = None
+) -> tuple[list[bytes], int]:
+    """As `cut_stream` of the first `limit` bytes of an open file, whose holes are not read.
+
+    The chunks are the same: a run of zeros is cut into chunks of `ZERO` bytes, wherever it begins. `check` is called
+    before each read. Raises OSError.
+    """
+    from pyfastcdc import FastCDC  # here: small files do not need it
+
+    limit = min(limit, os.fstat(descriptor).st_size)
+    buffer = memoryview(room or bytearray(STREAM))
+    cutter = FastCDC(AVERAGE, min_size=MINIMUM, max_size=MAXIMUM)
+    ids: list[bytes] = []
+    at = 0
+    zero = b""
+    while at < limit:
+        zeros = (_next_data(descriptor, at, limit) - at) // ZERO
+        if zeros:
+            zero = zero or put(bytes(ZERO))
+            ids += [zero] * zeros
+            at += zeros * ZERO
+            continue
+        check()
+        used = 0
+        while used < min(STREAM, limit - at) and (
+            got := os.preadv(descriptor, [buffer[used : limit - at]], at + used)
+        ):
+            used += got
+        if not used:
+            break  # it has become shorter
+        ended = used < STREAM
+        done = 0
+        for chunk in cutter.cut_buf(buffer[:used]):
+            if not ended and done + MAXIMUM > used:
+                break
+            ids.append(put(buffer[done : done + chunk.length]))
+            done += chunk.length
+            if _next_data(descriptor, at + done, limit) - at - done >= ZERO:
+                break
+        at += done
+    return ids, at
+
+
+def _next_data(descriptor: int, at: int, limit: int) -> int:
+    """Where from `at` on there is something else than a hole; `limit` where there is nothing before."""
+    try:
+        return min(os.lseek(descriptor, at, os.SEEK_DATA), limit)
+    except OSError as error:
+        return limit if error.errno == errno.ENXIO else at
 
 
 def _fill(read: Read, buffer: memoryview) -> int:

@@ -6,7 +6,6 @@ An export is written under a temporary name in the folder of the target and put 
 import contextlib
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +185,8 @@ def exported(path: Path) -> Iterator[Target]:
         raise NuvError(f"Cannot export to {shown}", "there is something that is no file", "", Exit.REFUSED)
     try:
         # A folder with a plain name: DuckDB then never sees what the target is called.
-        folder = Path(tempfile.mkdtemp(prefix=atomic.TEMPORARY, dir=path.parent))
+        folder = atomic.temporary_name(path)
+        folder.mkdir(0o700)
     except OSError as error:
         raise NuvError(f"Cannot export to {shown}", error.strerror or str(error)) from error
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -852,6 +852,9 @@ def _copy(name: str, source: int, target: int) -> os.stat_result:
             os.utime(writing, ns=times)
             os.fsync(writing)
             return os.fstat(writing)
+        except BaseException:
+            os.unlink(name, dir_fd=target)
+            raise
         finally:
             os.close(writing)
     finally:

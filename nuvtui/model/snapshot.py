@@ -41,10 +41,12 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A table's column: name and DuckDB type."""
+    """A table's column: name, DuckDB type, and what it is said to hold."""
 
     name: str
     type: str
+    description: str = ""
+    """DuckDB's comment on the column."""
 
 
 class FilesPart(msgspec.Struct, frozen=True):
@@ -77,6 +79,8 @@ class TablePart(msgspec.Struct, frozen=True):
     bytes: int
     """Bytes of the Parquet file."""
     constraints: list[TableConstraint] = []
+    description: str = ""
+    """DuckDB's comment on the table."""
 
 
 class ApplicationPart(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from nuvtui import atomic
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model.snapshot import TablePart, Warning
@@ -188,11 +190,13 @@ def _one_read(connection: "Connection") -> Iterator[None]:
 def _described(connection: "Connection", table: Schema, reporter: Reporter) -> TablePart:
     with access.explained(f"Table {table.name!r} cannot be read"):
         fingerprint, rows = schema.fingerprint(connection, table, reporter)
-    return TablePart(table.name, rows, table.columns, fingerprint, [], 0, table.constraints)
+    return TablePart(
+        table.name, rows, table.columns, fingerprint, [], 0, table.constraints, table.description
+    )
 
 
 def _filled(part: TablePart, content: list[str], size: int) -> TablePart:
-    return TablePart(part.name, part.rows, part.columns, part.fingerprint, content, size, part.constraints)
+    return msgspec.structs.replace(part, content=content, bytes=size)
 
 
 def _write(connection: "Connection", table: Schema, file: Path, reporter: Reporter) -> None:
@@ -325,7 +329,7 @@ def _alike(one: str, other: str) -> NuvError:
 
 
 def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Reporter) -> None:
-    table = Schema(part.name, part.columns, part.constraints)
+    table = Schema(part.name, part.columns, part.constraints, part.description)
     _kinds, values = decoded(part)
     title = f"Table {part.name!r} cannot be put back"
     with access.explained(title):
@@ -345,6 +349,8 @@ def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Re
             f"INSERT INTO {table.sql_name} SELECT {', '.join(values)} FROM read_parquet({literal(str(file))})",
             reporter,
         )
+        for statement in schema.comment_sql(table):
+            connection.execute(statement)
         fingerprint, rows = schema.fingerprint(connection, table, reporter)
     if rows != part.rows or (
         schema.comparable(fingerprint, part.fingerprint) and fingerprint != part.fingerprint

@@ -1,7 +1,7 @@
 """What a table is made of, and the fingerprint that tells whether it changed.
 
 The fingerprint of a table is equal wherever and whenever the same rows stand in the same order under the
-same columns and constraints; the table's name is not in it. It is computed inside DuckDB with its 64-bit
+same columns, constraints and descriptions; the table's name is not in it. It is computed inside DuckDB with its 64-bit
 `hash`, row by row with the row's position, as two independent sums: ten times faster than writing the table.
 DuckDB may change its `hash` between versions, so the fingerprint begins with a probe of it: fingerprints with
 different beginnings say nothing about each other, and the table is then written once more.
@@ -9,7 +9,8 @@ different beginnings say nothing about each other, and the table is then written
 Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE. Not kept,
 and named in a snapshot's warnings: CHECK and FOREIGN KEY constraints, defaults, generated columns (kept as
 plain ones), indexes, views, sequences, and tables outside the schema `main`. Names of user-defined types
-become the types they stand for; collations and comments are not kept.
+become the types they stand for; collations are not kept. DuckDB's comments on tables and columns are their
+descriptions, and kept.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from nuvtui.model.snapshot import Column, TableConstraint
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import connection as access
 from nuvtui.tables import types
-from nuvtui.tables.types import Type, UnsupportedTypeError, identifier
+from nuvtui.tables.types import Type, UnsupportedTypeError, identifier, literal
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -31,11 +32,12 @@ FINGERPRINT_VERSION = 1
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """A table's name, columns and constraints."""
+    """A table's name, columns, constraints and description."""
 
     name: str
     columns: list[Column]
     constraints: list[TableConstraint] = []
+    description: str = ""
 
     @property
     def sql_name(self) -> str:
@@ -66,13 +68,16 @@ def column_types(table: str, columns: list[Column]) -> list[Type]:
 def read(connection: "Connection") -> list[Schema]:
     """The tables of schema main in the attached database, sorted by name."""
     columns: dict[str, list[Column]] = {}
-    for table, name, kind in connection.execute(
-        "SELECT c.table_name, c.column_name, c.data_type FROM duckdb_columns() c JOIN duckdb_tables() t "
+    descriptions: dict[str, str] = {}
+    for table, said, name, kind, said_of_column in connection.execute(
+        "SELECT c.table_name, coalesce(t.comment, ''), c.column_name, c.data_type, coalesce(c.comment, '') "
+        "FROM duckdb_columns() c JOIN duckdb_tables() t "
         "ON c.table_oid = t.table_oid AND c.database_oid = t.database_oid AND c.schema_oid = t.schema_oid "
         "WHERE c.database_name = current_database() AND c.schema_name = 'main' AND NOT t.internal "
         "ORDER BY c.table_name, c.column_index"
     ).fetchall():
-        columns.setdefault(table, []).append(Column(name, kind))
+        columns.setdefault(table, []).append(Column(name, kind, said_of_column))
+        descriptions[table] = said
     constraints: dict[str, list[TableConstraint]] = {}
     for table, kind, names in connection.execute(
         "SELECT table_name, constraint_type, constraint_column_names FROM duckdb_constraints() "
@@ -81,7 +86,12 @@ def read(connection: "Connection") -> list[Schema]:
     ).fetchall():
         constraints.setdefault(table, []).append(TableConstraint(kind.lower(), list(names)))
     return [
-        Schema(name, columns[name], sorted(constraints.get(name, []), key=lambda c: (c.kind, c.columns)))
+        Schema(
+            name,
+            columns[name],
+            sorted(constraints.get(name, []), key=lambda c: (c.kind, c.columns)),
+            descriptions[name],
+        )
         for name in sorted(columns)
     ]
 
@@ -167,6 +177,7 @@ def fingerprint(
         f"FROM (SELECT row_number() OVER () AS p, {', '.join(inner)} FROM {schema.sql_name} AS source)",
         reporter or Silent(),
     )[0]
+    said = schema.description or any(column.description for column in schema.columns)
     described = msgspec.json.encode(
         [
             FINGERPRINT_VERSION,
@@ -175,6 +186,7 @@ def fingerprint(
             rows,
             str(first),
             str(second),
+            *([schema.description, [column.description for column in schema.columns]] if said else []),
         ]
     )
     return f"{_probe(connection)}-{blake3(described).hexdigest(length=20)}", int(str(rows))
@@ -211,3 +223,16 @@ def create_sql(schema: Schema) -> str:
                 position = [column.name for column in schema.columns].index(constraint.columns[0])
                 lines[position] += " NOT NULL"
     return f"CREATE TABLE {schema.sql_name} ({', '.join(lines)})"
+
+
+def comment_sql(schema: Schema) -> list[str]:
+    """The statements that give the table `schema`, just made, its descriptions."""
+    statements = []
+    if schema.description:
+        statements.append(f"COMMENT ON TABLE {schema.sql_name} IS {literal(schema.description)}")
+    statements += [
+        f"COMMENT ON COLUMN {schema.sql_name}.{identifier(column.name)} IS {literal(column.description)}"
+        for column in schema.columns
+        if column.description
+    ]
+    return statements

@@ -81,6 +81,22 @@ class TablePart(msgspec.Struct, frozen=True):
     constraints: list[TableConstraint] = []
     description: str = ""
     """DuckDB's comment on the table."""
+    blocks: str = ""
+    """Of a table of more than one block of rows: 16 hex digits for each, equal where the rows of the block are."""
+
+
+def same_table(one: TablePart, other: TablePart) -> bool:
+    """True where two parts are known to be one table, but for its name.
+
+    Fingerprints of different versions of nuvtui or DuckDB say nothing about each other; the stored rows do.
+    """
+    return one.fingerprint == other.fingerprint or (
+        bool(one.content)
+        and one.content == other.content
+        and one.columns == other.columns
+        and one.constraints == other.constraints
+        and one.description == other.description
+    )
 
 
 class ApplicationPart(msgspec.Struct, frozen=True):

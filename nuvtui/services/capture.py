@@ -3,8 +3,10 @@
 Order of commitment: objects (durable) → manifest (the commit point) → state. The caller holds the instance's lock.
 """
 
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from nuvtui import atomic, clock
 from nuvtui.model.application import Package
@@ -17,6 +19,7 @@ from nuvtui.model.snapshot import (
     Snapshot,
     TablePart,
     Warning,
+    same_table,
     summarise,
 )
 from nuvtui.model.space import Instance
@@ -28,6 +31,8 @@ from nuvtui.services.context import Context
 from nuvtui.services.states import stat_cache, table_memory
 from nuvtui.store import scan, trees
 from nuvtui.store.writer import Writer
+
+_T = TypeVar("_T")
 
 
 def take(
@@ -139,8 +144,9 @@ def count_changes(
     return Changes(
         (added, changed, removed),
         _count(
-            {t.name: t.fingerprint for t in parent.tables} if parent else {},
-            {t.name: t.fingerprint for t in tables},
+            {t.name: t for t in parent.tables} if parent else {},
+            {t.name: t for t in tables},
+            lambda old, new: not same_table(old, new),
         ),
         _count(
             {a.slug: _application_token(a) for a in parent.applications} if parent else {},
@@ -153,6 +159,9 @@ def _application_token(part: ApplicationPart) -> tuple[str, tuple[Package, ...]]
     return part.text, tuple(part.lock.packages) if part.lock else ()
 
 
-def _count(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[int, int, int]:
+def _count(
+    old: Mapping[str, _T], new: Mapping[str, _T], differ: Callable[[_T, _T], bool] = operator.ne
+) -> tuple[int, int, int]:
     both = old.keys() & new.keys()
-    return len(new.keys() - old.keys()), sum(old[k] != new[k] for k in both), len(old.keys() - new.keys())
+    changed = sum(differ(old[k], new[k]) for k in both)
+    return len(new.keys() - old.keys()), changed, len(old.keys() - new.keys())

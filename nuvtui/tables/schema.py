@@ -1,10 +1,4 @@
-"""What a table is made of, and the fingerprint that tells whether it changed.
-
-The fingerprint of a table is equal wherever and whenever the same rows stand in the same order under the
-same columns, constraints and descriptions; the table's name is not in it. It is computed inside DuckDB with its 64-bit
-`hash`, row by row with the row's position, as two independent sums: ten times faster than writing the table.
-DuckDB may change its `hash` between versions, so the fingerprint begins with a probe of it: fingerprints with
-different beginnings say nothing about each other, and the table is then written once more.
+"""What a table is made of, and what of a database a snapshot does not keep.
 
 Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE. Not kept,
 and named in a snapshot's warnings: CHECK and FOREIGN KEY constraints, defaults, generated columns (kept as
@@ -16,19 +10,14 @@ descriptions, and kept.
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column, TableConstraint
-from nuvtui.reporter import Reporter, Silent
-from nuvtui.tables import connection as access
 from nuvtui.tables import types
 from nuvtui.tables.types import Type, UnsupportedTypeError, identifier, literal
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
-
-FINGERPRINT_VERSION = 1
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -154,55 +143,6 @@ def not_kept(connection: "Connection") -> list[str]:
         what = "the formula" if generated else "the default"
         sentences.append(f"{what} of column {name!r} of table {table!r} is not captured: its values are")
     return sentences
-
-
-def fingerprint(
-    connection: "Connection", schema: Schema, reporter: Reporter | None = None
-) -> tuple[str, int]:
-    """The fingerprint and the number of rows of a table; stops where the reporter is cancelled."""
-    kinds = schema.types()
-    inner = []
-    values = []
-    for position, (column, kind) in enumerate(zip(schema.columns, kinds, strict=True)):
-        name = f"c{position}"
-        inner.append(f"source.{identifier(column.name)} AS {name}")
-        values.append(types.encode(kind, name))
-        if types.holds_float(kind):
-            # 0.0 and -0.0 have one hash.
-            values.append(f"CAST({name} AS VARCHAR)" if kind.nested else f"signbit({name})")
-    listed = ", ".join(values)
-    rows, first, second = access.run(
-        connection,
-        f"SELECT count(*), sum(hash(hash(p, {listed}))), sum(hash(hash('nuvtui', {listed}, p))) "
-        f"FROM (SELECT row_number() OVER () AS p, {', '.join(inner)} FROM {schema.sql_name} AS source)",
-        reporter or Silent(),
-    )[0]
-    said = schema.description or any(column.description for column in schema.columns)
-    described = msgspec.json.encode(
-        [
-            FINGERPRINT_VERSION,
-            [(column.name, column.type) for column in schema.columns],
-            schema.constraints,
-            rows,
-            str(first),
-            str(second),
-            *([schema.description, [column.description for column in schema.columns]] if said else []),
-        ]
-    )
-    return f"{_probe(connection)}-{blake3(described).hexdigest(length=20)}", int(str(rows))
-
-
-def comparable(one: str, other: str) -> bool:
-    """True where two fingerprints were made with the same hash function."""
-    return one.partition("-")[0] == other.partition("-")[0]
-
-
-def _probe(connection: "Connection") -> str:
-    (value,) = connection.execute(
-        "SELECT hash(hash(1::BIGINT, 'nuvtui', 2.5::DOUBLE, NULL::VARCHAR, DATE '2020-02-29', "
-        "['a', NULL, 'bcdefghijklmnopqrst'], {'f0': true, 'f1': '\\x00'::BLOB}, 1.25::DECIMAL(38,2)))"
-    ).fetchall()[0]
-    return f"{value & 0xFFFFFFFF:08x}"
 
 
 def create_sql(schema: Schema) -> str:

@@ -66,7 +66,8 @@ class Staying:
                 listed = ", ".join(f"{identifier(name)} AS c{at}" for at, name in enumerate(table.columns))
                 access.run(
                     connection,
-                    f"CREATE TEMP TABLE kept_{number} AS SELECT {listed} FROM {shown.sql_name}",
+                    f"CREATE TEMP TABLE kept_{number} AS "
+                    f"SELECT row_number() OVER () - 1 AS n, {listed} FROM {shown.sql_name}",
                     reporter,
                 )
 
@@ -90,7 +91,7 @@ class Staying:
                     access.run(
                         connection,
                         f"INSERT INTO {shown.sql_name} ({into}) SELECT {listed} FROM temp.kept_{number} "
-                        f"WHERE rowid BETWEEN {first} AND {last}",
+                        f"WHERE n BETWEEN {first} AND {last}",
                         reporter,
                     )
                 connection.execute(f"DROP TABLE temp.kept_{number}")
@@ -251,7 +252,7 @@ def _hint(table: Table) -> str:
 
 
 def _batches(connection: "Connection", number: int, table: Table) -> list[tuple[int, int]]:
-    """Stretches of the kept rows (first and last rowid) that can be inserted one after the other.
+    """Stretches of the kept rows (first and last n) that can be inserted one after the other.
 
     Usually one. A row that refers to a row of its own table needs that one to be there from an earlier statement.
     """
@@ -265,7 +266,7 @@ def _batches(connection: "Connection", number: int, table: Table) -> list[tuple[
             for column, referred in zip(reference.columns, reference.referred_columns, strict=True)
         )
         within += connection.execute(
-            f"SELECT one.rowid, other.rowid FROM temp.kept_{number} AS one "
+            f"SELECT one.n, other.n FROM temp.kept_{number} AS one "
             f"JOIN temp.kept_{number} AS other ON {pairs}"
         ).fetchall()
     starts = [0]

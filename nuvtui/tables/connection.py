@@ -244,7 +244,8 @@ def _whole(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         said = error.message if isinstance(error, NuvError) else str(error)
-        if isinstance(error, DamagedDatabaseError | StoreError) or not _DAMAGE_WITHIN.search(said):
+        cut = "Could not read enough bytes" in said and str(path) in said
+        if isinstance(error, DamagedDatabaseError | StoreError) or not (cut or _DAMAGE_WITHIN.search(said)):
             raise
         raise damaged(path, _short(said)) from error
 

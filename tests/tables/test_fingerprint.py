@@ -199,7 +199,8 @@ def _hashed_as_null(connection: duckdb.DuckDBPyConnection) -> int:
 def test_a_variant_is_told_apart() -> None:
     with duckdb.connect() as connection:
         texts = ["[1, 2]", "['1', '2']", "{'a': 1}", "{'a': '1'}", "1", "'1'", "[]::INTEGER[]", "[[1], [2]]", "[[1, 2]]",
-                 "NULL", "{'a': NULL}", "INTERVAL 1 MONTH", "INTERVAL 30 DAY", "0::DECIMAL(38, 0)", "-1::DECIMAL(38, 0)"]  # fmt: skip
+                 "NULL", "{'a': NULL}", "INTERVAL 1 MONTH", "INTERVAL 30 DAY", "0::DECIMAL(38)",
+                 "-1::DECIMAL(38)"]  # fmt: skip
         found = [prints(connection, "VARIANT", [f"({text})::VARIANT"]) for text in texts]
     assert len(set(found)) == len(texts)
 

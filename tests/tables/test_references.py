@@ -34,7 +34,7 @@ FAMILY = (
     "INSERT INTO g VALUES (1, 2), (2, NULL), (1, 1)",
     *(f"INSERT INTO tree VALUES ({n}, {n // 2 or 'NULL'}, {n % 3 + 1})" for n in range(1, 12)),
 )
-DEFINITIONS = """SELECT table_name, sql FROM duckdb_tables() 
+DEFINITIONS = """SELECT table_name, sql FROM duckdb_tables()
     UNION ALL SELECT index_name, sql || comment FROM duckdb_indexes()
     UNION ALL SELECT column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL ORDER BY ALL"""
 

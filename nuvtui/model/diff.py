@@ -35,6 +35,11 @@ class TableChange(msgspec.Struct, frozen=True):
     rows_added: int | None = None
     """Rows of the new table that the old one lacks (multiset difference over the common columns)."""
     rows_removed: int | None = None
+    described: list[str] = []
+    """Columns whose descriptions differ."""
+    description_changed: bool = False
+    """True where the table's own description differs."""
+    constraints_changed: bool = False
 
 
 class PackageChange(msgspec.Struct, frozen=True):

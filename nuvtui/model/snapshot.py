@@ -41,10 +41,12 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A table's column: name and DuckDB type."""
+    """A table's column: name, DuckDB type, and what it is said to hold."""
 
     name: str
     type: str
+    description: str = ""
+    """DuckDB's comment on the column."""
 
 
 class FilesPart(msgspec.Struct, frozen=True):
@@ -77,6 +79,24 @@ class TablePart(msgspec.Struct, frozen=True):
     bytes: int
     """Bytes of the Parquet file."""
     constraints: list[TableConstraint] = []
+    description: str = ""
+    """DuckDB's comment on the table."""
+    blocks: str = ""
+    """Of a table of more than one block of rows: 16 hex digits for each, equal where the rows of the block are."""
+
+
+def same_table(one: TablePart, other: TablePart) -> bool:
+    """True where two parts are known to be one table, but for its name.
+
+    Fingerprints of different versions of nuvtui or DuckDB say nothing about each other; the stored rows do.
+    """
+    return one.fingerprint == other.fingerprint or (
+        bool(one.content)
+        and one.content == other.content
+        and one.columns == other.columns
+        and one.constraints == other.constraints
+        and one.description == other.description
+    )
 
 
 class ApplicationPart(msgspec.Struct, frozen=True):
@@ -136,6 +156,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     stored_bytes: int
     """Bytes that this snapshot added to the store's packs."""
     version: int = MANIFEST_VERSION
+    tables_unread: bool = False
+    """True where the database could not be read: what tables there were is not known."""
 
 
 class TableSummary(msgspec.Struct, frozen=True, gc=False):

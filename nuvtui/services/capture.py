@@ -3,9 +3,10 @@
 Order of commitment: objects (durable) → manifest (the commit point) → state. The caller holds the instance's lock.
 """
 
+import operator
 import os
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 from nuvtui import atomic, clock
 from nuvtui.model.application import Package
@@ -18,11 +19,12 @@ from nuvtui.model.snapshot import (
     Snapshot,
     TablePart,
     Warning,
+    same_table,
     summarise,
 )
 from nuvtui.model.space import Instance
 from nuvtui.model.tree import FOLDER
-from nuvtui.paths import Workspace
+from nuvtui.paths import DOT, Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services import applications, provenance
 from nuvtui.services.context import Context
@@ -30,6 +32,9 @@ from nuvtui.services.states import stat_cache, table_memory
 from nuvtui.store import scan, staging, trees
 from nuvtui.store.statcache import StatCache
 from nuvtui.store.writer import Writer
+from nuvtui.tables.connection import DamagedDatabaseError
+
+_T = TypeVar("_T")
 
 
 class Taken(NamedTuple):
@@ -50,9 +55,11 @@ def take(
     description: str = "",
     next_phase: str = "",
     cause: str = "",
+    over_damage: bool = False,
 ) -> Taken:
     """Record the Current State of `instance` as a snapshot.
 
+    `over_damage`: a database that cannot be read is named in the warnings and left out, instead of stopping it.
     Raises NuvError where the workspace or its database cannot be read, StoreError where the store fails; then
     nothing is listed.
     """
@@ -71,7 +78,14 @@ def take(
         reporter.step("files", "Reading workspace files")
         files = scan.scan(workspace.root, writer, stat_cache(context, instance.id), reporter)
         reporter.step("tables", "Capturing tables")
-        captured, table_warnings = _tables(context, instance, workspace, parent, writer, reporter)
+        unread: DamagedDatabaseError | None = None
+        try:
+            captured, table_warnings = _tables(context, instance, workspace, parent, writer, reporter)
+        except DamagedDatabaseError as error:
+            if not over_damage:
+                raise
+            unread, captured = error, []
+            table_warnings = [Warning(f"{DOT}/{workspace.tables.name}", f"its tables are not kept: {error}")]
         reporter.step("applications", "Capturing applications")
         atomic.remove_abandoned(workspace.applications)
         apps, app_warnings = applications.capture(workspace)
@@ -100,6 +114,7 @@ def take(
             warnings=warnings,
             changes=count_changes(context, parent, part, captured, apps),
             stored_bytes=stored,
+            tables_unread=unread is not None,
         )
         # Inside the writer's protection: gc may not run between the objects and the manifest that needs them.
         context.store.write_manifest(snapshot)
@@ -154,8 +169,9 @@ def count_changes(
     return Changes(
         (added, changed, removed),
         _count(
-            {t.name: t.fingerprint for t in parent.tables} if parent else {},
-            {t.name: t.fingerprint for t in tables},
+            {t.name: t for t in parent.tables} if parent else {},
+            {t.name: t for t in tables},
+            lambda old, new: not same_table(old, new),
         ),
         _count(
             {a.slug: _application_token(a) for a in parent.applications} if parent else {},
@@ -168,6 +184,9 @@ def _application_token(part: ApplicationPart) -> tuple[str, tuple[Package, ...]]
     return part.text, tuple(part.lock.packages) if part.lock else ()
 
 
-def _count(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[int, int, int]:
+def _count(
+    old: Mapping[str, _T], new: Mapping[str, _T], differ: Callable[[_T, _T], bool] = operator.ne
+) -> tuple[int, int, int]:
     both = old.keys() & new.keys()
-    return len(new.keys() - old.keys()), sum(old[k] != new[k] for k in both), len(old.keys() - new.keys())
+    changed = sum(differ(old[k], new[k]) for k in both)
+    return len(new.keys() - old.keys()), changed, len(old.keys() - new.keys())

@@ -46,8 +46,7 @@ class ChangesService:
         new_reader = self._states.reader(new)
         old_files = self._states.files(old, reporter) if old else None
         new_files = self._states.files(new, reporter)
-        with TableStates(self._context, old, new) as tables:
-            table_changes = tables.changes()
+        table_changes = TableStates(self._context, old, new, reporter).changes()
         return Diff(
             old_reader.label if old_reader else "nothing",
             new_reader.label,
@@ -61,8 +60,7 @@ class ChangesService:
 
     def table(self, old: StateRef, new: StateRef, name: str) -> TableChange | None:
         """How one table differs, rows counted; None where it does not."""
-        with TableStates(self._context, old, new) as tables:
-            return next((change for change in tables.changes([name])), None)
+        return next(iter(TableStates(self._context, old, new).changes([name])), None)
 
     def _applications(self, ref: StateRef) -> list[ApplicationPart]:
         if ref.snapshot is not None:

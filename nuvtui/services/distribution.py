@@ -28,7 +28,7 @@ from nuvtui.model.distribution import (
 )
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.roles import Action
-from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
+from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart, same_table
 from nuvtui.model.space import Instance, Message
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.model.tree import FOLDER, Entry
@@ -393,7 +393,7 @@ class DistributionService:
             path for path in emptied if path not in earlier.folders and path not in earlier.files
         ]
         for name in [*brought.tables.created, *brought.tables.replaced]:
-            if name in present.tables and present.tables[name].fingerprint == source.tables[name].fingerprint:
+            if name in present.tables and same_table(present.tables[name], source.tables[name]):
                 out.tables_removed.append(name)
             elif name in present.tables:
                 reporter.warning(f"Table {name} was changed since: kept")

@@ -56,6 +56,7 @@ class RestoreService:
                 f"before restore of {describe(manifest)}",
                 lambda backup: transition.between(self._context, backup, manifest),
                 reporter or Silent(),
+                over_damage=True,
             )
         done = outcome.done
         return RestoreResult(

@@ -1,40 +1,35 @@
 """Comparing the tables of two states, where either may be live and neither may be written to the store.
 
-Tables with equal fingerprints are equal. Only of the others the rows are compared; a live table is laid out as a
-Parquet file for that, in a folder that is gone afterwards.
+Tables with equal fingerprints are equal. Only of the others the rows are compared, and of those only the blocks that differ;
+a live table is read where it is.
 """
 
-import tempfile
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
-from nuvtui import atomic
 from nuvtui.model.diff import TableChange
-from nuvtui.model.snapshot import TablePart
+from nuvtui.model.snapshot import TablePart, same_table
 from nuvtui.model.stage import StateRef
+from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.states import table_memory
-from nuvtui.tables import capture, parquet
+from nuvtui.tables import capture, compare, fingerprint, parquet
+from nuvtui.tables.compare import Side
 from nuvtui.tables.database import Tables
 
 
 class TableStates:
-    """The tables of an old and a new state; a context manager that owns the temporary folder."""
+    """The tables of an old (None: an empty) and a new state."""
 
-    def __init__(self, context: Context, old: StateRef | None, new: StateRef) -> None:
+    def __init__(
+        self, context: Context, old: StateRef | None, new: StateRef, reporter: Reporter | None = None
+    ) -> None:
         self._context = context
         self._old = old
         self._new = new
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> "TableStates":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._reporter = reporter or Silent()
+        self._cache = context.home.cache / "tables"
 
     def changes(self, only: list[str] | None = None) -> list[TableChange]:
         """Tables that differ, by name (of `only`, where given)."""
@@ -45,17 +40,30 @@ class TableStates:
             before, after = old.get(name), new.get(name)
             if only is not None and name not in only:
                 continue
-            if before is not None and after is not None and before.fingerprint == after.fingerprint:
-                continue
-            changes.append(
-                parquet.compare_files(
-                    before,
-                    after,
-                    self._file(self._old, before) if before and after and self._old else None,
-                    self._file(self._new, after) if before and after else None,
+            self._reporter.check()
+            if before is None or after is None or self._old is None:
+                changes.append(
+                    compare.change(Side(before) if before else None, Side(after) if after else None)
                 )
-            )
+            elif not same_table(before, after):
+                change = self._compared(self._old, before, after)
+                if change is not None:
+                    changes.append(change)
         return changes
+
+    def _compared(self, old: StateRef, before: TablePart, after: TablePart) -> TableChange | None:
+        """How a table differs; None where it does not, but the fingerprints could not tell."""
+        both_live = old.snapshot is None and self._new.snapshot is None
+        with (
+            parquet.spill(self._cache) as folder,
+            self._side(old, before, folder if both_live else None) as one,
+            self._side(self._new, after, None) as other,
+        ):
+            if not fingerprint.comparable(before.fingerprint, after.fingerprint):
+                one, other = (compare.reprinted(side, self._reporter) for side in (one, other))
+                if one.part.fingerprint == other.part.fingerprint:
+                    return None
+            return compare.change(one, other, folder, self._reporter)
 
     def _parts(self, ref: StateRef) -> list[TablePart]:
         if ref.snapshot is not None:
@@ -70,14 +78,15 @@ class TableStates:
         view = self._context.view()
         return Tables(self._context.workspace(self._context.instance(view, ref.instance)))
 
-    def _file(self, ref: StateRef, part: TablePart) -> Path:
+    @contextlib.contextmanager
+    def _side(self, ref: StateRef, part: TablePart, folder: Path | None) -> Iterator[Side]:
+        """A table of a state; a live one is laid out in `folder`, where one is given."""
         if ref.snapshot is not None:
-            return parquet.Captured(self._context.store, part, self._context.home.cache / "tables").file()
-        if self._folder is None:
-            atomic.make_folder(self._context.home.tmp)
-            self._folder = tempfile.TemporaryDirectory(
-                dir=self._context.home.tmp, prefix="tables-", ignore_cleanup_errors=True
-            )
-        target = Path(self._folder.name) / f"{len(list(Path(self._folder.name).iterdir()))}.parquet"
-        capture.lay_out(self._live(ref), part.name, target)
-        return target
+            with parquet.Captured(self._context.store, part, self._cache).laid_out() as file:
+                yield Side(part, file)
+        elif folder is not None:
+            file = folder / "live.parquet"
+            capture.lay_out(self._live(ref), part.name, file)
+            yield Side(part, file)
+        else:
+            yield Side(part, live=self._live(ref))

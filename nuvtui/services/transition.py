@@ -14,8 +14,8 @@ import msgspec
 
 from nuvtui.errors import NuvError
 from nuvtui.model.kept import KeptFile
-from nuvtui.model.names import text_to_path
-from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart
+from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart, same_table
 from nuvtui.model.space import Instance
 from nuvtui.model.tree import FILE, Entry
 from nuvtui.paths import DOT
@@ -27,8 +27,9 @@ from nuvtui.store import ignore, trees
 from nuvtui.store.apply import Replacement, RollBackError
 from nuvtui.store.recorded import Recorded
 from nuvtui.store.store import Store
-from nuvtui.tables import capture as table_capture
+from nuvtui.tables import connection as access
 from nuvtui.tables.database import Tables
+from nuvtui.tables.replace import replacing
 
 IGNORE = f"{DOT}/ignore"
 
@@ -69,7 +70,7 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
     tree = context.store.tree
     roots = (tree, bytes.fromhex(old.files.root), tree, bytes.fromhex(new.files.root))
     puts, removals = trees.changes(*roots)
-    old_tables = {t.name: t.fingerprint for t in old.tables}
+    old_tables = {t.name: t for t in old.tables}
     new_tables = {t.name for t in new.tables}
     old_apps = {a.slug: a.text for a in old.applications}
     new_apps = {a.slug for a in new.applications}
@@ -78,8 +79,8 @@ def between(context: Context, old: Snapshot, new: Snapshot) -> Transition:
         [path for path in removals if not (_touches(path, unheld) or left_out(rules, path))],
         trees.touched(*roots),
         {},
-        [t for t in new.tables if old_tables.get(t.name) != t.fingerprint],
-        sorted(old_tables.keys() - new_tables),
+        [t for t in new.tables if not (t.name in old_tables and same_table(old_tables[t.name], t))],
+        [] if new.tables_unread else sorted(old_tables.keys() - new_tables),
         [a for a in new.applications if old_apps.get(a.slug) != a.text],
         sorted(slug for slug in old_apps.keys() - new_apps if f"{DOT}/apps/{slug}.yaml" not in unheld),
     )
@@ -118,13 +119,16 @@ def run(
     make: Callable[[Snapshot], Transition],
     reporter: Reporter,
     announce: Callable[[Snapshot], None] = lambda _backup: None,
+    *,
+    over_damage: bool = False,
 ) -> Outcome:
     """Bring `instance` into the state that `make(automatic snapshot)` asks for. The caller holds its lock.
 
+    `over_damage`: a database of the target that cannot be read is moved to where it is kept, instead of stopping it.
     Raises NuvError where it could not be done; then the target is as it was, but for what others wrote meanwhile, which
     is left or kept, with a warning for each; HalfDoneError where it could not be brought back.
     """
-    taken = capture.take(context, instance, "automatic", reporter, cause=cause)
+    taken = capture.take(context, instance, "automatic", reporter, cause=cause, over_damage=over_damage)
     backup = taken.snapshot
     for warning in backup.warnings:
         reporter.warning(f"{warning.path} is not in the automatic snapshot: {warning.reason}")
@@ -189,18 +193,27 @@ def _tell(kept: Sequence[KeptFile], reporter: Reporter) -> None:
 def _tables(
     context: Context, instance: Instance, backup: Snapshot, transition: Transition, reporter: Reporter
 ) -> Iterator[None]:
-    """The tables of the transition, written when the context ends well."""
-    yield
-    if transition.tables or transition.tables_removed:
-        reporter.step("apply-tables", f"Writing tables of {instance.name}")
-        table_capture.replace(
-            Tables(context.workspace(instance)),
-            transition.tables,
-            transition.tables_removed,
-            context.store,
-            context.home.tmp,
-            reporter,
-        )
+    """The tables of the transition: compared with the automatic snapshot, and written when the context ends well."""
+    workspace = context.workspace(instance)
+    if backup.tables_unread:
+        folder = access.set_aside(workspace.tables)
+        if folder is not None:
+            where = path_to_text(str(folder.relative_to(workspace.root)))
+            reporter.warning(f"The database of tables cannot be read: it is kept in {where}")
+    if not (transition.tables or transition.tables_removed):
+        yield
+        return
+    reporter.step("apply-tables", f"Writing tables of {instance.name}")
+    with replacing(
+        Tables(workspace),
+        transition.tables,
+        transition.tables_removed,
+        context.store,
+        context.home.tmp,
+        reporter,
+        {part.name: part for part in backup.tables},
+    ):
+        yield
 
 
 def _application_path(slug: str) -> str:

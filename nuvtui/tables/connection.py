@@ -10,8 +10,10 @@ oldest storage format that DuckDB 1.0 and later read, unless a column type needs
 
 import contextlib
 import fcntl
+import itertools
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nuvtui import atomic
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
 from nuvtui.tables.types import literal
 
@@ -32,6 +35,8 @@ ALIAS = "instance"
 """Name under which the file is attached."""
 STORAGE_VERSION = "v1.0.0"
 """Storage format of new files: any DuckDB client since 1.0 opens them."""
+KEPT = "kept"
+"""Folder in the workspace's `.nuvtui` for what is set aside."""
 PATIENCE = 2.0
 """Seconds to wait for another program to let go of the file."""
 
@@ -44,6 +49,14 @@ _HOLDER = re.compile(
     r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)(?: by user (?P<user>\S+?))?\."
 )
 _CARET = re.compile(r"\n\s*LINE \d+:.*|\nDid you mean \"pg_[^\"]*\"\?", re.DOTALL)
+_DAMAGE = re.compile(
+    r"not a valid DuckDB database|Corrupt|corrupt|does not match stored checksum|Could not read enough bytes|"
+    r"while replaying WAL|Failed to load metadata pointer|Failed to deserialize|[Dd]eserializ|"
+    r"database has been invalidated|Is a directory"
+)
+"""What DuckDB says when it opens a file that is no database, or none any more."""
+_DAMAGE_WITHIN = re.compile(r"Corrupt database file|Failed to load metadata pointer")
+"""What it says where it meets damage later."""
 _PREFIX = re.compile(r"^[A-Z][A-Za-z ]*Error: ")
 
 # POSIX locks belong to the process: closing one handle of a file drops the lock of every other handle. So
@@ -55,6 +68,72 @@ _locks: dict[str, threading.RLock] = {}
 def _process_lock(path: Path) -> threading.RLock:
     with _guard:
         return _locks.setdefault(os.path.realpath(path), threading.RLock())
+
+
+class DamagedDatabaseError(NuvError):
+    """A database that cannot be opened, or not be read to its end; `set_aside` makes room for another one."""
+
+
+def damaged(path: Path, detail: str) -> DamagedDatabaseError:
+    """The error for a database that DuckDB cannot read."""
+    none = "not a valid DuckDB database" in detail
+    return DamagedDatabaseError(
+        "The tables cannot be read",
+        f"{path} is not a DuckDB database" if none else f"{path} is damaged: {detail}",
+        "Restore a snapshot that holds them (`nuvtui snapshots list`, then `nuvtui snapshots restore SNAPSHOT`): the "
+        f"damaged file is kept in {DOT}/{KEPT}. Or move the file away to begin without tables.",
+    )
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of the database at `path`."""
+    return path.with_name(path.name + ".wal")
+
+
+def set_aside(path: Path) -> Path | None:
+    """Move the database at `path`, with its write-ahead log, into a folder of its own that is never removed.
+
+    Returns the folder; None: there was neither. Raises NuvError where it cannot be moved.
+    """
+    if not _there(path) and not _there(log_of(path)):
+        return None
+    with _process_lock(path), _exclusive(path.parent):
+        return _set_aside(path, [path, log_of(path)])
+
+
+def _set_aside(path: Path, files: Sequence[Path]) -> Path | None:
+    found = [file for file in files if _there(file)]
+    if not found:
+        return None
+    try:
+        folder = _kept_folder(path.parent / KEPT)
+        for file in found:
+            file.rename(folder / file.name)
+        atomic.fsync_folder(folder)
+        atomic.fsync_folder(path.parent)
+    except OSError as error:
+        raise NuvError(
+            "The tables cannot be set aside",
+            f"{error.filename}: {error.strerror}",
+            f"Move {found[0]} away yourself, then try again.",
+        ) from error
+    return folder
+
+
+def _kept_folder(kept: Path) -> Path:
+    atomic.make_folder(kept, 0o777)
+    stamp = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
+    for number in itertools.count(1):
+        folder = kept / (f"{stamp}-tables" + (f"-{number}" if number > 1 else ""))
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError
+
+
+def _there(path: Path) -> bool:
+    """True where there is something at `path`, a dangling link, too."""
+    return os.path.lexists(path)
 
 
 def present(path: Path) -> bool:
@@ -83,24 +162,33 @@ def bound(memory: str, threads: int) -> None:
 
 
 @contextlib.contextmanager
-def reading(path: Path, allow: Sequence[Path] = ()) -> Iterator["Connection"]:
+def reading(
+    path: Path, allow: Sequence[Path] = (), memory: str = "", spill: Path | None = None
+) -> Iterator["Connection"]:
     """A read-only connection to the database at `path`, which must be there.
 
-    `allow`: files and folders that SQL may read and write besides. Raises NuvError: CONFLICT where another
-    program holds the file.
+    `allow`: files and folders that SQL may read and write besides; `memory` as DuckDB's `memory_limit`; `spill`: a
+    folder for what does not fit in. Raises NuvError: CONFLICT where another program holds the file,
+    DamagedDatabaseError where it is no database that can be read.
     """
-    with _process_lock(path), _opened() as connection:
+    with _process_lock(path), _opened() as connection, _whole(path):
         _attach(connection, path, "READ_ONLY")
-        _lock_down(connection, allow, path.with_name(path.name + ".tmp"))
+        _lock_down(connection, allow, spill or _spill(path), memory)
         yield connection
 
 
 @contextlib.contextmanager
-def writing(path: Path, allow: Sequence[Path] = (), storage: str = STORAGE_VERSION) -> Iterator["Connection"]:
+def writing(
+    path: Path,
+    allow: Sequence[Path] = (),
+    storage: str = STORAGE_VERSION,
+    tell: Callable[[str], None] = lambda _sentence: None,
+) -> Iterator["Connection"]:
     """A connection that may change the database at `path`; makes it (and its folder) where there is none.
 
     `storage`: storage format of a new file. Use `transaction` for the changes. A new file appears
-    only when the block ends without an exception.
+    only when the block ends without an exception. A write-ahead log that lies there without its database is set
+    aside, and `tell` is told: DuckDB would add what is in it to whatever database stands beside it.
     """
     with _process_lock(path):
         if present(path):
@@ -114,6 +202,12 @@ def writing(path: Path, allow: Sequence[Path] = (), storage: str = STORAGE_VERSI
                     yield connection
                 return
             _sweep(path.parent)
+            log = log_of(path)
+            if _there(log) and (folder := _set_aside(path, [path, log])):
+                tell(
+                    f"A write-ahead log of tables lay in {DOT} without its database; it is now in "
+                    f"{DOT}/{KEPT}/{folder.name}, nothing in it is among the tables"
+                )
             made = atomic.temporary_name(path)
             temporary = made.with_name(made.name + _NEW)
             try:
@@ -131,14 +225,35 @@ def writing(path: Path, allow: Sequence[Path] = (), storage: str = STORAGE_VERSI
 
 @contextlib.contextmanager
 def _changing(path: Path, allow: Sequence[Path]) -> Iterator["Connection"]:
-    with _opened() as connection:
+    with _opened() as connection, _whole(path):
         _attach(connection, path, "")
-        _lock_down(connection, allow, path.with_name(path.name + ".tmp"))
+        # Nobody else has the database: what a killed process spilled is nobody's.
+        shutil.rmtree(_spill(path), ignore_errors=True)
+        _lock_down(connection, allow, _spill(path))
         yield connection
 
 
+def _spill(path: Path) -> Path:
+    return path.with_name(path.name + ".tmp")
+
+
 @contextlib.contextmanager
-def scratch(allow: Sequence[Path] = (), spill: Path | None = None) -> Iterator["Connection"]:
+def _whole(path: Path) -> Iterator[None]:
+    """Tell damage of the database at `path` from other errors, at whatever point of the block DuckDB meets it."""
+    try:
+        yield
+    except Exception as error:
+        said = error.message if isinstance(error, NuvError) else str(error)
+        cut = "Could not read enough bytes" in said and str(path) in said
+        if isinstance(error, DamagedDatabaseError | StoreError) or not (cut or _DAMAGE_WITHIN.search(said)):
+            raise
+        raise damaged(path, _short(said)) from error
+
+
+@contextlib.contextmanager
+def scratch(
+    allow: Sequence[Path] = (), spill: Path | None = None, memory: str = ""
+) -> Iterator["Connection"]:
     """A connection without a database, that may read `allow`; not locked down yet (see `seal`)."""
     with _opened() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -146,6 +261,7 @@ def scratch(allow: Sequence[Path] = (), spill: Path | None = None) -> Iterator["
             connection.execute("SET temp_directory = ''")
         elif spill is not None:
             connection.execute(f"SET temp_directory = {literal(str(spill))}")
+        _limit(connection, memory)
         _allow(connection, allow)
         yield connection
 
@@ -271,7 +387,8 @@ def _opened() -> Iterator["Connection"]:
 def _attach(connection: "Connection", path: Path, option: str) -> None:
     import duckdb
 
-    sql = f"ATTACH {literal(_sql_path(path))} AS {ALIAS}" + (f" ({option})" if option else "")
+    options = ", ".join(filter(None, ("TYPE duckdb", option)))  # the type: else it is guessed from the file
+    sql = f"ATTACH {literal(_sql_path(path))} AS {ALIAS} ({options})"
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -285,12 +402,8 @@ def _attach(connection: "Connection", path: Path, option: str) -> None:
                 continue
             if busy:
                 raise _held(text) from error
-            if "not a valid DuckDB database file" in text:
-                raise NuvError(
-                    "The tables cannot be read",
-                    f"{path} is not a DuckDB database",
-                    "Restore a snapshot, or move the file away to begin without tables.",
-                ) from error
+            if _DAMAGE.search(text):
+                raise damaged(path, _short(text)) from error
             raise translate(error, "The tables cannot be opened") from error
     connection.execute(f"USE {ALIAS}")
 
@@ -310,11 +423,17 @@ def _held(text: str) -> NuvError:
     )
 
 
-def _lock_down(connection: "Connection", allow: Sequence[Path], spill: Path) -> None:
+def _lock_down(connection: "Connection", allow: Sequence[Path], spill: Path, memory: str = "") -> None:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET temp_directory = {literal('' if _bounds else _sql_path(spill))}")
+    _limit(connection, memory)
     _allow(connection, allow)
     seal(connection)
+
+
+def _limit(connection: "Connection", memory: str) -> None:
+    if memory and not _bounds:
+        connection.execute(f"SET memory_limit = {literal(memory)}")
 
 
 def _allow(connection: "Connection", allow: Sequence[Path]) -> None:

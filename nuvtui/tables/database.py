@@ -62,12 +62,18 @@ class Tables:
                 found.append(None)
         return found
 
+    def set_aside(self) -> Path | None:
+        """Move a database that cannot be read, with its log, to `.nuvtui/kept`; the folder there, None: there is none."""
+        return access.set_aside(self.path)
+
     @contextlib.contextmanager
-    def reading(self, allow: Sequence[Path] = ()) -> Iterator["Connection"]:
-        """A read-only connection; `allow`: files and folders that SQL may use besides."""
+    def reading(
+        self, allow: Sequence[Path] = (), memory: str = "", spill: Path | None = None
+    ) -> Iterator["Connection"]:
+        """A read-only connection; arguments as in `connection.reading`."""
         if not self.exists():
             raise schema.missing("", [])
-        with access.reading(self.path, allow) as connection:
+        with access.reading(self.path, allow, memory, spill) as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -133,7 +139,7 @@ class Tables:
         reporter = reporter or Silent()
         with intake.opened(path) as source:
             name = intake.checked_name(name) if name is not None else intake.name_of(path)
-            with access.writing(self.path, [source.path]) as connection:
+            with access.writing(self.path, [source.path], tell=reporter.warning) as connection:
                 existing = [t for t in schema.read(connection) if t.name.lower() == name.lower()]
                 if existing and not replace:
                     raise NuvError(

@@ -16,8 +16,11 @@ from blake3 import blake3
 
 from nuvtui import __version__, atomic
 from nuvtui.model.snapshot import TablePart
+from nuvtui.tables import fingerprint
 from nuvtui.tables.database import Tables
 
+VERSION = f"{__version__} {fingerprint.SCHEME}"
+"""Of who looked: another one might find something else."""
 MARGIN = 2_000_000_000
 """Nanoseconds: the coarsest tick of a file system's clock that is reckoned with."""
 
@@ -31,7 +34,7 @@ class Memory(msgspec.Struct, frozen=True):
     parts: list[TablePart]
     lost: list[str]
     """What a snapshot does not keep of the database, in sentences."""
-    nuvtui: str = __version__
+    version: str = VERSION
 
 
 def recall(file: Path, tables: Tables) -> Memory | None:
@@ -43,7 +46,7 @@ def recall(file: Path, tables: Tables) -> Memory | None:
         found = msgspec.json.decode(data[CHECK:], type=Memory)
     except (OSError, ValueError):
         return None
-    return found if found.nuvtui == __version__ and found.stamp == list(tables.stamp()) else None
+    return found if found.version == VERSION and found.stamp == list(tables.stamp()) else None
 
 
 class Look:

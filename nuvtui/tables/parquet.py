@@ -1,38 +1,41 @@
 """Captured tables: read, compared, queried and exported, without touching any Current State.
 
-A captured table is laid out as a file in the store's cache folder the first time it is looked at; the file is
-verified by the store while it is written, and put in place whole. What has not been used for long makes room.
+A captured table is laid out as a file in the store's cache folder the first time it is looked at (`scratch`); the
+file is verified by the store while it is written, and put in place whole.
 """
 
 import contextlib
-import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
-from nuvtui import atomic
 from nuvtui.model.diff import TableChange
 from nuvtui.model.snapshot import Column, TablePart
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store.failure import store_errors
 from nuvtui.store.store import Store
-from nuvtui.tables import capture, distribution, output, types
+from nuvtui.tables import captured, distribution, output, scratch
+from nuvtui.tables import compare as _compare
 from nuvtui.tables import connection as access
+from nuvtui.tables.compare import Side
 from nuvtui.tables.types import Type, identifier, literal
 from nuvtui.tables.values import ColumnInfo, Distribution, Rows
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
 
-__all__ = ["Captured", "Column", "ColumnInfo", "Rows", "compare", "compare_files", "diff_tables", "query"]
+__all__ = ["Captured", "Column", "ColumnInfo", "Rows", "compare", "query"]
 
-CACHE_BYTES = 2 << 30
-"""Laid out files may take so much together."""
-IN_USE = 600.0
-"""Seconds after its last use in which a laid out file is not removed."""
+
+@contextlib.contextmanager
+def spill(cache: Path) -> Iterator[Path]:
+    """A folder for what does not fit into memory."""
+    with contextlib.ExitStack() as stack:
+        with store_errors("making a folder for unfinished files"):
+            folder = stack.enter_context(scratch.folder(cache))
+        yield folder
 
 
 class Captured:
@@ -43,35 +46,33 @@ class Captured:
         self._store = store
         self._cache = cache
 
-    def file(self) -> Path:
-        """The table's Parquet file in the cache (columns c0, c1, … encoded). Raises StoreError."""
-        file = self._cache / f"{blake3(' '.join(self.part.content).encode()).hexdigest(length=20)}.parquet"
-        with store_errors(f"laying out table {self.part.name!r}"):
-            try:
-                if file.stat().st_size == self.part.bytes:
-                    os.utime(file)
-                    return file
-            except FileNotFoundError:
-                pass
-            atomic.make_folder(self._cache)
-            _make_room(self._cache, self.part.bytes)
-            temporary = atomic.temporary_name(file)
-            try:
-                with open(temporary, "xb") as out:
-                    for piece in self._store.stream([bytes.fromhex(chunk) for chunk in self.part.content]):
-                        out.write(piece)
-                temporary.replace(file)
-            finally:
-                temporary.unlink(missing_ok=True)
-        return file
+    @contextlib.contextmanager
+    def laid_out(self) -> Iterator[Path]:
+        """The table's Parquet file in the cache (columns c0, c1, … encoded), held as long as the block runs.
+
+        Raises StoreError.
+        """
+        name = f"{blake3(' '.join(self.part.content).encode()).hexdigest(length=20)}.parquet"
+
+        def write(out: BinaryIO) -> None:
+            for piece in self._store.stream([bytes.fromhex(chunk) for chunk in self.part.content]):
+                out.write(piece)
+
+        with contextlib.ExitStack() as stack:
+            with store_errors(f"laying out table {self.part.name!r}"):
+                file = stack.enter_context(scratch.laid_out(self._cache, name, self.part.bytes, write))
+            yield file
 
     @contextlib.contextmanager
     def _opened(
         self, allow: Sequence[Path] = ()
     ) -> Iterator[tuple["Connection", str, list[Type], list[str]]]:
-        file = self.file()
-        kinds, values = capture.decoded(self.part)
-        with access.scratch([file, *allow], self._cache / "spill") as connection:
+        kinds, values = captured.decoded(self.part)
+        with (
+            self.laid_out() as file,
+            spill(self._cache) as folder,
+            access.scratch([file, *allow], folder) as connection,
+        ):
             access.seal(connection)
             with access.explained(f"Table {self.part.name!r} cannot be read"):
                 yield connection, f"read_parquet({literal(str(file))})", kinds, values
@@ -124,10 +125,11 @@ def query(
         wanted = _mentioned(probe, sql)
     # Only what the query names is laid out; SHOW and the like name nothing and need all names.
     used = [part for part in parts if wanted is None or part.name.lower() in wanted]
-    files = [Captured(store, part, cache).file() for part in used]
-    with access.scratch(files, cache / "spill") as connection:
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(Captured(store, part, cache).laid_out()) for part in used]
+        connection = stack.enter_context(access.scratch(files, stack.enter_context(spill(cache))))
         for part, file in zip(used, files, strict=True):
-            _kinds, values = capture.decoded(part)
+            _kinds, values = captured.decoded(part)
             with access.explained(f"Table {part.name!r} cannot be read"):
                 connection.execute(
                     f"CREATE VIEW {identifier(part.name)} AS SELECT {output.selection(part.columns, values)} "
@@ -148,100 +150,11 @@ def _mentioned(connection: "Connection", sql: str) -> set[str] | None:
 
 def compare(old: TablePart | None, new: TablePart | None, store: Store, cache: Path) -> TableChange:
     """How a captured table differs from an older one; None: not there. Rows are counted where both are."""
-    return compare_files(
-        old,
-        new,
-        Captured(store, old, cache).file() if old and new else None,
-        Captured(store, new, cache).file() if old and new else None,
-    )
-
-
-def compare_files(
-    old: TablePart | None, new: TablePart | None, old_file: Path | None, new_file: Path | None
-) -> TableChange:
-    """How a table differs; the files are the Parquet files of the two parts (see `Captured.file`).
-
-    Without files no rows are compared. Both parts None is a ValueError.
-    """
-    if new is None:
-        if old is None:
-            raise ValueError("nothing to compare")
-        return TableChange(old.name, "removed", old_rows=old.rows, columns_removed=list(old.columns))
-    if old is None:
-        return TableChange(new.name, "added", new_rows=new.rows, columns_added=list(new.columns))
-    before = {column.name: column for column in old.columns}
-    after = {column.name: column for column in new.columns}
-    common = [name for name in after if name in before and after[name].type == before[name].type]
-    added = removed = None
-    if common and old_file is not None and new_file is not None:
-        added, removed = diff_tables(
-            old_file,
-            new_file,
-            [list(before).index(name) for name in common],
-            [list(after).index(name) for name in common],
-            [before[name].type for name in common],
-        )
-    return TableChange(
-        new.name,
-        "changed",
-        old.rows,
-        new.rows,
-        [column for name, column in after.items() if name not in before],
-        [column for name, column in before.items() if name not in after],
-        [
-            (before[name], after[name])
-            for name in after
-            if name in before and before[name].type != after[name].type
-        ],
-        added,
-        removed,
-    )
-
-
-def diff_tables(
-    old: Path, new: Path, old_columns: Sequence[int], new_columns: Sequence[int], kinds: Sequence[str]
-) -> tuple[int, int]:
-    """Rows of the Parquet file `new` that `old` lacks, and the other way round (as multisets).
-
-    `old_columns` and `new_columns`: positions of the columns to compare, pair by pair; `kinds` their types.
-    Rows are compared by a 128-bit hash.
-    """
-
-    def hashes(file: Path, positions: Sequence[int], sign: int) -> str:
-        values = []
-        for position, text in zip(positions, kinds, strict=True):
-            values.append(f"c{position}")
-            kind = types.parse(text)
-            if types.holds_float(kind):
-                values.append(f"CAST(c{position} AS VARCHAR)" if kind.nested else f"signbit(c{position})")
-        listed = ", ".join(values)
-        return (
-            f"SELECT hash({listed}, 0) AS h, hash('nuvtui', {listed}) AS g, {sign} AS n "
-            f"FROM read_parquet({literal(str(file))})"
-        )
-
-    with access.scratch([old, new], new.parent / "spill") as connection:
-        access.seal(connection)
-        with access.explained("The tables cannot be compared"):
-            added, removed = connection.execute(
-                "SELECT coalesce(sum(greatest(n, 0)), 0), coalesce(sum(greatest(-n, 0)), 0) FROM ("
-                "SELECT sum(n) AS n FROM ("
-                f"{hashes(new, new_columns, 1)} UNION ALL {hashes(old, old_columns, -1)}) GROUP BY h, g)"
-            ).fetchall()[0]
-    return int(added), int(removed)
-
-
-def _make_room(cache: Path, needed: int) -> None:
-    """Remove the files used least recently until `needed` bytes fit in; none that was used just now."""
-    files = []
-    for entry in os.scandir(cache):
-        with contextlib.suppress(FileNotFoundError):
-            if entry.name.endswith(".parquet") and entry.is_file(follow_symlinks=False):
-                files.append((entry.stat().st_mtime, entry.stat().st_size, entry.path))
-    total = sum(size for _, size, _ in files) + needed
-    for used, size, path in sorted(files):
-        if total <= CACHE_BYTES or time.time() - used < IN_USE:
-            return
-        with contextlib.suppress(FileNotFoundError):
-            Path(path).unlink()
-        total -= size
+    if old is None or new is None:
+        return _compare.change(Side(old) if old else None, Side(new) if new else None)
+    with (
+        Captured(store, old, cache).laid_out() as before,
+        Captured(store, new, cache).laid_out() as after,
+        spill(cache) as folder,
+    ):
+        return _compare.change(Side(old, before), Side(new, after), folder)

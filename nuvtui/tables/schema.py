@@ -1,41 +1,32 @@
-"""What a table is made of, and the fingerprint that tells whether it changed.
-
-The fingerprint of a table is equal wherever and whenever the same rows stand in the same order under the
-same columns and constraints; the table's name is not in it. It is computed inside DuckDB with its 64-bit
-`hash`, row by row with the row's position, as two independent sums: ten times faster than writing the table.
-DuckDB may change its `hash` between versions, so the fingerprint begins with a probe of it: fingerprints with
-different beginnings say nothing about each other, and the table is then written once more.
+"""What a table is made of, and what of a database a snapshot does not keep.
 
 Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE. Not kept,
 and named in a snapshot's warnings: CHECK and FOREIGN KEY constraints, defaults, generated columns (kept as
 plain ones), indexes, views, sequences, and tables outside the schema `main`. Names of user-defined types
-become the types they stand for; collations and comments are not kept.
+become the types they stand for; collations are not kept. DuckDB's comments on tables and columns are their
+descriptions, and kept.
 """
 
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column, TableConstraint
-from nuvtui.reporter import Reporter, Silent
-from nuvtui.tables import connection as access
 from nuvtui.tables import types
-from nuvtui.tables.types import Type, UnsupportedTypeError, identifier
+from nuvtui.tables.types import Type, UnsupportedTypeError, identifier, literal
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
 
-FINGERPRINT_VERSION = 1
-
 
 class Schema(msgspec.Struct, frozen=True):
-    """A table's name, columns and constraints."""
+    """A table's name, columns, constraints and description."""
 
     name: str
     columns: list[Column]
     constraints: list[TableConstraint] = []
+    description: str = ""
 
     @property
     def sql_name(self) -> str:
@@ -66,13 +57,16 @@ def column_types(table: str, columns: list[Column]) -> list[Type]:
 def read(connection: "Connection") -> list[Schema]:
     """The tables of schema main in the attached database, sorted by name."""
     columns: dict[str, list[Column]] = {}
-    for table, name, kind in connection.execute(
-        "SELECT c.table_name, c.column_name, c.data_type FROM duckdb_columns() c JOIN duckdb_tables() t "
+    descriptions: dict[str, str] = {}
+    for table, said, name, kind, said_of_column in connection.execute(
+        "SELECT c.table_name, coalesce(t.comment, ''), c.column_name, c.data_type, coalesce(c.comment, '') "
+        "FROM duckdb_columns() c JOIN duckdb_tables() t "
         "ON c.table_oid = t.table_oid AND c.database_oid = t.database_oid AND c.schema_oid = t.schema_oid "
         "WHERE c.database_name = current_database() AND c.schema_name = 'main' AND NOT t.internal "
         "ORDER BY c.table_name, c.column_index"
     ).fetchall():
-        columns.setdefault(table, []).append(Column(name, kind))
+        columns.setdefault(table, []).append(Column(name, kind, said_of_column))
+        descriptions[table] = said
     constraints: dict[str, list[TableConstraint]] = {}
     for table, kind, names in connection.execute(
         "SELECT table_name, constraint_type, constraint_column_names FROM duckdb_constraints() "
@@ -81,7 +75,12 @@ def read(connection: "Connection") -> list[Schema]:
     ).fetchall():
         constraints.setdefault(table, []).append(TableConstraint(kind.lower(), list(names)))
     return [
-        Schema(name, columns[name], sorted(constraints.get(name, []), key=lambda c: (c.kind, c.columns)))
+        Schema(
+            name,
+            columns[name],
+            sorted(constraints.get(name, []), key=lambda c: (c.kind, c.columns)),
+            descriptions[name],
+        )
         for name in sorted(columns)
     ]
 
@@ -146,53 +145,6 @@ def not_kept(connection: "Connection") -> list[str]:
     return sentences
 
 
-def fingerprint(
-    connection: "Connection", schema: Schema, reporter: Reporter | None = None
-) -> tuple[str, int]:
-    """The fingerprint and the number of rows of a table; stops where the reporter is cancelled."""
-    kinds = schema.types()
-    inner = []
-    values = []
-    for position, (column, kind) in enumerate(zip(schema.columns, kinds, strict=True)):
-        name = f"c{position}"
-        inner.append(f"source.{identifier(column.name)} AS {name}")
-        values.append(types.encode(kind, name))
-        if types.holds_float(kind):
-            # 0.0 and -0.0 have one hash.
-            values.append(f"CAST({name} AS VARCHAR)" if kind.nested else f"signbit({name})")
-    listed = ", ".join(values)
-    rows, first, second = access.run(
-        connection,
-        f"SELECT count(*), sum(hash(hash(p, {listed}))), sum(hash(hash('nuvtui', {listed}, p))) "
-        f"FROM (SELECT row_number() OVER () AS p, {', '.join(inner)} FROM {schema.sql_name} AS source)",
-        reporter or Silent(),
-    )[0]
-    described = msgspec.json.encode(
-        [
-            FINGERPRINT_VERSION,
-            [(column.name, column.type) for column in schema.columns],
-            schema.constraints,
-            rows,
-            str(first),
-            str(second),
-        ]
-    )
-    return f"{_probe(connection)}-{blake3(described).hexdigest(length=20)}", int(str(rows))
-
-
-def comparable(one: str, other: str) -> bool:
-    """True where two fingerprints were made with the same hash function."""
-    return one.partition("-")[0] == other.partition("-")[0]
-
-
-def _probe(connection: "Connection") -> str:
-    (value,) = connection.execute(
-        "SELECT hash(hash(1::BIGINT, 'nuvtui', 2.5::DOUBLE, NULL::VARCHAR, DATE '2020-02-29', "
-        "['a', NULL, 'bcdefghijklmnopqrst'], {'f0': true, 'f1': '\\x00'::BLOB}, 1.25::DECIMAL(38,2)))"
-    ).fetchall()[0]
-    return f"{value & 0xFFFFFFFF:08x}"
-
-
 def create_sql(schema: Schema) -> str:
     """CREATE TABLE for `schema`; safe whatever is in its names and types."""
     kinds = schema.types()
@@ -211,3 +163,16 @@ def create_sql(schema: Schema) -> str:
                 position = [column.name for column in schema.columns].index(constraint.columns[0])
                 lines[position] += " NOT NULL"
     return f"CREATE TABLE {schema.sql_name} ({', '.join(lines)})"
+
+
+def comment_sql(schema: Schema) -> list[str]:
+    """The statements that give the table `schema`, just made, its descriptions."""
+    statements = []
+    if schema.description:
+        statements.append(f"COMMENT ON TABLE {schema.sql_name} IS {literal(schema.description)}")
+    statements += [
+        f"COMMENT ON COLUMN {schema.sql_name}.{identifier(column.name)} IS {literal(column.description)}"
+        for column in schema.columns
+        if column.description
+    ]
+    return statements

@@ -62,6 +62,8 @@ _DIRECT = frozenset(
         "DOUBLE",
     }
 )
+_HASHED = NATIVE - {"UUID"} | _AS_TIMESTAMP
+"""Scalars that DuckDB's `hash` tells apart as they are (FLOAT, DOUBLE, DECIMAL: see `digest`)."""
 _SIMPLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _TOKEN = re.compile(
     r"\s*(?:(\"(?:[^\"]|\"\")*\")|('(?:[^']|'')*')|([A-Za-z_][A-Za-z0-9_]*|\d+)|(.))", re.DOTALL
@@ -244,11 +246,50 @@ def is_recent(kind: Type) -> bool:
     return kind.kind == "tuple" or kind.name == "VARIANT" or any(is_recent(part) for _, part in kind.fields)
 
 
-def holds_float(kind: Type) -> bool:
-    """True where a FLOAT or DOUBLE is in `kind`: DuckDB hashes 0.0 and -0.0 alike."""
-    if kind.kind == "scalar":
-        return kind.name in ("FLOAT", "DOUBLE")
-    return any(holds_float(part) for _, part in kind.fields)
+def digest(kind: Type, value: str, depth: int = 0) -> list[str]:
+    """SQL whose values, all of them hashed, tell any two values of `kind` apart.
+
+    DuckDB's `hash` alone does not: it gives one number for NULL, [], [NULL] and a struct of NULLs, for [[1], [2]] and
+    [[1, 2]], for 0.0 and -0.0, for a month and 30 days, and for the many values of 128 bits whose halves are equal.
+    So it is only given what it tells apart (64 bits or text), with NULL, tags and lengths beside it.
+    """
+    match kind.kind:
+        case "list" | "array" | "map":
+            item = f"item{depth}"
+            if kind.kind == "map":
+                listed = f"map_entries({value})"
+                parts = digest(kind.fields[0][1], f"{item}.key", depth + 1)
+                parts += digest(kind.fields[1][1], f"{item}.value", depth + 1)
+            else:
+                listed = value if kind.kind == "list" else f"CAST({value} AS {render(kind.element)}[])"
+                parts = digest(kind.element, item, depth + 1)
+            hashed = f"list_transform({listed}, lambda {item}: hash({', '.join(parts)}))"
+            return [f"{value} IS NULL", f"len({listed})", f"hash({hashed})"]
+        case "struct" | "tuple":
+            parts = [f"{value} IS NULL"]
+            for position, (name, part) in enumerate(kind.fields, 1):
+                parts += digest(
+                    part, f"struct_extract({value}, {literal(name) if name else position})", depth
+                )
+            return parts
+        case "union":
+            parts = [f"union_tag({value}) IS NULL", f"CAST(union_tag({value}) AS VARCHAR)"]
+            for name, part in kind.fields:
+                parts += digest(part, f"union_extract({value}, {literal(name)})", depth)
+            return parts
+        case "enum":
+            return [f"{value} IS NULL", value]
+    if kind.name in ("FLOAT", "DOUBLE"):
+        return [f"{value} IS NULL", value, f"signbit({value})"]
+    if kind.name == "DECIMAL":
+        width = int(kind.arguments[0]) if kind.arguments else 18
+        return [f"{value} IS NULL", value if width <= 18 else f"CAST({value} AS VARCHAR)"]
+    if kind.name == "GEOMETRY":
+        return [f"{value} IS NULL", f"CAST({value} AS BLOB)"]
+    if kind.name == "VARIANT":
+        # Its hash is of the value, whatever its width; its text does not tell '1' from 1.
+        return [f"{value} IS NULL", value, f"CAST({value} AS VARCHAR)", f"variant_typeof({value})"]
+    return [f"{value} IS NULL", value if kind.name in _HASHED else f"CAST({value} AS VARCHAR)"]
 
 
 def encode(kind: Type, value: str, depth: int = 0) -> str:

@@ -442,8 +442,8 @@ def test_an_error_of_the_disk_in_one_target_undoes_that_target(
     before = study.whole(bad)
     from nuvtui.services import transition
 
-    place: Any = transition.table_capture if when == "tables" else transition.Replacement
-    name = "replace" if when == "tables" else when
+    place: Any = transition if when == "tables" else transition.Replacement
+    name = "replacing" if when == "tables" else when
     real = getattr(place, name)
     struck: list[str] = []
 

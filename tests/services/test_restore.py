@@ -1,7 +1,10 @@
 """Restore: here, to another instance, undone; what it may never touch; what happens when it fails."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -232,19 +235,20 @@ def test_a_failing_database_leaves_files_and_tables_as_they_were(
     before = study.whole()
     from nuvtui.services import transition
 
-    real = transition.table_capture.replace
-    calls = []
+    real = transition.replacing
 
-    def replace(tables, puts, removals, *rest):  # type: ignore[no-untyped-def]
-        calls.append(len(puts))
-        if len(calls) == 1:
+    @contextlib.contextmanager
+    def failing(*arguments: Any) -> Iterator[None]:
+        with real(*arguments):
+            yield
+            assert (study.root() / "README.md").read_text() == "# A study\n"  # the files are in place by now
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        real(tables, puts, removals, *rest)
 
-    monkeypatch.setattr(transition.table_capture, "replace", replace)
+    monkeypatch.setattr(transition, "replacing", failing)
     with pytest.raises((NuvError, OSError)):
         study.services.restore.restore(one.id)
     assert study.whole() == before
+    monkeypatch.undo()
     study.services.restore.restore(one.id)
     assert (study.root() / "README.md").read_text() == "# A study\n"
 
@@ -258,14 +262,16 @@ def test_a_failing_way_back_names_the_automatic_snapshot(
     before = study.whole()
     from nuvtui.services import transition
 
-    def replace(*_: object) -> None:
+    @contextlib.contextmanager
+    def failing(*_: object) -> Iterator[None]:
+        yield
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def take_back(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     with monkeypatch.context() as patch:
-        patch.setattr(transition.table_capture, "replace", replace)
+        patch.setattr(transition, "replacing", failing)
         patch.setattr(transition.Replacement, "_take_back", take_back)
         backup = ""
         with refused(1, "neither as it was", "nuvtui snapshots restore"):

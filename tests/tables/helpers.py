@@ -1,6 +1,8 @@
 """What the tests of tables share: a database made by plain DuckDB, and what it holds, value by value."""
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,16 @@ def take_with_warnings(
 
 def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def log_of_another(tmp_path: Path) -> bytes:
+    """A write-ahead log with rows for table a, as a killed program leaves it."""
+    path = tmp_path / "killed.duckdb"
+    script = (
+        "import duckdb, os, sys; c = duckdb.connect();"
+        "c.execute(f\"ATTACH '{sys.argv[1]}' AS d (STORAGE_VERSION 'v1.0.0')\");"
+        "c.execute('CREATE TABLE d.a AS SELECT i FROM range(10) r(i)'); c.execute('CHECKPOINT d');"
+        "c.execute('INSERT INTO d.a VALUES (31337)'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    return path.with_name("killed.duckdb.wal").read_bytes()

@@ -18,7 +18,7 @@ from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
 from nuvtui.tables import capture, memory
 from nuvtui.tables.database import Tables
-from nuvtui.tables.types import identifier
+from nuvtui.tables.types import identifier, literal
 from tests.tables.helpers import checksum, dump, make, take, take_with_warnings
 
 EXOTIC = (
@@ -105,6 +105,9 @@ def test_row_order_and_order_sensitive_fingerprints(
         "ALTER TABLE t ADD COLUMN n INTEGER",
         "ALTER TABLE t ALTER s SET NOT NULL",
         "UPDATE t SET s = x::VARCHAR, x = 8 WHERE i = 8",
+        "COMMENT ON TABLE t IS 'Measured at noon'",
+        "COMMENT ON COLUMN t.s IS 'Where'",
+        "COMMENT ON COLUMN t.x IS 'Where'",
     ],
 )
 def test_every_change_changes_the_fingerprint(workspace: Workspace, change: str) -> None:
@@ -168,6 +171,24 @@ def test_keys_are_kept_and_work(workspace: Workspace, other: Tables, store: Stor
         for bad in ("(2, 9, 9, 9)", "(3, NULL, 9, 9)", "(3, 1, 2, 9)", "(3, 9, 9, 3)"):
             with pytest.raises(duckdb.ConstraintException):
                 connection.execute(f"INSERT INTO t VALUES {bad}")
+
+
+def test_descriptions_are_kept(workspace: Workspace, other: Tables, store: Store, home: Home) -> None:
+    hard = 'it\'s "q"; DROP TABLE t; --\n\x1b[31m ü'
+    tables = make(
+        workspace,
+        'CREATE TABLE "t t"("a b" INTEGER, c INTEGER)',
+        f'COMMENT ON TABLE "t t" IS {literal(hard)}',
+        f'COMMENT ON COLUMN "t t"."a b" IS {literal(hard)}',
+        "CREATE TABLE plain(a INTEGER)",
+    )
+    parts = take(tables, store, home)
+    assert [(part.description, [c.description for c in part.columns]) for part in parts] == [
+        ("", [""]),
+        (hard, [hard, ""]),
+    ]
+    capture.replace(other, parts, [], store, home.tmp, Silent())
+    assert capture.describe(other, parts) == parts
 
 
 def test_what_is_not_kept_is_named(workspace: Workspace, other: Tables, store: Store, home: Home) -> None:

@@ -9,7 +9,8 @@ from nuvtui.errors import NuvError, StoreError
 from nuvtui.model.snapshot import Column, TablePart
 from nuvtui.paths import Home, Workspace
 from nuvtui.store.store import Store
-from nuvtui.tables import capture, parquet
+from nuvtui.tables import capture, compare, parquet, scratch
+from nuvtui.tables.compare import Side
 from nuvtui.tables.database import Tables
 from nuvtui.tables.parquet import Captured
 from tests.tables.helpers import make, take
@@ -44,10 +45,10 @@ def test_laid_out_files_are_made_once_and_again_where_damaged(
 ) -> None:
     (part,) = take(make(workspace, "CREATE TABLE t AS SELECT 1 AS a"), store, home)
     captured = Captured(store, part, cache)
-    file = captured.file()
-    inode = file.stat().st_ino
-    assert captured.file() == file
-    assert file.stat().st_ino == inode
+    with captured.laid_out() as file:
+        inode = file.stat().st_ino
+    with captured.laid_out() as again:
+        assert (again, again.stat().st_ino) == (file, inode)
     file.write_bytes(b"cut")
     assert captured.preview().rows == [[1]]
 
@@ -57,11 +58,17 @@ def test_what_was_not_used_for_long_makes_room(
 ) -> None:
     tables = make(workspace, *(f"CREATE TABLE t{n} AS SELECT {n} AS a" for n in range(3)))
     first, second, third = (Captured(store, part, cache) for part in take(tables, store, home))
-    old, used = first.file(), second.file()
-    os.utime(old, (1, 1))
-    monkeypatch.setattr(parquet, "CACHE_BYTES", 0)
-    new = third.file()
-    assert sorted(path.name for path in cache.iterdir()) == sorted([used.name, new.name])
+    with first.laid_out() as file:
+        old = file
+    with second.laid_out() as used:
+        os.utime(used, (1, 1))
+        monkeypatch.setattr(scratch, "CACHE_BYTES", 1)
+        with third.laid_out() as new:
+            # What is in use stays, however old it is.
+            assert sorted(cache.iterdir()) == sorted([used, new])
+            assert not old.exists()
+    with first.laid_out() as again:
+        assert list(cache.iterdir()) == [again]
 
 
 def test_a_missing_object_is_an_error_of_the_store(
@@ -180,13 +187,20 @@ def test_a_live_table_laid_out_is_what_is_captured(
     tables = make(workspace, *EXOTIC)
     (part,) = take(tables, store, home)
     capture.lay_out(tables, "exotic", tmp_path / "live.parquet")
-    assert (tmp_path / "live.parquet").read_bytes() == Captured(store, part, cache).file().read_bytes()
+    assert (tmp_path / "live.parquet").read_bytes() == captured_bytes(store, part, cache)
     make(workspace, "INSERT INTO exotic(h) VALUES (5)")
     capture.lay_out(tables, "exotic", tmp_path / "live.parquet")
     (now,) = capture.describe(tables, [part])
     assert now.content == []
-    change = parquet.compare_files(part, now, Captured(store, part, cache).file(), tmp_path / "live.parquet")
+    with Captured(store, part, cache).laid_out() as file:
+        change = compare.change(Side(part, file), Side(now, tmp_path / "live.parquet"))
+        assert compare.change(Side(part, file), Side(now, live=tables)) == change
     assert (change.rows_added, change.rows_removed) == (1, 0)
+
+
+def captured_bytes(store: Store, part: TablePart, cache: Path) -> bytes:
+    with Captured(store, part, cache).laid_out() as file:
+        return file.read_bytes()
 
 
 def test_describe_without_a_database(other: Tables) -> None:

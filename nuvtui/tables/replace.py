@@ -1,0 +1,242 @@
+"""Captured tables put back into the Current State, all or nothing.
+
+Everything happens in one transaction of the database: what is there is compared with what the caller knows of it,
+goes, and the new tables are loaded and compared with their fingerprints. A table that stays and refers to one that
+is replaced by a foreign key is made again with its own definition and rows, since DuckDB drops no table that
+another one refers to.
+"""
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.model.snapshot import TablePart
+from nuvtui.reporter import Reporter
+from nuvtui.store.store import Store
+from nuvtui.tables import captured, fingerprint, references, schema, types
+from nuvtui.tables import connection as access
+from nuvtui.tables.database import Tables
+from nuvtui.tables.schema import Schema
+from nuvtui.tables.types import literal
+
+if TYPE_CHECKING:
+    from nuvtui.tables.connection import Connection
+
+
+@dataclass
+class Replaced:
+    """What `replacing` does, by the tables' names."""
+
+    put: list[str] = field(default_factory=list)
+    equal: list[str] = field(default_factory=list)
+    """Asked for, and there already."""
+    removed: list[str] = field(default_factory=list)
+    made_again: list[str] = field(default_factory=list)
+    """Tables that stay as they are, made again because they refer to one that was replaced."""
+
+
+def replace(
+    tables: Tables,
+    puts: Sequence[TablePart],
+    removals: Sequence[str],
+    store: Store,
+    tmp: Path,
+    reporter: Reporter,
+    recorded: Mapping[str, TablePart] | None = None,
+) -> Replaced:
+    """`replacing` with nothing to be done before the commit."""
+    with replacing(tables, puts, removals, store, tmp, reporter, recorded) as replaced:
+        return replaced
+
+
+@contextlib.contextmanager
+def replacing(
+    tables: Tables,
+    puts: Sequence[TablePart],
+    removals: Sequence[str],
+    store: Store,
+    tmp: Path,
+    reporter: Reporter,
+    recorded: Mapping[str, TablePart] | None = None,
+) -> Iterator[Replaced]:
+    """Put captured tables into the Current State and remove others: when the block ends well, else not at all.
+
+    A table of the same name is replaced; one to be removed that is not there is no error; one that is there as
+    it is to be is left alone. `recorded`: what the caller knows of the Current State's tables (those of the
+    automatic snapshot), by name; a table that is to go and is not as recorded there is a conflict. In the block the
+    database is held, and no other connection of this process may open it.
+
+    Raises NuvError: CONFLICT where the database is held by another program, where a table was changed since it was
+    recorded, where rows of a table that stays refer to what goes, or where names differ only in case;
+    DamagedDatabaseError where the database cannot be read; StoreError where a captured table cannot be
+    read from the store. Then the Current State's tables are as they were, as after any exception of the block.
+    """
+    if not puts and not (removals and tables.exists()):
+        yield Replaced()
+        return
+    _refuse_alike(puts)
+    with captured.unfinished(tmp) as folder:
+        files = _stage(puts, store, folder, reporter)
+        with (
+            access.writing(tables.path, [folder], _storage(puts), reporter.warning) as connection,
+            access.transaction(connection),
+        ):
+            yield _replace(connection, puts, files, removals, recorded, reporter)
+            reporter.check()
+
+
+def _stage(puts: Sequence[TablePart], store: Store, folder: Path, reporter: Reporter) -> list[Path]:
+    """The Parquet files of `puts`, in `folder`."""
+    files = []
+    done, total = 0, sum(part.bytes for part in puts)
+    for number, part in enumerate(puts):
+        reporter.progress(done, total, "bytes", part.name)
+        file = folder / f"{number}.parquet"
+        captured.lay_out(part, store, file, reporter)
+        files.append(file)
+        done += part.bytes
+    reporter.progress(done, total, "bytes")
+    return files
+
+
+def _replace(
+    connection: "Connection",
+    puts: Sequence[TablePart],
+    files: Sequence[Path],
+    removals: Sequence[str],
+    recorded: Mapping[str, TablePart] | None,
+    reporter: Reporter,
+) -> Replaced:
+    with access.explained("The tables cannot be read"):
+        present = {table.name: table for table in schema.read(connection)}
+    asked = {part.name for part in puts}
+    going = [name for name in present if name in asked or name in removals]
+    _refuse_other_case(present, puts, removals)
+    found = {}
+    for name in going:
+        with access.explained(f"Table {name!r} cannot be read"):
+            # Without a record, a fingerprint is only of use where it may save the loading.
+            if recorded is not None or _may_be_equal(connection, present[name], puts):
+                found[name] = fingerprint.of_table(connection, present[name], reporter).fingerprint
+    if recorded is not None:
+        for name in sorted({*asked, *going}):
+            _refuse_changed(name, found.get(name), recorded.get(name))
+    replaced = Replaced(
+        equal=[part.name for part in puts if found.get(part.name) == part.fingerprint],
+        removed=[name for name in going if name not in asked],
+    )
+    gone = [name for name in going if name not in replaced.equal]
+    staying = references.staying(connection, gone)
+    replaced.made_again = [table.name for table in staying.tables]
+    staying.keep(connection, present, reporter)
+    for name in references.order(connection, [*gone, *replaced.made_again]):
+        with access.explained(f"Table {name!r} cannot be replaced"):
+            connection.execute(f"DROP TABLE {present[name].sql_name}")
+    for number, (part, file) in enumerate(zip(puts, files, strict=True)):
+        if part.name not in replaced.equal:
+            reporter.progress(number, len(puts), "steps", part.name)
+            _restore(connection, part, file, reporter)
+            replaced.put.append(part.name)
+        with contextlib.suppress(OSError):
+            file.unlink()
+    staying.make_again(connection, present, replaced.removed, reporter)
+    return replaced
+
+
+def _may_be_equal(connection: "Connection", table: Schema, puts: Sequence[TablePart]) -> bool:
+    """True where a put may be what is there: cheap to say, and wrong only in being true."""
+    for part in puts:
+        if part.name == table.name and captured.shape(part) == table:
+            (rows,) = connection.execute(f"SELECT count(*) FROM {table.sql_name}").fetchall()[0]
+            return bool(rows == part.rows)
+    return False
+
+
+def _refuse_changed(name: str, found: str | None, recorded: TablePart | None) -> None:
+    """Raises NuvError (CONFLICT) where a table is not as it was recorded, before it is replaced or removed."""
+    if found == (recorded.fingerprint if recorded else None):
+        return
+    if recorded is None:
+        what = "it was made since the automatic snapshot, which does not hold it"
+    elif found is None:
+        what = "it was removed since the automatic snapshot"
+    else:
+        what = "its rows or columns were changed since the automatic snapshot, which does not hold the change"
+    raise NuvError(
+        f"Table {name!r} was changed meanwhile",
+        f"{what}. Nothing was changed",
+        "Close whatever writes to .nuvtui/tables.duckdb, then try again.",
+        Exit.CONFLICT,
+    )
+
+
+def _storage(puts: Sequence[TablePart]) -> str:
+    """The storage format that a new database needs to hold `puts`."""
+    kinds = [kind for part in puts for kind in schema.column_types(part.name, part.columns)]
+    return "latest" if any(types.is_recent(kind) for kind in kinds) else access.STORAGE_VERSION
+
+
+def _refuse_alike(puts: Sequence[TablePart]) -> None:
+    names: dict[str, str] = {}
+    for part in puts:
+        other = names.setdefault(part.name.lower(), part.name)
+        if other != part.name:
+            raise _alike(part.name, other)
+
+
+def _refuse_other_case(
+    present: Mapping[str, Schema], puts: Sequence[TablePart], removals: Sequence[str]
+) -> None:
+    new = {part.name.lower(): part.name for part in puts}
+    for name in present:
+        other = new.get(name.lower(), name)
+        if other != name and name not in removals:
+            raise _alike(other, name)
+
+
+def _alike(one: str, other: str) -> NuvError:
+    return NuvError(
+        f"Tables {one!r} and {other!r} cannot be in one instance",
+        "DuckDB does not tell names apart that differ only in upper and lower case",
+        f"Rename the one that is there: `nuvtui tables rename {shlex.quote(other)} NAME`.",
+        Exit.CONFLICT,
+    )
+
+
+def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Reporter) -> None:
+    table = captured.shape(part)
+    _kinds, values = captured.decoded(part)
+    title = f"Table {part.name!r} cannot be put back"
+    with access.explained(title):
+        try:
+            connection.execute(schema.create_sql(table))
+        except access.database_error() as error:
+            if "storage version" not in str(error):
+                raise
+            raise NuvError(
+                title,
+                "a column has a type that the target's database file, made in an older format, cannot hold",
+                "Copy that database into a new file with `ATTACH … (STORAGE_VERSION 'latest')` in DuckDB.",
+                Exit.REFUSED,
+            ) from error
+        access.run(
+            connection,
+            f"INSERT INTO {table.sql_name} SELECT {', '.join(values)} FROM read_parquet({literal(str(file))})",
+            reporter,
+        )
+        for statement in schema.comment_sql(table):
+            connection.execute(statement)
+        found = fingerprint.of_table(connection, table, reporter)
+    if found.rows != part.rows or (
+        fingerprint.comparable(found.fingerprint, part.fingerprint) and found.fingerprint != part.fingerprint
+    ):
+        raise StoreError(
+            title,
+            f"expected {part.rows} rows with fingerprint {part.fingerprint}, found {found.rows} with "
+            f"{found.fingerprint}",
+            "Run `nuvtui store check --read-data`.",
+        )

@@ -136,6 +136,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     stored_bytes: int
     """Bytes that this snapshot added to the store's packs."""
     version: int = MANIFEST_VERSION
+    number: int = 0
+    """One more than that of any snapshot of the instance before it (`model.order`); 0: taken by an older nuvtui."""
 
 
 class TableSummary(msgspec.Struct, frozen=True, gc=False):
@@ -172,6 +174,7 @@ class SnapshotRecord(msgspec.Struct, frozen=True, gc=False):
     changes: Changes
     warnings: int
     stored_bytes: int
+    number: int = 0
 
 
 def summarise(snapshot: Snapshot) -> SnapshotRecord:
@@ -194,4 +197,5 @@ def summarise(snapshot: Snapshot) -> SnapshotRecord:
         changes=snapshot.changes,
         warnings=len(snapshot.warnings),
         stored_bytes=snapshot.stored_bytes,
+        number=snapshot.number,
     )

@@ -118,6 +118,33 @@ class Context:
             )
         return manifest
 
+    def newest_sound(self, view: View, instance: str, reporter: Reporter | None = None) -> Snapshot | None:
+        """The newest snapshot of an instance whose manifest can be read; None where there is none.
+
+        For what is only compared with it, or saved by it. Newer ones that cannot be read are named to `reporter`.
+        """
+        newest = view.newest(instance)
+        if newest is None:
+            return None
+        try:
+            return self.store.read_manifest(newest)
+        except NuvError as error:
+            damaged = [(newest, error)]
+        found = None
+        for snapshot in view.back_from_newest(instance)[1:]:
+            try:
+                found = self.store.read_manifest(snapshot)
+                break
+            except NuvError as error:
+                damaged.append((snapshot, error))
+        if reporter is not None:
+            for snapshot, reason in damaged:
+                reporter.warning(
+                    f"Snapshot {short(snapshot)} cannot be read, and is passed over ({reason.message}). "
+                    "`nuvtui store check` says more"
+                )
+        return found
+
     def role(self, view: View, space: str, instance: str | None) -> Role | None:
         """The acting user's role in the instance (None: in the space as a whole)."""
         held = [

@@ -442,10 +442,9 @@ class DistributionService:
         else:
             instance = self._context.instance(self._context.view(), ref.instance)
             workspace = self._context.workspace(instance)
-            newest = self._context.view().newest(ref.instance)
-            known = self._context.store.read_manifest(newest).tables if newest else []
+            newest = self._context.newest_sound(self._context.view(), ref.instance)
             tables = table_capture.describe(
-                Tables(workspace), known, table_memory(self._context, ref.instance)
+                Tables(workspace), newest.tables if newest else [], table_memory(self._context, ref.instance)
             )
             parts = applications.capture(workspace)[0]
         plain, folders = _entries(files, None)

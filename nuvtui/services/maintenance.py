@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from nuvtui.errors import NuvError
+from nuvtui.model import order
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Snapshot, summarise
@@ -114,7 +115,8 @@ class MaintenanceService:
         with self._context.state.transaction() as tx:
             dropped = [s.id for s in tx.snapshots.all() if s.id not in present]
             # Newest first: an instance is where it was last.
-            for manifest in sorted(manifests.values(), key=lambda m: m.created, reverse=True):
+            for record in order.newest_first(map(summarise, manifests.values())):
+                manifest = manifests[record.id]
                 if tx.spaces.get(manifest.space.id) is None and manifest.space.id not in seen:
                     seen.add(manifest.space.id)
                     spaces.append(manifest.space.name)
@@ -137,7 +139,7 @@ class MaintenanceService:
                 if tx.snapshots.get(manifest.id) is None:
                     added.append(manifest.id)
                     if not dry_run:
-                        tx.snapshots.put(summarise(manifest))
+                        tx.snapshots.put(record)
             if not dry_run:
                 for identifier in dropped:
                     tx.snapshots.delete(identifier)

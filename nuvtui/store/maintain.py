@@ -228,12 +228,16 @@ def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
 
 
 def _beside(snapshot: Snapshot, others: Iterable[Snapshot]) -> Snapshot | None:
-    """The snapshot of the same instance that is likely to share most: the one taken next before, else after."""
+    """The snapshot of the same instance that is likely to share most: its parent, else the one nearest to it."""
+
+    def place(each: Snapshot) -> tuple[int, str]:
+        return each.number, each.created
+
     mine = [other for other in others if other.instance.id == snapshot.instance.id]
-    before = [other for other in mine if other.created <= snapshot.created]
-    if before:
-        return max(before, key=lambda other: other.created)
-    return min(mine, key=lambda other: other.created, default=None)
+    before = [other for other in mine if other.id == snapshot.parent] or [
+        other for other in mine if place(other) <= place(snapshot)
+    ]
+    return max(before, key=place) if before else min(mine, key=place, default=None)
 
 
 def _not_in(store: Store, snapshot: Snapshot, beside: Snapshot | None) -> set[bytes]:

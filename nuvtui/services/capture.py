@@ -50,6 +50,7 @@ def take(
     """
     view = context.view()
     workspace = context.workspace(instance)
+    context.mark(instance, workspace)
     space = context.space(view, instance.space)
     parent = context.newest_sound(view, instance.id, reporter)
     created = clock.now()

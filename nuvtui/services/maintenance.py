@@ -1,20 +1,23 @@
 """The store's upkeep: check, gc, repair (also of the state, from the manifests), info."""
 
+import contextlib
 import dataclasses
 from typing import Any
 
 import msgspec
 
+from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model import order
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Snapshot, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
+from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
+from nuvtui.services import identity
 from nuvtui.services.context import Context
-from nuvtui.state.state import State
-from nuvtui.store.store import Store
+from nuvtui.services.spaces import prepare_workspace
 
 GRACE_SECONDS = 24 * 3600.0
 """What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
@@ -49,10 +52,7 @@ class MaintenanceService:
 
         Without it, the first snapshot makes a store that only its user can read.
         """
-        store = Store(self._context.home, shared)
-        store.create()
-        State(self._context.home, shared).create()
-        return store.shared
+        return self._context.establish(shared)
 
     def info(self) -> Any:
         """How much the store holds."""
@@ -112,7 +112,15 @@ class MaintenanceService:
         instances: list[str] = []
         added: list[str] = []
         seen: set[str] = set()
-        with self._context.state.transaction() as tx:
+        state = self._context.state
+        if dry_run:
+            opened: contextlib.AbstractContextManager[Any] = contextlib.nullcontext(state.look())
+        else:
+            kept = state.reset()
+            if kept is not None:
+                reporter.warning(f"The state file could not be read, and is kept as {kept.name}")
+            opened = state.transaction()
+        with opened as tx:
             dropped = [s.id for s in tx.snapshots.all() if s.id not in present]
             # Newest first: an instance is where it was last.
             for record in order.newest_first(map(summarise, manifests.values())):
@@ -148,14 +156,13 @@ class MaintenanceService:
 
     def _complete_spaces(self, tx: Any, reporter: Reporter) -> None:
         """Every space has a Master and a Distributed: where one had no snapshot, it is made anew."""
-        from nuvtui import clock
-
         for space in tx.spaces.all():
             names = {i.name for i in tx.instances.all() if i.space == space.id}
             if DISTRIBUTED not in names:
                 folder = self._context.home.workspace(space.id)
-                tx.instances.put(
-                    Instance(clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(folder)), clock.now())
-                )
+                prepare_workspace(Workspace(folder))
+                known = identity.read(Workspace(folder))
+                own = known.instance if known is not None else clock.new_id()
+                tx.instances.put(Instance(own, space.id, DISTRIBUTED, path_to_text(str(folder)), clock.now()))
             if MASTER not in names:
                 reporter.warning(f"Space {space.name}: its Master had no snapshot and is not known any more")

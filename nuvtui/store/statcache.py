@@ -95,7 +95,7 @@ class StatCache:
             self._open()
 
     def _open(self) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = atomic.open_file(self.path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             size = os.fstat(descriptor).st_size

@@ -100,7 +100,7 @@ def test_two_users_work_on_one_store(lab: Lab) -> None:
     second = lab.json(BEN, "snapshots", "create", "-n", "data-corrected")
     assert second["author"] == BEN
     assert [s["name"] for s in lab.json(ADA, "snapshots", "list")] == ["data-corrected", "data-as-received"]
-    lab.run(ADA, "snapshots", "restore", first["id"])
+    lab.run(ADA, "snapshots", "restore", first["id"], "--yes")
     assert (lab.project / "data.csv").read_text() == "a,b\n1,2\n"
     assert lab.json(BEN, "store", "check", "--read-data")["problems"] == []
     refused = lab.run(BEN, "spaces", "delete", "lab", "--yes", code=4)

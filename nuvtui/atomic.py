@@ -87,17 +87,25 @@ def write_file(path: Path, data: bytes | bytearray, mode: int = 0o600, *, durabl
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """Create `folder` and what is missing above it, durably."""
+    """Create `folder` and what is missing above it, durably. Raises OSError, NotAFolderError among them."""
     if folder.is_dir():
         return
     make_folder(folder.parent, mode)
-    with contextlib.suppress(FileExistsError):
+    try:
         folder.mkdir(mode=mode)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise NotAFolderError(errno.ENOTDIR, "it is no folder", str(folder)) from None
+    else:
         fsync_folder(folder.parent)
 
 
 class NotAFileError(OSError):
     """A folder, a named pipe, a device or a socket lies where a file belongs."""
+
+
+class NotAFolderError(NotADirectoryError):
+    """Something else lies where a folder belongs."""
 
 
 _KINDS = {

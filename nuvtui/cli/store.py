@@ -49,6 +49,8 @@ def info(ctx: click.Context, form: str) -> None:
                 ("Deduplicated", f"{size(found.deduplicated_bytes)} saved by equal content and compression"),
             ]
         )
+        for snapshot in found.damaged:
+            print(f"Snapshot {short(snapshot)} cannot be read: nuvtui store check")
         unique = sorted(found.unique_bytes.items(), key=lambda item: -item[1])
         for snapshot, bytes_ in unique[:SHOWN]:
             print(f"Snapshot {short(snapshot)} alone needs {size(bytes_)}")

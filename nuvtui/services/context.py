@@ -302,12 +302,15 @@ class Context:
             yield
 
     def make_folder(self, folder: Path) -> None:
-        """Create a folder of the store home; in a shared store the group may write to it."""
+        """Create a folder of the store home; in a shared store the group may write to it. Raises StoreError."""
+        from nuvtui.store import failure  # the timeline needs the state alone
+
         if folder.is_dir():
             return
-        atomic.make_folder(folder)
-        if self.store.shared:
-            folder.chmod(0o2770)
+        with failure.store_errors("Making a folder of the store"):
+            atomic.make_folder(folder)
+            if self.store.shared:
+                folder.chmod(0o2770)
 
     def busy(self, name: str) -> bool:
         """True while some process holds the lock `name`."""

@@ -93,6 +93,8 @@ class StoreInfo:
     snapshots: int
     unique_bytes: dict[str, int]
     """Of every snapshot what it alone needs: what deleting it and nothing else would free, closely."""
+    damaged: list[str]
+    """Ids of the snapshots that cannot be read, and are left out of the sums."""
 
 
 # -- what manifests reach
@@ -157,11 +159,15 @@ def info(store: Store) -> StoreInfo:
     owners: dict[bytes, str | None] = {}
     logical: dict[str, int] = {}
 
-    def look(snapshot: Snapshot) -> None:
-        _own(store, snapshot, owners)
-        logical[snapshot.id] = snapshot.files.bytes + sum(table.bytes for table in snapshot.tables)
-
-    _each(store, look)
+    damaged: list[str] = []
+    for snapshot_id in store.manifest_ids():
+        try:
+            snapshot = store.read_manifest(snapshot_id)
+            _own(store, snapshot, owners)
+            logical[snapshot_id] = snapshot.files.bytes + sum(table.bytes for table in snapshot.tables)
+        except NuvError:
+            if store.has_manifest(snapshot_id):  # else it was deleted meanwhile
+                damaged.append(snapshot_id)
     unique = dict.fromkeys(logical, 0)
     for item, owner in owners.items():
         if owner in unique:
@@ -172,8 +178,9 @@ def info(store: Store) -> StoreInfo:
         stored,
         sum(logical.values()),
         max(0, sum(logical.values()) - stored),
-        len(unique),
+        len(unique) + len(damaged),
         unique,
+        damaged,
     )
 
 
@@ -353,7 +360,8 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
         raise StoreError(
             "The store is damaged",
             f"{len(lost)} objects that snapshots need are missing; nothing was removed",
-            failure.CHECK_HINT,
+            f"{failure.CHECK_HINT} What is lost for good holds gc up until the affected snapshots are deleted: "
+            "`nuvtui snapshots delete SNAPSHOT`.",
         )
     plan = _Plan({}, {}, {}, {}, 0)
     now = time.time()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError, StoreError
 
+SHARED = stat.S_ISGID | stat.S_IWGRP
+"""Permission bits of a folder that a group works in together."""
 TEMPORARY = ".nuvtui-tmp-"
 """Prefix of temporary names: whatever begins with it and is stale may be removed."""
 
@@ -87,12 +89,18 @@ def write_file(path: Path, data: bytes | bytearray, mode: int = 0o600, *, durabl
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """Create `folder` and what is missing above it, durably. Raises OSError, NotAFolderError among them."""
+    """Create `folder` and what is missing above it, durably. Raises OSError, NotAFolderError among them.
+
+    In a folder that a group shares (set-group-id, and the group may write) it is the group's, too, whatever the umask.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent, mode)
     try:
         folder.mkdir(mode=mode)
+        above = stat.S_IMODE(folder.parent.stat().st_mode)
+        if above & SHARED == SHARED:
+            folder.chmod(above & 0o2770)
     except FileExistsError:
         if not folder.is_dir():
             raise NotAFolderError(errno.ENOTDIR, "it is no folder", str(folder)) from None

@@ -46,6 +46,8 @@ def info(ctx: click.Context, form: str) -> None:
                 ("Objects", f"{found.objects:,} in {found.packs:,} packs"),
                 ("Stored", size(found.stored_bytes)),
                 ("Logical", f"{size(found.logical_bytes)}: all snapshots as plain copies"),
+                ("Unfinished", f"{size(found.tmp_bytes)}: work under way, or left by what was killed"),
+                ("Cache", size(found.cache_bytes)),
                 ("Deduplicated", f"{size(found.deduplicated_bytes)} saved by equal content and compression"),
             ]
         )

@@ -158,14 +158,14 @@ class Context:
         space = self.space(self.view(), instance.space)
         identity.write(workspace, instance.id, f"{space.name}/{instance.name}", self.home)
 
-    def distinct(self, source: Instance, targets: Sequence[Instance]) -> None:
+    def distinct(self, source: Instance | None, targets: Sequence[Instance]) -> None:
         """Raise NuvError (5) where what is written to a target would be written to the source, or to another target.
 
         Compared is what is on the disk now: the same folder by a link or a bind mount, one inside the other. To be
         asked under the locks of the targets; a workspace that is not there is nobody's.
         """
         seen: list[tuple[Instance, identity.Place]] = []
-        for instance in (source, *targets):
+        for instance in (*([source] if source is not None else []), *targets):
             with contextlib.suppress(OSError):
                 here = identity.place(Path(text_to_path(instance.workspace)))
                 for other, there in seen:
@@ -309,8 +309,6 @@ class Context:
             return
         with failure.store_errors("Making a folder of the store"):
             atomic.make_folder(folder)
-            if self.store.shared:
-                folder.chmod(0o2770)
 
     def busy(self, name: str) -> bool:
         """True while some process holds the lock `name`."""

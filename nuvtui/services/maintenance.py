@@ -2,18 +2,21 @@
 
 import contextlib
 import dataclasses
+import os
+import shutil
+import time
 from typing import Any
 
 import msgspec
 
-from nuvtui import clock
+from nuvtui import atomic, clock
 from nuvtui.errors import NuvError
 from nuvtui.model import order
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Snapshot, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
-from nuvtui.paths import Workspace
+from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import identity
 from nuvtui.services.context import Context
@@ -21,6 +24,30 @@ from nuvtui.services.spaces import prepare_workspace
 
 GRACE_SECONDS = 24 * 3600.0
 """What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
+
+
+LEFT_SECONDS = 24 * 3600.0
+"""What lies in `tmp` for longer, by whatever clock, was left by a process that is gone."""
+
+
+def _sweep(home: Home) -> int:
+    """Remove from `tmp` and `cache` what no process can be using any more; bytes freed."""
+    freed = 0
+    now = time.time()
+    for folder in (home.tmp, home.cache):
+        atomic.remove_abandoned(folder)
+    with contextlib.suppress(OSError), os.scandir(home.tmp) as found:
+        for entry in found:
+            with contextlib.suppress(OSError):
+                if abs(now - entry.stat(follow_symlinks=False).st_mtime) < LEFT_SECONDS:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    size = entry.stat(follow_symlinks=False).st_size
+                    os.unlink(entry.path)
+                    freed += size
+    return freed
 
 
 class StateRepair(msgspec.Struct, frozen=True):
@@ -77,18 +104,25 @@ class MaintenanceService:
         return report
 
     def gc(self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None) -> Any:
-        """Free what no snapshot refers to, and base images that no export needs. `grace` in seconds."""
+        """Free what no snapshot refers to, base images that no export needs, and what killed processes left.
+
+        `grace` in seconds.
+        """
         from nuvtui.store import maintain
+        from nuvtui.tables import scratch
 
         report = maintain.gc(
             self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
         )
-        if not dry_run and self._context.home.images.exists():
+        if dry_run:
+            return report
+        home = self._context.home
+        freed = report.freed_bytes + scratch.sweep(home.tmp, home.cache) + _sweep(home)
+        if home.images.exists():
             from nuvtui.services.export_parts import Images
 
-            freed = report.freed_bytes + Images(self._context).layout.sweep(bases=True)
-            report = dataclasses.replace(report, freed_bytes=freed)
-        return report
+            freed += Images(self._context).layout.sweep(bases=True)
+        return dataclasses.replace(report, freed_bytes=freed)
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
@@ -157,9 +191,12 @@ class MaintenanceService:
     def _complete_spaces(self, tx: Any, reporter: Reporter) -> None:
         """Every space has a Master and a Distributed: where one had no snapshot, it is made anew."""
         for space in tx.spaces.all():
-            names = {i.name for i in tx.instances.all() if i.space == space.id}
+            mine = [i for i in tx.instances.all() if i.space == space.id]
+            names = {i.name for i in mine}
+            folder = self._context.home.workspace(space.id)
+            if any(i.workspace == path_to_text(str(folder)) for i in mine):
+                prepare_workspace(Workspace(folder))
             if DISTRIBUTED not in names:
-                folder = self._context.home.workspace(space.id)
                 prepare_workspace(Workspace(folder))
                 known = identity.read(Workspace(folder))
                 own = known.instance if known is not None else clock.new_id()

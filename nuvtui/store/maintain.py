@@ -95,6 +95,10 @@ class StoreInfo:
     """Of every snapshot what it alone needs: what deleting it and nothing else would free, closely."""
     damaged: list[str]
     """Ids of the snapshots that cannot be read, and are left out of the sums."""
+    tmp_bytes: int
+    """Bytes of unfinished work, that of killed processes included, which gc clears."""
+    cache_bytes: int
+    """Bytes of what can be thrown away at any time."""
 
 
 # -- what manifests reach
@@ -181,7 +185,18 @@ def info(store: Store) -> StoreInfo:
         len(unique) + len(damaged),
         unique,
         damaged,
+        _bytes_below(store.home.tmp),
+        _bytes_below(store.home.cache),
     )
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                total += os.lstat(os.path.join(above, name)).st_size
+    return total
 
 
 def _own(store: Store, snapshot: Snapshot, owners: dict[bytes, str | None]) -> None:
@@ -600,6 +615,7 @@ def _mend(
     damaged: dict[bytes, _Views],
     bad_manifests: list[str],
 ) -> None:
+    quarantine = _quarantine(store)  # before anything is changed
     there: set[bytes] = set()
     blocks: list[Block] = []
     entries: list[bytes] = []
@@ -645,24 +661,36 @@ def _mend(
             index.write(store.home.index, data, store.object_mode)
             with failure.store_errors("Moving to the quarantine"):
                 for name in sorted(old):
-                    _set_aside(store, store.home.index / name)
+                    _set_aside(quarantine, store.home.index / name)
                 atomic.fsync_folder(store.home.index)
     finally:
         out.discard()
     with failure.store_errors("Moving to the quarantine"):
         for pack in damaged:
-            _set_aside(store, Path(pack_path(store.home.packs, pack)))
+            _set_aside(quarantine, Path(pack_path(store.home.packs, pack)))
         for snapshot_id in bad_manifests:
-            _set_aside(store, store.home.manifest(snapshot_id))
+            _set_aside(quarantine, store.home.manifest(snapshot_id))
         for folder in (store.home.packs, store.home.snapshots):
             atomic.fsync_folder(folder)
     _sweep(store)
 
 
-def _set_aside(store: Store, path: Path) -> None:
-    atomic.make_folder(store.quarantine)
-    place = store.quarantine / path.name
-    if place.exists():
-        place = store.quarantine / f"{path.name}-{time.time_ns()}"
+def _quarantine(store: Store) -> Path:
+    """The folder for what is damaged; one of this user's own where another one made the first for himself alone."""
+    with failure.store_errors("Making the quarantine"):
+        for folder in (
+            store.quarantine,
+            store.quarantine.with_name(f"{store.quarantine.name}-{os.geteuid()}"),
+        ):
+            atomic.make_folder(folder)
+            if os.access(folder, os.W_OK | os.X_OK):
+                break
+    return folder
+
+
+def _set_aside(quarantine: Path, path: Path) -> None:
+    place = quarantine / path.name
+    if os.path.lexists(place):
+        place = quarantine / f"{path.name}-{time.time_ns()}"
     os.rename(path, place)
-    atomic.fsync_folder(store.quarantine)
+    atomic.fsync_folder(quarantine)

@@ -194,12 +194,12 @@ class MaintenanceService:
             mine = [i for i in tx.instances.all() if i.space == space.id]
             names = {i.name for i in mine}
             folder = self._context.home.workspace(space.id)
-            if any(i.workspace == path_to_text(str(folder)) for i in mine):
+            text = path_to_text(str(folder))
+            if DISTRIBUTED not in names or any(i.workspace == text for i in mine):
                 prepare_workspace(Workspace(folder))
             if DISTRIBUTED not in names:
-                prepare_workspace(Workspace(folder))
                 known = identity.read(Workspace(folder))
                 own = known.instance if known is not None else clock.new_id()
-                tx.instances.put(Instance(own, space.id, DISTRIBUTED, path_to_text(str(folder)), clock.now()))
+                tx.instances.put(Instance(own, space.id, DISTRIBUTED, text, clock.now()))
             if MASTER not in names:
                 reporter.warning(f"Space {space.name}: its Master had no snapshot and is not known any more")

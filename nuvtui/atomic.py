@@ -100,7 +100,7 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
         folder.mkdir(mode=mode)
         above = stat.S_IMODE(folder.parent.stat().st_mode)
         if above & SHARED == SHARED:
-            folder.chmod(above & 0o2770)
+            folder.chmod(above & 0o2777)
     except FileExistsError:
         if not folder.is_dir():
             raise NotAFolderError(errno.ENOTDIR, "it is no folder", str(folder)) from None

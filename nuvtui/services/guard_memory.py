@@ -63,6 +63,7 @@ class GuardMemory:
             salt = atomic.read_file(file)
         except FileNotFoundError:
             atomic.make_folder(self._folder)
+            self._folder.chmod(0o700)  # nobody else says what the guard has found, in a shared store either
             salt = os.urandom(32)
             atomic.write_file(file, salt, 0o600)
         if len(salt) != 32:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nuvtui.bootstrap import open_services
+from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
 from nuvtui.model.distribution import Strategies
@@ -19,7 +19,7 @@ from nuvtui.paths import Workspace
 from nuvtui.services import identity
 from nuvtui.services.identity import Place, place
 from tests.services.helpers import World, refused
-from tests.store.helpers import picture
+from tests.store.helpers import cut, picture
 
 
 def _away(root: Path, world: World) -> None:
@@ -285,3 +285,56 @@ def test_places_overlap_where_one_lies_in_the_other(
     b = Place(device, hash(two), two)
     inside = one[: len(two)] == two or two[: len(one)] == one
     assert a.overlaps(b) == b.overlaps(a) == (inside and device == 0)
+
+
+@pytest.mark.parametrize("verb", ["init", "create", "move"])
+def test_cut_anywhere_a_workspace_is_made_or_can_be_made(tmp_path: Path, verb: str) -> None:
+    at, was_cut = 0, True
+    while was_cut:
+        at += 5 if verb == "init" else 2
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        project = folder / "project"
+        (folder / "first").mkdir()
+        (folder / "first" / "a.txt").write_text("a")
+
+        def opened(folder: Path = folder) -> Services:
+            return open_services(Settings(home=str(folder / "home")))
+
+        if verb != "init":
+            opened().spaces.init(folder / "first", "first")
+            shutil.copytree(folder / "first", project)
+            if verb == "move":
+                shutil.rmtree(folder / "first")
+        else:
+            shutil.copytree(folder / "first", project)
+
+        def work(project: Path = project) -> str:
+            if verb == "init":
+                return opened().spaces.init(project, "study").instance.id
+            services = opened()
+            space = services.spaces.find("first").id
+            if verb == "create":
+                return services.instances.create(space, "second", project).id
+            return services.instances.move(services.instances.find(space, "Master").id, project).id
+
+        _code, was_cut = cut(at, None, work)
+        try:
+            instance = work()
+        except NuvError as error:  # it was made before the cut
+            if error.exit_code != 5:
+                raise
+            found = opened().spaces.locate(project)
+            assert found is not None
+            instance = found.instance.id
+        try:
+            opened().snapshots.create(instance)
+        except NuvError as error:
+            if "delete" not in error.hint:
+                raise
+            Workspace(project).identity.unlink()
+            opened().snapshots.create(instance)
+        named = identity.read(Workspace(project))
+        assert named is not None
+        assert named.instance == instance
+    assert at > 20

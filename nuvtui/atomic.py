@@ -5,13 +5,17 @@ and the folder is flushed: a reader, or a crash at any point, sees the old file 
 """
 
 import contextlib
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError, StoreError
 
+SHARED = stat.S_ISGID | stat.S_IWGRP
+"""Permission bits of a folder that a group works in together."""
 TEMPORARY = ".nuvtui-tmp-"
 """Prefix of temporary names."""
 
@@ -93,13 +97,69 @@ def write_file(path: Path, data: bytes | bytearray, mode: int = 0o600, *, durabl
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """Create `folder` and what is missing above it, durably."""
+    """Create `folder` and what is missing above it, durably. Raises OSError, NotAFolderError among them.
+
+    In a folder that a group shares (set-group-id, and the group may write) it is the group's, too, whatever the umask.
+    """
     if folder.is_dir():
         return
     make_folder(folder.parent, mode)
-    with contextlib.suppress(FileExistsError):
+    try:
         folder.mkdir(mode=mode)
+        above = stat.S_IMODE(folder.parent.stat().st_mode)
+        if above & SHARED == SHARED:
+            folder.chmod(above & 0o2777)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise NotAFolderError(errno.ENOTDIR, "it is no folder", str(folder)) from None
+    else:
         fsync_folder(folder.parent)
+
+
+class NotAFileError(OSError):
+    """A folder, a named pipe, a device or a socket lies where a file belongs."""
+
+
+class NotAFolderError(NotADirectoryError):
+    """Something else lies where a folder belongs."""
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_file(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
+    """Open a file that is there, never waiting for one that is none. Raises OSError, NotAFileError among them."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        kind = _kind(Path(path).stat()) if error.errno in (errno.ENXIO, errno.EISDIR) else None
+        raise (_not_a_file(kind, path) if kind else error) from None
+    kind = _kind(os.fstat(descriptor))
+    if kind is not None:
+        os.close(descriptor)
+        raise _not_a_file(kind, path)
+    return descriptor
+
+
+def _kind(status: os.stat_result) -> str | None:
+    """What a thing is that is no file; None: a file."""
+    return None if stat.S_ISREG(status.st_mode) else _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+
+
+def _not_a_file(kind: str, path: str | os.PathLike[str]) -> NotAFileError:
+    return NotAFileError(errno.EINVAL, f"it is {kind}, not a file", os.fspath(path))
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a file; as `open_file`."""
+    with open(open_file(path), "rb") as file:
+        return file.read()
 
 
 def _open_lock(path: Path, mode: int) -> int:
@@ -107,12 +167,18 @@ def _open_lock(path: Path, mode: int) -> int:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         except FileExistsError:
-            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            return open_file(path, os.O_RDWR)
         try:
             os.fchmod(descriptor, mode)
         except BaseException:
             os.close(descriptor)
             raise
+    except NotAFileError as error:
+        raise StoreError(
+            f"{path} cannot be locked",
+            error.strerror or "",
+            "Move it away, then try again: a lock holds nothing and is made anew.",
+        ) from error
     except OSError as error:
         raise StoreError(
             f"{path} cannot be locked",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from nuvtui import paths
+from nuvtui import atomic, paths
 from nuvtui.errors import Exit, NuvError
 
 
@@ -83,11 +83,20 @@ def home(settings: Settings) -> paths.Home:
 
 def _from_file(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text("utf-8")
+        text = atomic.read_file(file).decode("utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise NuvError(f"Settings file {file} cannot be read", str(error), "", Exit.USAGE) from error
+    except OSError as error:
+        raise NuvError(
+            f"Settings file {file} cannot be read",
+            error.strerror or str(error),
+            "Move it away, or let it be a file that you may read.",
+            Exit.USAGE,
+        ) from error
+    except UnicodeDecodeError as error:
+        raise NuvError(
+            f"Settings file {file} cannot be read", str(error), "Write it in UTF-8.", Exit.USAGE
+        ) from error
     import yaml  # here: most runs have no settings file
 
     try:

@@ -54,7 +54,7 @@ def write(home: Home, text: str) -> Path | None:
             if log.stat().st_size > MOST:
                 os.replace(log, f"{log}.1")
         descriptor = os.open(
-            log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
         )
         with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(clean(text).rstrip("\n") + "\n")
@@ -65,15 +65,13 @@ def write(home: Home, text: str) -> Path | None:
 
 def fault(home: Home, error: BaseException) -> Path | None:
     """Write a fault of the program with its traceback, now; returns the path of the log, None where it cannot be."""
-    with contextlib.suppress(OSError):
-        home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     return write(home, f"{clock.now()} fault {os.getpid()} {''.join(traceback.format_exception(error))}")
 
 
 def tail(home: Home, lines: int = 50) -> list[str]:
     """The last lines of the log, as they are: to be sanitised where they are shown."""
     try:
-        with open(path(home), "rb") as file:
+        with open(os.open(path(home), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 64 * 1024))
             return file.read().decode("utf-8", "backslashreplace").splitlines()[-lines:]

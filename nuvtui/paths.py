@@ -122,6 +122,11 @@ class Workspace:
     def ignore(self) -> Path:
         return self.dot / "ignore"
 
+    @property
+    def identity(self) -> Path:
+        """Names the instance whose workspace this is."""
+        return self.dot / "instance.json"
+
 
 def find_workspace(start: Path) -> Workspace | None:
     """The workspace that `start` lies in: the nearest folder upwards that holds `.nuvtui`, as git does."""

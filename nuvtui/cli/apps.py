@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from nuvtui import sanitise
-from nuvtui.cli.common import Scope, confirm, formatted, from_snapshot, scoped
+from nuvtui.cli.common import Scope, asks, confirm, formatted, from_snapshot, scoped
 from nuvtui.cli.output import emit, say
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import ApplicationKind
@@ -99,7 +99,7 @@ def check(scope: Scope, slug: str, form: str) -> None:
 
 @apps.command("delete")
 @click.argument("slug")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@asks
 @scoped
 def delete(scope: Scope, slug: str, yes: bool) -> None:
     """Delete an application of the Current State."""

@@ -15,7 +15,6 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus
-from nuvtui.paths import find_workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -105,25 +104,9 @@ class Scope:
         if self._space_key:
             return self.services.spaces.find(self._space_key)
         if self._here is None:
-            raise self._no_space()
+            raise self.services.spaces.stranger(Path.cwd())
         space: Space = self._here.space
         return space
-
-    def _no_space(self) -> NuvError:
-        known = find_workspace(Path.cwd())
-        if known is not None and self.services.context.state.exists() and self.services.spaces.list():
-            return NuvError(
-                "No space here",
-                f"{known.root} has a folder .nuvtui, but is the workspace of no instance in this store",
-                "Was the project moved here? nuvtui instances move -s SPACE INSTANCE --path . Else: nuvtui init.",
-                Exit.NOT_FOUND,
-            )
-        return NuvError(
-            "No space here",
-            f"{Path.cwd()} is in no workspace",
-            "Begin with `nuvtui init`, or name a space with -s.",
-            Exit.NOT_FOUND,
-        )
 
     @functools.cached_property
     def instance(self) -> Instance:
@@ -172,6 +155,7 @@ def run_task(
     from nuvtui.tasks.request import Request
     from nuvtui.tasks.submit import submit
 
+    scope_services.context.require_store()
     settings = config.for_task(scope_services.settings) | {"home": str(scope_services.home.root)}
     task = submit(
         scope_services.home,
@@ -219,8 +203,18 @@ def follow(scope_services: Services, task: str, *, log: bool = False, cancel: bo
     return view.result
 
 
+def asks(command: F) -> F:
+    """Add `--yes`, passed as `yes`: for every command that takes away what is there without its name being said.
+
+    The rule: such a command calls `confirm` before it changes anything. At a terminal it asks; elsewhere it is refused
+    without `--yes`. A word in the call that says as much (`--replace`, the strategy `mirror`) is an answer already, and
+    what can be had back by name (a member's role, the stage) is not asked for.
+    """
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
 def confirm(yes: bool, what: str) -> None:
-    """Raise NuvError (6) unless `--yes` was said or a person at the terminal agrees."""
+    """Raise NuvError (6) unless `--yes` was said or a person at the terminal agrees. See `asks`."""
     if yes:
         return
     if (

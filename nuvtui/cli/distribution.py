@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from nuvtui import clock, sanitise
-from nuvtui.cli.common import Scope, detachable, formatted, run_task, scoped
+from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Distribution, Strategies, Strategy, TargetPlan
@@ -156,12 +156,18 @@ def show(scope: Scope, distribution_key: str, form: str) -> None:
 
 @distribution.command("recall")
 @click.argument("distribution_key", metavar="DISTRIBUTION")
+@asks
 @detachable
 @formatted
 @scoped
-def recall(scope: Scope, distribution_key: str, wait: bool, form: str) -> None:
+def recall(scope: Scope, distribution_key: str, yes: bool, wait: bool, form: str) -> None:
     """Remove what a distribution brought from its targets again."""
     found = scope.services.distribution.find(scope.space.id, distribution_key)
+    confirm(
+        yes,
+        f"What distribution {found.id[:8]} brought will be removed from "
+        f"{', '.join(target.name for target in found.targets)}; an automatic snapshot of each is taken first.",
+    )
     result = run_task(
         scope.services,
         "recall",

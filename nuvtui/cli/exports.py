@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from nuvtui import clock, sanitise
-from nuvtui.cli.common import Scope, confirm, detachable, formatted, from_snapshot, run_task, scoped
+from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, from_snapshot, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say, size
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec, Verification
@@ -419,7 +419,7 @@ def push(scope: Scope, export: str, public_ok: bool, wait: bool, form: str) -> N
 
 @exports.command("delete")
 @click.argument("export")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@asks
 @formatted
 @scoped
 def delete(scope: Scope, export: str, yes: bool, form: str) -> None:

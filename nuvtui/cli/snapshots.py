@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from nuvtui import clock, sanitise
-from nuvtui.cli.common import CURRENT, Scope, confirm, detachable, formatted, run_task, scoped
+from nuvtui.cli.common import CURRENT, Scope, asks, confirm, detachable, formatted, run_task, scoped
 from nuvtui.cli.output import counted, emit, moment, pairs, say, size
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
@@ -330,7 +330,7 @@ def show_diff(found: Diff, form: str) -> None:
     metavar="[SPACE/]INSTANCE",
     help="Instance whose Current State is replaced (default: its own).",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@asks
 @detachable
 @formatted
 @scoped
@@ -338,12 +338,11 @@ def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, 
     """Replace the whole Current State by a snapshot; an automatic snapshot is taken first."""
     record = scope.services.snapshots.find(scope.instance.id, snapshot)
     target = scope.target(to) if to else scope.instance
-    if sys.stdin.isatty() and sys.stderr.isatty():
-        confirm(
-            yes,
-            f"The Current State of {target.name} will be replaced by snapshot {short(record.id)}; "
-            "an automatic snapshot of it is taken first.",
-        )
+    confirm(
+        yes,
+        f"The Current State of {target.name} will be replaced by snapshot {short(record.id)}; "
+        "an automatic snapshot of it is taken first.",
+    )
     result = run_task(
         scope.services,
         "restore",
@@ -395,7 +394,7 @@ def _age(_ctx: click.Context, _parameter: click.Parameter, value: str | None) ->
 @click.option("--kind", type=click.Choice(["automatic", "quick"]), help="All of this kind.")
 @click.option("--older-than", "age", callback=_age, metavar="AGE", help="Only those: 12h, 30d, 8w.")
 @click.option("--dry-run", is_flag=True, help="Say what would go and what that frees; delete nothing.")
-@click.option("--yes", is_flag=True, help="I understand: deleted snapshots cannot be restored.")
+@asks
 @formatted
 @scoped
 def delete(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from nuvtui.cli.common import Scope, confirm, formatted, scoped, services
+from nuvtui.cli.common import Scope, asks, confirm, formatted, scoped, services
 from nuvtui.cli.output import emit, moment, say
 from nuvtui.model.names import text_to_path
 
@@ -35,6 +35,7 @@ def spaces() -> None:
 @click.pass_context
 def spaces_list(ctx: click.Context, form: str) -> None:
     """List spaces."""
+    services(ctx).context.require_store()
     found = services(ctx).spaces.list()
     rows = [
         (s.name, s.id[:8], str(s.instances), str(s.snapshots), s.role or "", moment(s.created)) for s in found
@@ -71,7 +72,7 @@ def spaces_create(ctx: click.Context, name: str, path: Path, form: str) -> None:
 
 @spaces.command("delete")
 @click.argument("space")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@asks
 @click.pass_context
 def spaces_delete(ctx: click.Context, space: str, yes: bool) -> None:
     """Delete a space: its instances, snapshots and history. Workspaces on disk stay."""
@@ -136,7 +137,7 @@ def instances_move(scope: Scope, instance: str, path: Path, form: str) -> None:
 
 @instances.command("delete")
 @click.argument("instance")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@asks
 @scoped
 def instances_delete(scope: Scope, instance: str, yes: bool) -> None:
     """Delete an instance and its snapshots. Its workspace on disk stays."""

@@ -46,9 +46,13 @@ def info(ctx: click.Context, form: str) -> None:
                 ("Objects", f"{found.objects:,} in {found.packs:,} packs"),
                 ("Stored", size(found.stored_bytes)),
                 ("Logical", f"{size(found.logical_bytes)}: all snapshots as plain copies"),
+                ("Unfinished", f"{size(found.tmp_bytes)}: work under way, or left by what was killed"),
+                ("Cache", size(found.cache_bytes)),
                 ("Deduplicated", f"{size(found.deduplicated_bytes)} saved by equal content and compression"),
             ]
         )
+        for snapshot in found.damaged:
+            print(f"Snapshot {short(snapshot)} cannot be read: nuvtui store check")
         unique = sorted(found.unique_bytes.items(), key=lambda item: -item[1])
         for snapshot, bytes_ in unique[:SHOWN]:
             print(f"Snapshot {short(snapshot)} alone needs {size(bytes_)}")

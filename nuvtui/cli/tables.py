@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from nuvtui.cli.common import Scope, confirm, detachable, formatted, from_snapshot, run_task, scoped
+from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, from_snapshot, run_task, scoped
 from nuvtui.cli.output import emit, say
 from nuvtui.model.names import path_to_text
 
@@ -137,7 +137,7 @@ def rename(scope: Scope, old: str, new: str) -> None:
 
 @tables.command("delete")
 @click.argument("table")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@asks
 @scoped
 def delete(scope: Scope, table: str, yes: bool) -> None:
     """Delete a table of the Current State."""

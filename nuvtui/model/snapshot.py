@@ -158,6 +158,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     version: int = MANIFEST_VERSION
     tables_unread: bool = False
     """True where the database could not be read: what tables there were is not known."""
+    number: int = 0
+    """One more than that of any snapshot of the instance before it (`model.order`); 0: taken by an older nuvtui."""
 
 
 class TableSummary(msgspec.Struct, frozen=True, gc=False):
@@ -194,6 +196,7 @@ class SnapshotRecord(msgspec.Struct, frozen=True, gc=False):
     changes: Changes
     warnings: int
     stored_bytes: int
+    number: int = 0
 
 
 def summarise(snapshot: Snapshot) -> SnapshotRecord:
@@ -216,4 +219,5 @@ def summarise(snapshot: Snapshot) -> SnapshotRecord:
         changes=snapshot.changes,
         warnings=len(snapshot.warnings),
         stored_bytes=snapshot.stored_bytes,
+        number=snapshot.number,
     )

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from nuvtui.model import order
 from nuvtui.model.distribution import Distribution, TargetResult
 from nuvtui.model.snapshot import SnapshotRecord
 
@@ -81,7 +82,7 @@ def made(
     called: Callable[[str], str],
 ) -> Timeline:
     """The timeline of an instance. `called` gives the name of an instance by its id."""
-    newest_first = sorted(records, key=lambda record: (record.created, record.id), reverse=True)
+    newest_first = order.newest_first(records)
     concerning = [
         each
         for each in distributions

@@ -20,7 +20,7 @@ def read(workspace: Workspace, slug: str, image: str) -> str:
     import yaml
 
     try:
-        with workspace.base_pin(slug).open("rb") as file:
+        with open(atomic.open_file(workspace.base_pin(slug)), "rb") as file:
             found = yaml.safe_load(file.read(_LIMIT))
         pin = found["base"]
         digest = str(pin["digest"])

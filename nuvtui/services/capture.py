@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from nuvtui import atomic, clock
+from nuvtui.errors import StoreError
 from nuvtui.model.application import Package
+from nuvtui.model.names import short
 from nuvtui.model.snapshot import (
     ApplicationPart,
     Changes,
@@ -23,7 +25,7 @@ from nuvtui.model.snapshot import (
     summarise,
 )
 from nuvtui.model.space import Instance
-from nuvtui.model.tree import FOLDER
+from nuvtui.model.tree import FOLDER, Entry
 from nuvtui.paths import DOT, Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services import applications, provenance
@@ -65,9 +67,9 @@ def take(
     """
     view = context.view()
     workspace = context.workspace(instance)
+    context.mark(instance, workspace)
     space = context.space(view, instance.space)
-    newest = view.newest(instance.id)
-    parent = context.store.read_manifest(newest) if newest else None
+    parent = context.newest_sound(view, instance.id, reporter)
     created = clock.now()
     for kept in staging.recover(workspace.root, context.store.tree):
         reporter.warning(
@@ -112,9 +114,10 @@ def take(
             tables=captured,
             applications=apps,
             warnings=warnings,
-            changes=count_changes(context, parent, part, captured, apps),
+            changes=_changes(context, parent, part, captured, apps, reporter),
             stored_bytes=stored,
             tables_unread=unread is not None,
+            number=view.next_number(instance.id),
         )
         # Inside the writer's protection: gc may not run between the objects and the manifest that needs them.
         context.store.write_manifest(snapshot)
@@ -146,6 +149,32 @@ def _tables(
     )
 
 
+class _ParentError(Exception):
+    """The files of a snapshot that is only compared with cannot be read."""
+
+
+def _changes(
+    context: Context,
+    parent: Snapshot | None,
+    files: FilesPart,
+    tables: list[TablePart],
+    apps: list[ApplicationPart],
+    reporter: Reporter,
+) -> Changes:
+    """As `count_changes`; damage to the parent is no reason to have no snapshot at all.
+
+    Raises StoreError where the new snapshot itself could not be read.
+    """
+    try:
+        return count_changes(context, parent, files, tables, apps)
+    except _ParentError as error:
+        assert parent is not None
+        reporter.warning(
+            f"What changed since snapshot {short(parent.id)} is not known ({error}). `nuvtui store check` says more"
+        )
+        return count_changes(context, None, files, tables, apps)
+
+
 def count_changes(
     context: Context,
     parent: Snapshot | None,
@@ -160,7 +189,7 @@ def count_changes(
         added = files.count
     elif parent.files.root != files.root:
         old, new = bytes.fromhex(parent.files.root), bytes.fromhex(files.root)
-        for _path, before, after in trees.diff(store.tree, old, store.tree, new):
+        for _path, before, after in trees.diff(_of_parent(store.tree), old, store.tree, new):
             before_file = before is not None and before.kind != FOLDER
             after_file = after is not None and after.kind != FOLDER
             added += after_file and not before_file
@@ -178,6 +207,16 @@ def count_changes(
             {a.slug: _application_token(a) for a in apps},
         ),
     )
+
+
+def _of_parent(tree: trees.Tree) -> trees.Tree:
+    def read(identifier: bytes) -> list[Entry]:
+        try:
+            return tree(identifier)
+        except StoreError as error:
+            raise _ParentError(str(error)) from error
+
+    return read
 
 
 def _application_token(part: ApplicationPart) -> tuple[str, tuple[Package, ...]]:

@@ -4,8 +4,9 @@ import contextlib
 import functools
 import os
 import pwd
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,9 @@ from nuvtui.model.roles import Action, Role
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
-from nuvtui.paths import Home, Workspace
+from nuvtui.paths import DOT, Home, Workspace
 from nuvtui.reporter import Reporter
+from nuvtui.services import identity
 from nuvtui.state.state import State, View
 
 if TYPE_CHECKING:
@@ -37,6 +39,16 @@ def system_user() -> str:
         return str(os.geteuid())
 
 
+def no_store(home: Home) -> NuvError:
+    """What is said where there is no store."""
+    return NuvError(
+        f"There is no nuvtui store at {home.root}",
+        "no state.json and no snapshots are there",
+        "Is its disk mounted? `--home` or NUVTUI_HOME names another one, `nuvtui init` in a project's folder makes one.",
+        Exit.NOT_FOUND,
+    )
+
+
 class Context:
     """Adapters and the acting user; opened once, shared by all services."""
 
@@ -47,19 +59,35 @@ class Context:
 
     @functools.cached_property
     def store(self) -> "Store":
-        """The snapshot store; created at first use."""
+        """The snapshot store. Raises NuvError (3) where there is none: only `establish` makes one."""
         from nuvtui.store.store import Store  # the timeline needs the state alone
 
+        self.require_store()
         store = Store(self.home)
-        store.create()
+        store.create()  # what an older nuvtui did without
         return store
 
     @functools.cached_property
     def state(self) -> State:
-        """The state file; created at first use."""
-        state = State(self.home)
-        state.create()
-        return state
+        """The state file; whoever reads or changes it is told where there is none."""
+        return State(self.home)
+
+    def establish(self, shared: bool = False) -> bool:
+        """Make the store home, where it is not there; `shared`: for a group of users. Returns whether it is shared.
+
+        For `init`, `demo` and `store init`: whatever else finds no store has the wrong home, or one that is not mounted.
+        """
+        from nuvtui.store.store import Store
+
+        store = Store(self.home, shared)
+        store.create()
+        State(self.home, shared).create()
+        return store.shared
+
+    def require_store(self) -> None:
+        """Raise NuvError (3) where there is no store at the home."""
+        if not self.state.exists() and not self.home.snapshots.is_dir():
+            raise no_store(self.home)
 
     def view(self) -> View:
         """What the state file holds now."""
@@ -90,16 +118,75 @@ class Context:
         return found
 
     def workspace(self, instance: Instance) -> Workspace:
-        """The workspace of `instance`. Raises NuvError (exit code 6) where the folder is not there."""
+        """The workspace of `instance`. Raises NuvError (6) where the folder is not there, or is not its workspace."""
         workspace = Workspace(Path(text_to_path(instance.workspace)))
         if not workspace.root.is_dir():
             raise NuvError(
                 f"The workspace of {instance.name} is not there",
                 f"expected a folder at {workspace.root}",
-                "Is its disk mounted? Where the project moved, put it back or restore a snapshot to another instance.",
+                f"Is its disk mounted? Where the project is elsewhere now: {self._move(instance)}.",
+                Exit.REFUSED,
+            )
+        if not workspace.dot.is_dir():
+            raise NuvError(
+                f"{workspace.root} is not the workspace of {instance.name}",
+                f"the folder is there, but no {DOT} in it",
+                "Is its disk mounted? Where the project is elsewhere now, or lost its folder "
+                f"{DOT}: {self._move(instance)}.",
+                Exit.REFUSED,
+            )
+        found = identity.read(workspace)
+        if found is not None and found.instance != instance.id:
+            raise NuvError(
+                f"{workspace.root} is not the workspace of {instance.name}",
+                f"its {workspace.identity.relative_to(workspace.root)} says that it is that of {self._called(found)}",
+                f"Put the right folder there, or say where it is: {self._move(instance)}. Is it the right one? "
+                f"Then delete {workspace.identity}.",
                 Exit.REFUSED,
             )
         return workspace
+
+    def mark(self, instance: Instance, workspace: Workspace) -> None:
+        """Say in the workspace whose it is, where nothing says so: one that an older nuvtui made."""
+        if os.path.lexists(workspace.identity):
+            return
+        with contextlib.suppress(OSError):  # a workspace that may only be read is still worth a snapshot
+            self.claim(instance, workspace)
+
+    def claim(self, instance: Instance, workspace: Workspace) -> None:
+        """Say in the folder that it is the workspace of `instance`, whatever it said before. Raises OSError."""
+        space = self.space(self.view(), instance.space)
+        identity.write(workspace, instance.id, f"{space.name}/{instance.name}", self.home)
+
+    def distinct(self, source: Instance | None, targets: Sequence[Instance]) -> None:
+        """Raise NuvError (5) where what is written to a target would be written to the source, or to another target.
+
+        Compared is what is on the disk now: the same folder by a link or a bind mount, one inside the other. To be
+        asked under the locks of the targets; a workspace that is not there is nobody's.
+        """
+        seen: list[tuple[Instance, identity.Place]] = []
+        for instance in (*([source] if source is not None else []), *targets):
+            with contextlib.suppress(OSError):
+                here = identity.place(Path(text_to_path(instance.workspace)))
+                for other, there in seen:
+                    if other.id != instance.id and here.overlaps(there):
+                        raise NuvError(
+                            f"{instance.name} and {other.name} work in the same place",
+                            f"{instance.workspace} and {other.workspace} are one folder, or one lies in the other",
+                            f"Give one of them a folder of its own: {self._move(instance)}.",
+                            Exit.CONFLICT,
+                        )
+                seen.append((instance, here))
+
+    def _move(self, instance: Instance) -> str:
+        """The command that says where a workspace is."""
+        space = self.space(self.view(), instance.space)
+        return f"`nuvtui instances move -s {shlex.quote(space.name)} {shlex.quote(instance.name)} --path DIR`"
+
+    def _called(self, found: identity.Identity) -> str:
+        home = text_to_path(found.home)
+        elsewhere = found.instance not in self.view().instances and home != str(self.home.root)
+        return f"{found.name}, in the store {home}" if elsewhere else found.name
 
     def manifest(self, ref: StateRef) -> Snapshot:
         """The manifest of the snapshot that `ref` names.
@@ -117,6 +204,33 @@ class Context:
                 Exit.NOT_FOUND,
             )
         return manifest
+
+    def newest_sound(self, view: View, instance: str, reporter: Reporter | None = None) -> Snapshot | None:
+        """The newest snapshot of an instance whose manifest can be read; None where there is none.
+
+        For what is only compared with it, or saved by it. Newer ones that cannot be read are named to `reporter`.
+        """
+        newest = view.newest(instance)
+        if newest is None:
+            return None
+        try:
+            return self.store.read_manifest(newest)
+        except NuvError as error:
+            damaged = [(newest, error)]
+        found = None
+        for snapshot in view.back_from_newest(instance)[1:]:
+            try:
+                found = self.store.read_manifest(snapshot)
+                break
+            except NuvError as error:
+                damaged.append((snapshot, error))
+        if reporter is not None:
+            for snapshot, reason in damaged:
+                reporter.warning(
+                    f"Snapshot {short(snapshot)} cannot be read, and is passed over ({reason.message}). "
+                    "`nuvtui store check` says more"
+                )
+        return found
 
     def role(self, view: View, space: str, instance: str | None) -> Role | None:
         """The acting user's role in the instance (None: in the space as a whole)."""
@@ -188,17 +302,18 @@ class Context:
             yield
 
     def make_folder(self, folder: Path) -> None:
-        """Create a folder of the store home; in a shared store the group may write to it."""
+        """Create a folder of the store home; in a shared store the group may write to it. Raises StoreError."""
+        from nuvtui.store import failure  # the timeline needs the state alone
+
         if folder.is_dir():
             return
-        atomic.make_folder(folder)
-        if self.store.shared:
-            folder.chmod(0o2770)
+        with failure.store_errors("Making a folder of the store"):
+            atomic.make_folder(folder)
 
     def busy(self, name: str) -> bool:
         """True while some process holds the lock `name`."""
         path = self.home.lock(name)
-        if not path.exists():
+        if not os.path.lexists(path):
             return False
         try:
             with atomic.locked(path, timeout=0, mode=self.store.file_mode):

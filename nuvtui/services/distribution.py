@@ -113,7 +113,7 @@ class DistributionService:
             source = self._staged(stage, source_ref)
             for target in targets:
                 reporter.check()
-                self._one(distribution.id, source, target, strategies, message, reporter)
+                self._one(distribution, source, target, reporter)
             return self._close(distribution.id)
 
     @contextlib.contextmanager
@@ -173,14 +173,13 @@ class DistributionService:
 
     def _one(
         self,
-        identifier: str,
+        distribution: Distribution,
         source: Objects,
         target: str,
-        strategies: Strategies,
-        message: str,
         reporter: Reporter,
     ) -> None:
         """Distribute to one target; its outcome goes into the record. Raises Cancelled, and what is a defect."""
+        identifier, strategies, message = distribution.id, distribution.strategies, distribution.message
         result = TargetResult(target, self._name(self._context.view(), target), "waiting")
         try:
             instance = self._context.instance(self._context.view(), target)
@@ -200,6 +199,7 @@ class DistributionService:
             with self._context.exclusive(
                 f"instance-{target}", f"Instance {instance.name}", reporter=reporter
             ):
+                self._context.distinct(self._origin(distribution.source), [instance])
                 outcome = transition.run(
                     self._context, instance, f"before distribution {identifier[:8]}", make, reporter, announce
                 )
@@ -345,6 +345,7 @@ class DistributionService:
             with self._context.exclusive(
                 f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
             ):
+                self._context.distinct(self._origin(distribution.source), [instance])
                 outcome = transition.run(
                     self._context,
                     instance,
@@ -456,6 +457,13 @@ class DistributionService:
                     "Stage from a snapshot to restore a part of it.",
                     Exit.USAGE,
                 )
+        self._context.distinct(
+            self._origin(stage.source), [self._context.instance(view, target) for target in targets]
+        )
+
+    def _origin(self, source: StateRef) -> Instance | None:
+        """The instance that a source state is of; None where it is gone."""
+        return self._context.view().instances.get(source.instance)
 
     def _name(self, view: View, target: str) -> str:
         instance: Instance = self._context.instance(view, target)
@@ -471,10 +479,9 @@ class DistributionService:
         else:
             instance = self._context.instance(self._context.view(), ref.instance)
             workspace = self._context.workspace(instance)
-            newest = self._context.view().newest(ref.instance)
-            known = self._context.store.read_manifest(newest).tables if newest else []
+            newest = self._context.newest_sound(self._context.view(), ref.instance)
             tables = table_capture.describe(
-                Tables(workspace), known, table_memory(self._context, ref.instance)
+                Tables(workspace), newest.tables if newest else [], table_memory(self._context, ref.instance)
             )
             parts = applications.capture(workspace)[0]
             with opened(workspace.root) as root:

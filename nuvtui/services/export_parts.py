@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services import application_file, base_pins, locks
 from nuvtui.services.context import Context
+from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
     from nuvtui.images.engines import Discovery, Engine
@@ -366,8 +366,7 @@ class Parts:
         from nuvtui.tables.parquet import Captured
 
         known = {table.name: table for table in manifest.tables}
-        self._context.make_folder(self._context.home.tmp)
-        with tempfile.TemporaryDirectory(dir=self._context.home.tmp, prefix="tables-") as folder:
+        with scratch.folder(self._context.home.tmp) as folder:
             top = f"files/{TABLES}"
             files = [HostFile("files", "d", 0o777, 0), HostFile(top, "d", 0o777, 0)]
             # Nothing of the snapshot itself: unchanged tables are the same layer in the next one.
@@ -382,7 +381,7 @@ class Parts:
                     )
                 self._reporter.check()
                 self._reporter.progress(len(files) - 2, len(spec.tables), "", f"table {name}")
-                file = Path(folder) / f"{file_name(name)}.{spec.tables_format}"
+                file = folder / f"{file_name(name)}.{spec.tables_format}"
                 captured = Captured(self._context.store, known[name], self._context.home.cache / "tables")
                 captured.export(file)
                 # What is in a Parquet file cannot be searched: it is compressed.

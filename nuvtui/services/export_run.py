@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,6 +23,7 @@ from nuvtui.services.context import Context
 from nuvtui.services.export_parts import Base, Parts
 from nuvtui.services.export_plan import judged, refuse, refuse_push
 from nuvtui.services.guard_memory import GuardMemory
+from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
     from nuvtui.images.engines import Built, Engine
@@ -259,11 +259,8 @@ class Run:
         parts = Parts(self._context, self._service.images, self._engine, self._reporter)
         layers = list(base.layers)
         if recipe.requirements and (self._engine.name == "oci" or base.layers):
-            self._context.make_folder(self._context.home.tmp)
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(dir=self._context.home.tmp, prefix="pip-")
-            )
-            made, installed = parts.packages(recipe, base, Path(folder))
+            folder = stack.enter_context(scratch.folder(self._context.home.tmp))
+            made, installed = parts.packages(recipe, base, folder)
             layers += made
             recipe = self._recipe(application, manifest, image, base, installed)
         if base.layers or self._engine.name == "oci":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from nuvtui.model import roles
+from nuvtui.model import order, roles
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Action
@@ -65,11 +65,7 @@ class FindingService:
             for each in instances
             if roles.allows(self._context.role(view, space, each.id), Action.VIEW)
         }
-        snapshots = sorted(
-            (each for each in view.snapshots.all() if each.instance in seen),
-            key=lambda each: (each.created, each.id),
-            reverse=True,
-        )
+        snapshots = order.newest_first(each for each in view.snapshots.all() if each.instance in seen)
         exports = [each for each in view.exports.all() if each.space == space and each.instance in seen]
         tables: list[str] = []
         applications: list[str] = []

@@ -39,7 +39,7 @@ class GuardMemory:
         ):  # no room for the salt, or no scrypt here: looked at each time
             return look()
         try:
-            return msgspec.json.decode(file.read_bytes(), type=list[Finding])
+            return msgspec.json.decode(atomic.read_file(file), type=list[Finding])
         except (OSError, msgspec.DecodeError):
             found = look()
         with contextlib.suppress(OSError):  # a full disk: looked at again next time
@@ -60,9 +60,10 @@ class GuardMemory:
     def _salt(self) -> bytes:
         file = self._folder / "salt"
         try:
-            salt = file.read_bytes()
+            salt = atomic.read_file(file)
         except FileNotFoundError:
             atomic.make_folder(self._folder)
+            self._folder.chmod(0o700)  # nobody else says what the guard has found, in a shared store either
             salt = os.urandom(32)
             atomic.write_file(file, salt, 0o600)
         if len(salt) != 32:

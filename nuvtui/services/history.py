@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.model import order
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
@@ -91,8 +92,7 @@ class HistoryService:
         view = self._context.view()
         found = self._context.instance(view, instance)
         self._context.require(view, Action.VIEW, found.space, instance)
-        records = [record for record in view.snapshots.all() if record.instance == instance]
-        return sorted(records, key=lambda record: (record.created, record.id))
+        return order.newest_first(r for r in view.snapshots.all() if r.instance == instance)[::-1]
 
     def _now(self, instance: str, path: str) -> tuple[str, int, str] | None:
         """Kind, size and status of what the Current State has at `path`; kind empty: nothing; None: not known."""

@@ -1,22 +1,53 @@
 """The store's upkeep: check, gc, repair (also of the state, from the manifests), info."""
 
+import contextlib
 import dataclasses
+import os
+import shutil
+import time
 from typing import Any
 
 import msgspec
 
+from nuvtui import atomic, clock
 from nuvtui.errors import NuvError
+from nuvtui.model import order
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Snapshot, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
+from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter, Silent
+from nuvtui.services import identity
 from nuvtui.services.context import Context
-from nuvtui.state.state import State
-from nuvtui.store.store import Store
+from nuvtui.services.spaces import prepare_workspace
 
 GRACE_SECONDS = 24 * 3600.0
 """What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
+
+
+LEFT_SECONDS = 24 * 3600.0
+"""What lies in `tmp` for longer, by whatever clock, was left by a process that is gone."""
+
+
+def _sweep(home: Home) -> int:
+    """Remove from `tmp` and `cache` what no process can be using any more; bytes freed."""
+    freed = 0
+    now = time.time()
+    for folder in (home.tmp, home.cache):
+        atomic.remove_abandoned(folder)
+    with contextlib.suppress(OSError), os.scandir(home.tmp) as found:
+        for entry in found:
+            with contextlib.suppress(OSError):
+                if abs(now - entry.stat(follow_symlinks=False).st_mtime) < LEFT_SECONDS:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    size = entry.stat(follow_symlinks=False).st_size
+                    os.unlink(entry.path)
+                    freed += size
+    return freed
 
 
 class StateRepair(msgspec.Struct, frozen=True):
@@ -48,10 +79,7 @@ class MaintenanceService:
 
         Without it, the first snapshot makes a store that only its user can read.
         """
-        store = Store(self._context.home, shared)
-        store.create()
-        State(self._context.home, shared).create()
-        return store.shared
+        return self._context.establish(shared)
 
     def info(self) -> Any:
         """How much the store holds."""
@@ -76,18 +104,25 @@ class MaintenanceService:
         return report
 
     def gc(self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None) -> Any:
-        """Free what no snapshot refers to, and base images that no export needs. `grace` in seconds."""
+        """Free what no snapshot refers to, base images that no export needs, and what killed processes left.
+
+        `grace` in seconds.
+        """
         from nuvtui.store import maintain
+        from nuvtui.tables import scratch
 
         report = maintain.gc(
             self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
         )
-        if not dry_run and self._context.home.images.exists():
+        if dry_run:
+            return report
+        home = self._context.home
+        freed = report.freed_bytes + scratch.sweep(home.tmp, home.cache) + _sweep(home)
+        if home.images.exists():
             from nuvtui.services.export_parts import Images
 
-            freed = report.freed_bytes + Images(self._context).layout.sweep(bases=True)
-            report = dataclasses.replace(report, freed_bytes=freed)
-        return report
+            freed += Images(self._context).layout.sweep(bases=True)
+        return dataclasses.replace(report, freed_bytes=freed)
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
@@ -111,10 +146,19 @@ class MaintenanceService:
         instances: list[str] = []
         added: list[str] = []
         seen: set[str] = set()
-        with self._context.state.transaction() as tx:
+        state = self._context.state
+        if dry_run:
+            opened: contextlib.AbstractContextManager[Any] = contextlib.nullcontext(state.look())
+        else:
+            kept = state.reset()
+            if kept is not None:
+                reporter.warning(f"The state file could not be read, and is kept as {kept.name}")
+            opened = state.transaction()
+        with opened as tx:
             dropped = [s.id for s in tx.snapshots.all() if s.id not in present]
             # Newest first: an instance is where it was last.
-            for manifest in sorted(manifests.values(), key=lambda m: m.created, reverse=True):
+            for record in order.newest_first(map(summarise, manifests.values())):
+                manifest = manifests[record.id]
                 if tx.spaces.get(manifest.space.id) is None and manifest.space.id not in seen:
                     seen.add(manifest.space.id)
                     spaces.append(manifest.space.name)
@@ -137,7 +181,7 @@ class MaintenanceService:
                 if tx.snapshots.get(manifest.id) is None:
                     added.append(manifest.id)
                     if not dry_run:
-                        tx.snapshots.put(summarise(manifest))
+                        tx.snapshots.put(record)
             if not dry_run:
                 for identifier in dropped:
                     tx.snapshots.delete(identifier)
@@ -146,14 +190,16 @@ class MaintenanceService:
 
     def _complete_spaces(self, tx: Any, reporter: Reporter) -> None:
         """Every space has a Master and a Distributed: where one had no snapshot, it is made anew."""
-        from nuvtui import clock
-
         for space in tx.spaces.all():
-            names = {i.name for i in tx.instances.all() if i.space == space.id}
+            mine = [i for i in tx.instances.all() if i.space == space.id]
+            names = {i.name for i in mine}
+            folder = self._context.home.workspace(space.id)
+            text = path_to_text(str(folder))
+            if DISTRIBUTED not in names or any(i.workspace == text for i in mine):
+                prepare_workspace(Workspace(folder))
             if DISTRIBUTED not in names:
-                folder = self._context.home.workspace(space.id)
-                tx.instances.put(
-                    Instance(clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(folder)), clock.now())
-                )
+                known = identity.read(Workspace(folder))
+                own = known.instance if known is not None else clock.new_id()
+                tx.instances.put(Instance(own, space.id, DISTRIBUTED, text, clock.now()))
             if MASTER not in names:
                 reporter.warning(f"Space {space.name}: its Master had no snapshot and is not known any more")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from nuvtui.model import roles
+from nuvtui.model import order, roles
 from nuvtui.model.export import ExportRecord, ExportStatus
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Action, Role
@@ -123,11 +123,7 @@ class OverviewService:
         )
         role_of = {each.id: self._context.role(view, space, each.id) for each in instances}
         seen = {each.id: each for each in instances if roles.allows(role_of[each.id], Action.VIEW)}
-        records = sorted(
-            (record for record in view.snapshots.all() if record.instance in seen),
-            key=lambda record: (record.created, record.id),
-            reverse=True,
-        )
+        records = order.newest_first(record for record in view.snapshots.all() if record.instance in seen)
         of: dict[str, list[SnapshotRecord]] = {}
         for record in records:
             of.setdefault(record.instance, []).append(record)

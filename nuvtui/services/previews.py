@@ -1,18 +1,18 @@
 """What is shown of a file, by its kind, with no more read than that takes. For threads."""
 
 import codecs
-import tempfile
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from nuvtui import atomic
 from nuvtui.errors import NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.model.tree import FILE, LINK
 from nuvtui.services import pictures
 from nuvtui.services.context import Context
 from nuvtui.services.states import FileView, StateReader
+from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
     from nuvtui.services.notebook import Notebook
@@ -134,15 +134,23 @@ class PreviewsService:
         if descriptor is not None:
             file = open(descriptor, "rb")  # noqa: SIM115  # held by whoever looks at it
             return Path(f"/proc/self/fd/{descriptor}"), file
-        atomic.make_folder(self._context.home.tmp)
-        folder = tempfile.TemporaryDirectory(
-            dir=self._context.home.tmp, prefix="look-", ignore_cleanup_errors=True
-        )
-        path = Path(folder.name) / "file"
+        folder = _Folder(self._context.home.tmp)
+        path = folder.path / "file"
         with open(path, "xb") as out:
             for piece in reader.stream(view.path):
                 out.write(piece)
         return path, folder
+
+
+class _Folder:
+    """A folder for as long as somebody looks at what is in it."""
+
+    def __init__(self, tmp: Path) -> None:
+        self._open = contextlib.ExitStack()
+        self.path = self._open.enter_context(scratch.folder(tmp))
+
+    def __del__(self) -> None:
+        self._open.close()
 
 
 def _rows(reader: StateReader, view: FileView, kind: str) -> Preview:

@@ -8,7 +8,7 @@ import msgspec
 
 from nuvtui import clock
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model import timeline
+from nuvtui.model import order, timeline
 from nuvtui.model.names import slugify
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
@@ -65,8 +65,7 @@ class SnapshotsService:
         view = self._context.view()
         instance = self._context.instance(view, instance_id)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
-        found = [s for s in view.snapshots.all() if s.instance == instance_id]
-        return sorted(found, key=lambda s: (s.created, s.id), reverse=True)
+        return order.newest_first(s for s in view.snapshots.all() if s.instance == instance_id)
 
     def timeline(self, instance_id: str) -> Timeline:
         """The snapshots of an instance, newest first, with what happened between them. Needs the viewer role (4)."""
@@ -115,7 +114,14 @@ class SnapshotsService:
         manifest = msgspec.structs.replace(manifest, name=name, kind="named")
         self._context.store.write_manifest(manifest)
         with self._context.state.transaction() as tx:
-            tx.snapshots.put(summarise(manifest))
+            gone = tx.snapshots.get(snapshot) is None
+            if not gone:
+                tx.snapshots.put(summarise(manifest))
+        if (
+            gone
+        ):  # deleted between reading and writing it: it must not come back, some of its objects may be gone
+            self._context.store.delete_manifest(snapshot)
+            raise NuvError(f"No snapshot {snapshot[:8]}", "it was deleted meanwhile", "", Exit.NOT_FOUND)
         return summarise(manifest)
 
     def disposable(
@@ -128,10 +134,10 @@ class SnapshotsService:
         now = clock.parse(clock.now())
         return [
             record
-            for record in self.list(instance_id)
+            for record, taken in order.with_times(self.list(instance_id), now)
             if record.kind != "named"
             and (not kind or record.kind == kind)
-            and (older_than is None or now - clock.parse(record.created) > older_than)
+            and (older_than is None or now - clock.parse(taken) > older_than)
         ]
 
     def freed_by(self, snapshots: builtins.list[str]) -> int:

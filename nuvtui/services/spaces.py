@@ -1,7 +1,9 @@
 """Spaces and instances: begin, list, create, delete, and find by what people type."""
 
 import builtins
+import contextlib
 import os
+import shlex
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +16,8 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action, Role
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
-from nuvtui.paths import Workspace, find_workspace
+from nuvtui.paths import DOT, Workspace, find_workspace
+from nuvtui.services import identity
 from nuvtui.services.context import Context
 from nuvtui.state.state import Transaction, View
 
@@ -98,6 +101,8 @@ class SpacesService:
 
     def list(self) -> builtins.list[SpaceInfo]:
         """Every space, by name, with the acting user's role in it."""
+        if not self._context.state.exists():
+            return []
         view = self._context.view()
         instances = view.instances.all()
         counts: dict[str, int] = {}
@@ -136,6 +141,8 @@ class SpacesService:
         distributed = Instance(
             clock.new_id(), space.id, DISTRIBUTED, path_to_text(str(shared_root)), clock.now()
         )
+        self._refuse_taken(Workspace(root))
+        self._context.establish()
         with self._context.state.transaction() as tx:
             self._refuse_nested(tx, root)
             if any(other.name == name for other in tx.spaces.all()):
@@ -154,7 +161,86 @@ class SpacesService:
             tx.instances.put(master)
             tx.instances.put(distributed)
             tx.members.put(Member(space.id, self._context.user, Role.ADMINISTRATOR))
+        # After they are known: cut off before, the folder is as one that an older nuvtui made.
+        self._claim(master, root)
+        self._claim(distributed, shared_root)
         return Location(space, master)
+
+    def _claim(self, instance: Instance, root: Path) -> None:
+        try:
+            self._context.claim(instance, Workspace(root))
+        except OSError as error:
+            raise _unwritable(root, error) from error
+
+    def stranger(self, start: Path) -> NuvError:
+        """What is said (3) where `start` lies in no workspace of this store: whose it is, and what to do."""
+        workspace = find_workspace(start)
+        found = identity.read(workspace) if workspace is not None else None
+        if workspace is None or (found is None and not (self._context.state.exists() and self.list())):
+            return NuvError(
+                "No space here",
+                f"{start} is in no workspace",
+                "Begin with `nuvtui init`, or name a space with `-s`.",
+                Exit.NOT_FOUND,
+            )
+        if found is None:
+            return NuvError(
+                "No space here",
+                f"{workspace.root} has a folder {DOT}, but is the workspace of no instance in this store",
+                "Was the project moved here? `nuvtui instances move -s SPACE INSTANCE --path .` Else `nuvtui init`.",
+                Exit.NOT_FOUND,
+            )
+        if not self._context.state.exists():
+            return NuvError(
+                f"There is no nuvtui store at {self._context.home.root}",
+                f"{workspace.root} is the workspace of {found.name}, in the store {text_to_path(found.home)}",
+                _other_store(found, workspace),
+                Exit.NOT_FOUND,
+            )
+        return self._refusal(self._context.view(), workspace, found) or NuvError(
+            "No space here",
+            f"{workspace.root} is a copy of the workspace of {found.name}, which is elsewhere",
+            "Work there (`nuvtui instances list -s SPACE` says where), or make an instance of this copy: "
+            "`nuvtui instances create -s SPACE NAME --path .`",
+            Exit.NOT_FOUND,
+        )
+
+    def _refuse_taken(self, workspace: Workspace) -> None:
+        """Refuse a folder that is the workspace of an instance, be it of another store; a copy of one is free."""
+        found = identity.read(workspace)
+        if found is None:
+            return
+        view = self._context.view() if self._context.state.exists() else None
+        refusal = self._refusal(view, workspace, found)
+        if refusal is not None:
+            refusal.exit_code = Exit.CONFLICT
+            raise refusal
+
+    def _refusal(
+        self, view: View | Transaction | None, workspace: Workspace, found: identity.Identity
+    ) -> NuvError | None:
+        """What is said of a folder that names an instance and is not registered; None: it is a copy."""
+        instance = view.instances.get(found.instance) if view is not None else None
+        if view is None or instance is None:
+            return NuvError(
+                f"{workspace.root} is the workspace of {found.name} in another store",
+                f"that store was at {text_to_path(found.home)}; {self._context.home.root} does not know the instance",
+                _other_store(found, workspace),
+                Exit.NOT_FOUND,
+            )
+        registered = Workspace(Path(text_to_path(instance.workspace)))
+        with contextlib.suppress(NuvError):
+            there = identity.read(registered)
+            if there is not None and there.instance == instance.id:
+                return None
+        space = self._context.space(view, instance.space)
+        return NuvError(
+            f"{workspace.root} is the workspace of {space.name}/{instance.name}",
+            f"which is known to be at {registered.root}",
+            f"Was the project moved here? `nuvtui instances move -s {shlex.quote(space.name)} "
+            f"{shlex.quote(instance.name)} --path {shlex.quote(str(workspace.root))}`",
+            Exit.NOT_FOUND,
+        )
 
     def delete(self, space: str) -> None:
         """Forget a space, its instances and the records of its snapshots. Workspaces on disk stay as they are."""
@@ -162,7 +248,8 @@ class SpacesService:
         self._context.require(view, Action.MANAGE, space)
         # First out of the lists, then the manifests: see SnapshotsService.delete.
         with self._context.state.transaction() as tx:
-            gone = {i.id for i in tx.instances.all() if i.space == space}
+            mine = [i for i in tx.instances.all() if i.space == space]
+            gone = {i.id for i in mine}
             snapshots = [s.id for s in tx.snapshots.all() if s.space == space]
             for snapshot in snapshots:
                 tx.snapshots.delete(snapshot)
@@ -179,9 +266,11 @@ class SpacesService:
             for stage in list(tx.stages.all()):
                 if stage.space == space:
                     tx.stages.delete(f"{stage.space}/{stage.user}")
-            for instance in gone:
-                tx.instances.delete(instance)
+            for instance in mine:
+                tx.instances.delete(instance.id)
             tx.spaces.delete(space)
+        for instance in mine:
+            identity.forget(Workspace(Path(text_to_path(instance.workspace))), instance.id)
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 
@@ -237,6 +326,7 @@ class InstancesService:
         view = self._context.view()
         self._context.require(view, Action.MANAGE, space)
         root = _folder(folder, "Give a folder: `--path DIR`.")
+        self._spaces._refuse_taken(Workspace(root))
         instance = Instance(clock.new_id(), space, name, path_to_text(str(root)), clock.now())
         with self._context.state.transaction() as tx:
             self._spaces._refuse_nested(tx, root)
@@ -246,12 +336,13 @@ class InstancesService:
                 )
             prepare_workspace(Workspace(root))
             tx.instances.put(instance)
+        self._spaces._claim(instance, root)
         return instance
 
     def move(self, instance: str, folder: Path) -> Instance:
         """Say that the workspace of an instance is at `folder` now (it was moved there already).
 
-        Raises NuvError: role (4), no such folder (2), a workspace of another instance (5).
+        Raises NuvError: role (4), no such folder, or an empty one (2), a workspace of another instance (5).
         """
         view = self._context.view()
         found = self._context.instance(view, instance)
@@ -259,12 +350,26 @@ class InstancesService:
         root = folder.resolve()
         if not root.is_dir():
             raise NuvError(f"{folder} is not a folder", "", "Move the project there first.", Exit.USAGE)
+        workspace = Workspace(root)
+        said = identity.read(workspace)
+        if said is not None and said.instance != instance:
+            raise NuvError(
+                f"{root} is not the workspace of {found.name}",
+                f"its {DOT} says that it is that of {said.name}",
+                f"Is it the right folder all the same? Then delete {workspace.identity}, and try again.",
+                Exit.CONFLICT,
+            )
+        if not workspace.dot.is_dir() and not any(root.iterdir()):
+            raise NuvError(
+                f"{root} is empty", "", "Is its disk mounted? Move the project there first.", Exit.USAGE
+            )
         with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
             with self._context.state.transaction() as tx:
                 self._spaces._refuse_nested(tx, root, instance)
                 found = msgspec.structs.replace(found, workspace=path_to_text(str(root)))
                 tx.instances.put(found)
-            prepare_workspace(Workspace(root))
+            prepare_workspace(workspace)
+            self._spaces._claim(found, root)
         return found
 
     def delete(self, instance: str) -> None:
@@ -294,6 +399,7 @@ class InstancesService:
                     if stage.source.instance == instance:
                         tx.stages.delete(f"{stage.space}/{stage.user}")
                 tx.instances.delete(instance)
+            identity.forget(Workspace(Path(text_to_path(found.workspace))), instance)
             for snapshot in snapshots:
                 self._context.store.delete_manifest(snapshot)
 
@@ -320,11 +426,23 @@ def prepare_workspace(workspace: Workspace) -> None:
             atomic.write_file(workspace.ignore, IGNORE_FILE.encode(), 0o644)
             workspace.ignore.chmod(mode & 0o666)
     except OSError as error:
-        raise NuvError(
-            f"{workspace.root} cannot become a workspace",
-            f"{error.filename or workspace.root}: {error.strerror}",
-            "Check who may write there.",
-        ) from error
+        raise _unwritable(workspace.root, error) from error
+
+
+def _unwritable(root: Path, error: OSError) -> NuvError:
+    return NuvError(
+        f"{root} cannot become a workspace",
+        f"{error.filename or root}: {error.strerror}",
+        "Check who may write there.",
+    )
+
+
+def _other_store(found: identity.Identity, workspace: Workspace) -> str:
+    """What to do where a workspace belongs to a store that is not the one that was found."""
+    return (
+        f"Use that store: `nuvtui --home {shlex.quote(text_to_path(found.home))} status`, or set NUVTUI_HOME; is its disk "
+        f"mounted? To begin anew in this folder, delete {workspace.identity}, then `nuvtui init`."
+    )
 
 
 def _folder(path: Path, hint: str) -> Path:

@@ -24,6 +24,7 @@ from nuvtui.paths import DOT, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications
 from nuvtui.services.context import Context
+from nuvtui.state.state import View
 from nuvtui.store import scan, trees
 from nuvtui.store.store import Store
 
@@ -128,8 +129,7 @@ class StatesService:
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         if ref.snapshot is None:
-            newest = view.newest(instance.id)
-            return CurrentState(self._context, instance, newest)
+            return CurrentState(self._context, instance, view)
         return SnapshotState(self._context, self._context.manifest(ref))
 
     def readme(self, instance: str) -> str | None:
@@ -193,12 +193,13 @@ def safe_parts(path: str) -> list[str]:
 class CurrentState:
     """The live state of an instance."""
 
-    def __init__(self, context: Context, instance: Instance, newest: str | None) -> None:
+    def __init__(self, context: Context, instance: Instance, view: View | None) -> None:
+        """`view`: where the newest snapshot is known from; None: nothing is compared with it."""
         self.ref = StateRef(instance.id)
         self.label = "Current State"
         self._context = context
         self._workspace: Workspace = context.workspace(instance)
-        self._newest = newest
+        self._view = view
 
     def _path(self, path: str) -> Path:
         parts = safe_parts(path)
@@ -246,9 +247,9 @@ class CurrentState:
 
     def _known(self, path: str) -> list[Entry] | None:
         """Entries of the same folder in the newest snapshot, or None where there is no snapshot."""
-        if self._newest is None:
+        manifest = self._newest
+        if manifest is None:
             return None
-        manifest = self._newest_manifest
         root = bytes.fromhex(manifest.files.root)
         store = self._context.store
         if path:
@@ -259,9 +260,8 @@ class CurrentState:
         return store.tree(root)
 
     @functools.cached_property
-    def _newest_manifest(self) -> Snapshot:
-        assert self._newest is not None
-        return self._context.store.read_manifest(self._newest)
+    def _newest(self) -> Snapshot | None:
+        return self._context.newest_sound(self._view, self.ref.instance) if self._view else None
 
     def _look(self, base: str, folder: str, name: str, known: list[Entry] | None) -> FileView:
         path = f"{folder}/{name}" if folder else name

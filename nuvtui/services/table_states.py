@@ -70,9 +70,10 @@ class TableStates:
             return self._context.manifest(ref).tables
         view = self._context.view()
         tables = self._live(ref)
-        newest = view.newest(ref.instance)
-        known = self._context.store.read_manifest(newest).tables if newest else []
-        return capture.describe(tables, known, table_memory(self._context, ref.instance))
+        newest = self._context.newest_sound(view, ref.instance)
+        return capture.describe(
+            tables, newest.tables if newest else [], table_memory(self._context, ref.instance)
+        )
 
     def _live(self, ref: StateRef) -> Tables:
         view = self._context.view()

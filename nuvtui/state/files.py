@@ -47,8 +47,8 @@ class StateFile:
                 path.chmod(0o660)
 
     def read(self) -> tuple[bytes, tuple[int, ...]]:
-        """All bytes, with the stamp of just these. Raises OSError, FileNotFoundError among them."""
-        with open(self.path, "rb") as file:
+        """All bytes, with the stamp of just these. Raises OSError, FileNotFoundError and NotAFileError among them."""
+        with open(atomic.open_file(self.path), "rb") as file:
             return file.read(), _stamp(os.fstat(file.fileno()))
 
     def stamp(self) -> tuple[int, ...]:
@@ -60,7 +60,7 @@ class StateFile:
 
     def generations(self) -> list[Path]:
         """The earlier generations there are, newest first."""
-        return [path for path in map(self._generation, range(1, GENERATIONS + 1)) if path.exists()]
+        return [path for path in map(self._generation, range(1, GENERATIONS + 1)) if path.is_file()]
 
     def kept(self, what: str) -> list[Path]:
         """Files kept aside whose name goes on with `what` (`damaged-`, `v`), oldest first."""
@@ -89,17 +89,29 @@ class StateFile:
         self._write(data)
 
     def keep(self, what: str) -> Path | None:
-        """Keep the file as it is under a name that goes on with `what`; None where there is no file."""
-        moment = clock.now()[:19].replace(":", "").replace("-", "")
-        copy = self.path.with_name(f"{self.path.name}.{what}{moment}-{os.urandom(2).hex()}")
+        """Keep the file as it is under a name that goes on with `what`; None where there is no file.
+
+        What lies there and is no file is moved to that name.
+        """
+        copy = self._kept_name(what)
         try:
-            self._link(self.path, copy)
+            if stat.S_ISREG(self.path.stat().st_mode):
+                self._link(self.path, copy)
+            else:
+                self.path.rename(copy)
         except FileNotFoundError:
             return None
         atomic.fsync_folder(copy.parent)
         return copy
 
+    def _kept_name(self, what: str) -> Path:
+        moment = clock.now()[:19].replace(":", "").replace("-", "")
+        return self.path.with_name(f"{self.path.name}.{what}{moment}-{os.urandom(2).hex()}")
+
     def _rotate(self) -> None:
+        for path in map(self._generation, range(1, GENERATIONS + 1)):
+            if os.path.lexists(path) and not path.is_file():
+                path.rename(self._kept_name("damaged-"))
         newest = self._generation(1)
         if not self.path.exists() or (newest.exists() and newest.samefile(self.path)):
             return  # the second: a write that was cut off after it had rotated
@@ -112,7 +124,7 @@ class StateFile:
         """Remove the temporaries of writes that were cut off: they are old, and we hold the lock."""
         for temporary in self.path.parent.glob(f"{atomic.TEMPORARY}*"):
             with contextlib.suppress(OSError):
-                if temporary.stat().st_mtime < time.time() - STALE:
+                if abs(time.time() - temporary.stat().st_mtime) > STALE:  # also one dated ahead
                     temporary.unlink()
 
     def _write(self, data: bytes) -> None:

@@ -102,10 +102,12 @@ class State:
                 _seen.clear()
                 _seen[self._file.path] = _Seen(stamp, data, meta, view)
                 return view
-        except (codec.DamagedError, FileNotFoundError):
+        except (codec.DamagedError, FileNotFoundError, atomic.NotAFileError):
             pass
         except OSError as error:
             raise self._unreadable(error) from error
+        if not self.exists():
+            raise self._missing()  # before a lock is made where there is no store
         try:
             with self._lock():
                 whole = self._settle()
@@ -130,6 +132,8 @@ class State:
             raise RuntimeError("a transaction of this state is open in this thread already")
         from nuvtui.state.storage import Database, StateStorage
 
+        if not self.exists():
+            raise self._missing()
         with self._lock():
             self._here.open = True
             try:
@@ -160,6 +164,15 @@ class State:
                 return kept
             return None
 
+    def look(self) -> View:
+        """As `read`; where no generation can be read an empty state, which is what `reset` would begin with."""
+        try:
+            return self.read()
+        except NuvError as error:
+            if isinstance(error, StoreError) or error.exit_code not in (Exit.FAILED, Exit.NOT_FOUND):
+                raise
+            return View(codec.encode({}, self._schema.version, 1, clock.now()))
+
     def _settle(self, write: bool = True) -> codec.Whole:
         """A whole state of this version: recovered or migrated where need be. Under the lock."""
         try:
@@ -171,20 +184,33 @@ class State:
                 whole = codec.load(data)
         except FileNotFoundError:
             if not self._file.generations():
-                raise NuvError(
-                    f"There is no nuvtui store at {self._home.root}",
-                    "its state.json does not exist",
-                    "`nuvtui init` in a project folder makes one; `--home` or NUVTUI_HOME names another.",
-                    Exit.NOT_FOUND,
-                ) from None
+                raise self._missing() from None
             whole = self._recover("is missing", write)
         except codec.DamagedError as error:
             whole = self._recover(str(error), write)
+        except atomic.NotAFileError as error:
+            whole = self._recover((error.strerror or "").removeprefix("it "), write)
         except OSError as error:
             raise self._unreadable(error) from error
         if self._check(whole.meta).version < self._schema.version:
             whole = self._migrate(whole, write)
         return whole
+
+    def _missing(self) -> NuvError:
+        if self._home.snapshots.is_dir():
+            return NuvError(
+                f"The store at {self._home.root} has lost its list",
+                "its state.json is gone, its snapshots are there",
+                "`nuvtui store repair` lists them again.",
+                Exit.NOT_FOUND,
+            )
+        return NuvError(
+            f"There is no nuvtui store at {self._home.root}",
+            "its state.json does not exist",
+            "Is its disk mounted? `--home` or NUVTUI_HOME names another one, `nuvtui init` in a project's folder "
+            "makes one.",
+            Exit.NOT_FOUND,
+        )
 
     def _check(self, meta: codec.Meta) -> codec.Meta:
         """`meta`. Raises NuvError where its version is newer than this program's."""
@@ -200,7 +226,7 @@ class State:
     def _recover(self, reason: str, write: bool) -> codec.Whole:
         for generation in self._file.generations():
             try:
-                whole = codec.load(generation.read_bytes())
+                whole = codec.load(atomic.read_file(generation))
                 self._check(whole.meta)
             except (codec.DamagedError, OSError):
                 continue

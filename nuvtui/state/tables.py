@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model import order
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.snapshot import SnapshotRecord
@@ -68,6 +69,8 @@ class _Moment(msgspec.Struct, gc=False):
     id: str
     instance: str
     created: str
+    parent: str | None
+    number: int = 0
 
 
 class View:
@@ -91,11 +94,19 @@ class View:
 
     def newest(self, instance: str) -> str | None:
         """Id of the newest snapshot of an instance, or None."""
-        mine = [record for record in self._moments.all() if record.instance == instance]
-        if not mine:
-            return None
-        latest = max([record.created for record in mine])
-        return max(record.id for record in mine if record.created == latest)
+        found = order.newest(self._of(instance))
+        return found.id if found is not None else None
+
+    def next_number(self, instance: str) -> int:
+        """The number of the next snapshot of an instance."""
+        return 1 + max([record.number for record in self._of(instance)], default=0)
+
+    def back_from_newest(self, instance: str) -> list[str]:
+        """Ids of the snapshots of an instance, newest first."""
+        return [record.id for record in order.newest_first(self._of(instance))]
+
+    def _of(self, instance: str) -> list[_Moment]:
+        return [record for record in self._moments.all() if record.instance == instance]
 
 
 class MutableTable(Table[T]):

@@ -100,6 +100,8 @@ class _Check:
             try:
                 snapshot = store.read_manifest(snapshot_id)
             except NuvError as error:
+                if not store.has_manifest(snapshot_id):
+                    continue  # deleted since they were listed
                 key = f"snapshot {snapshot_id}"
                 self.problem(key, error.message)
                 self.problems[key].snapshots = [snapshot_id]

@@ -4,9 +4,13 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
+from nuvtui import atomic
 from nuvtui.errors import StoreError
 
-CHECK_HINT = "Run `nuvtui store check --read-data` to see which snapshots are affected."
+CHECK_HINT = (
+    "Run `nuvtui store check --read-data` to see which snapshots are affected. `nuvtui store repair` saves what is sound; "
+    "the next `nuvtui snapshots create` stores again what the workspace still has."
+)
 REPAIR_HINT = "Run `nuvtui store check`, then `nuvtui store repair`."
 
 
@@ -27,6 +31,12 @@ def from_os(error: OSError, what: str) -> StoreError:
             "The store is full",
             f"{what}: {error.strerror}{where}; nothing was added",
             "Free space on the disk that holds the store (`nuvtui store gc` may help), then try again.",
+        )
+    if isinstance(error, atomic.NotAFileError | atomic.NotAFolderError):
+        return StoreError(
+            "The store failed",
+            f"{what}: {error.strerror}{where}",
+            "Move it away, then `nuvtui store repair`.",
         )
     return StoreError(
         "The store failed",

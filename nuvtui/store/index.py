@@ -95,7 +95,10 @@ class IndexFile:
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            descriptor = atomic.open_file(path)
+        except atomic.NotAFileError as error:
+            raise self._damaged(error.strerror or "") from error
         try:
             size = os.fstat(descriptor).st_size
             if size < HEAD.size + CHECK:

@@ -93,19 +93,44 @@ class StoreInfo:
     snapshots: int
     unique_bytes: dict[str, int]
     """Of every snapshot what it alone needs: what deleting it and nothing else would free, closely."""
+    damaged: list[str]
+    """Ids of the snapshots that cannot be read, and are left out of the sums."""
+    tmp_bytes: int
+    """Bytes of unfinished work, that of killed processes included, which gc clears."""
+    cache_bytes: int
+    """Bytes of what can be thrown away at any time."""
 
 
 # -- what manifests reach
 
 
-def _content(store: Store, snapshots: Iterable[Snapshot], reporter: Reporter | None = None) -> set[bytes]:
+@contextlib.contextmanager
+def _unless_deleted(store: Store, snapshot_id: str) -> Iterator[None]:
+    """Whatever fails inside because the snapshot was deleted meanwhile is no error: it counts as never there."""
+    try:
+        yield
+    except NuvError:
+        if store.has_manifest(snapshot_id):
+            raise
+
+
+def _each(store: Store, look: Callable[[Snapshot], None]) -> None:
+    """Give every snapshot to `look`. Raises NuvError at the first that is there and cannot be read, as `look` does."""
+    for snapshot_id in store.manifest_ids():
+        with _unless_deleted(store, snapshot_id):
+            look(store.read_manifest(snapshot_id))
+
+
+def _content(store: Store, reporter: Reporter) -> set[bytes]:
     """Ids of every object that the snapshots need. Raises StoreError at the first that cannot be read."""
     reached: set[bytes] = set()
     seen: set[bytes] = set()
-    for snapshot in snapshots:
-        if reporter is not None:
-            reporter.check()
+
+    def look(snapshot: Snapshot) -> None:
+        reporter.check()
         reached.update(_objects(store, snapshot, seen))
+
+    _each(store, look)
     return reached
 
 
@@ -127,11 +152,6 @@ def _objects(store: Store, snapshot: Snapshot, seen: set[bytes]) -> Iterator[byt
                 yield from entry.content
 
 
-def _manifests(store: Store) -> Iterator[Snapshot]:
-    for snapshot_id in store.manifest_ids():
-        yield store.read_manifest(snapshot_id)
-
-
 def info(store: Store) -> StoreInfo:
     """What `store` holds. Raises StoreError."""
     indexes = IndexSet(store.home.index)
@@ -141,24 +161,42 @@ def info(store: Store) -> StoreInfo:
         sizes = sum(os.stat(store.home.index / name).st_size for name in index.names(store.home.index))
     stored = sum(packs.values()) + sizes
     owners: dict[bytes, str | None] = {}
-    unique: dict[str, int] = {}
-    logical = 0
-    for snapshot in _manifests(store):
-        unique[snapshot.id] = 0
-        logical += snapshot.files.bytes + sum(table.bytes for table in snapshot.tables)
-        _own(store, snapshot, owners)
+    logical: dict[str, int] = {}
+
+    damaged: list[str] = []
+    for snapshot_id in store.manifest_ids():
+        try:
+            snapshot = store.read_manifest(snapshot_id)
+            _own(store, snapshot, owners)
+            logical[snapshot_id] = snapshot.files.bytes + sum(table.bytes for table in snapshot.tables)
+        except NuvError:
+            if store.has_manifest(snapshot_id):  # else it was deleted meanwhile
+                damaged.append(snapshot_id)
+    unique = dict.fromkeys(logical, 0)
     for item, owner in owners.items():
-        if owner is not None:
+        if owner in unique:
             unique[owner] += round(_stored(store, item))
     return StoreInfo(
         len(packs),
         sum(file.count for file in indexes.files),
         stored,
-        logical,
-        max(0, logical - stored),
-        len(unique),
+        sum(logical.values()),
+        max(0, sum(logical.values()) - stored),
+        len(unique) + len(damaged),
         unique,
+        damaged,
+        _bytes_below(store.home.tmp),
+        _bytes_below(store.home.cache),
     )
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                total += os.lstat(os.path.join(above, name)).st_size
+    return total
 
 
 def _own(store: Store, snapshot: Snapshot, owners: dict[bytes, str | None]) -> None:
@@ -180,8 +218,11 @@ def _own(store: Store, snapshot: Snapshot, owners: dict[bytes, str | None]) -> N
 
 
 def _stored(store: Store, item: bytes) -> float:
-    """An object's share of its block and its line in the block's table, in bytes of the pack."""
-    found = store.locate(item)
+    """An object's share of its block and its line in the block's table, in bytes of the pack; 0: taken out meanwhile."""
+    try:
+        found = store.locate(item)
+    except StoreError:
+        return 0
     return found.length * found.block.stored / max(1, found.block.raw) + OBJECT.size
 
 
@@ -194,32 +235,37 @@ def unique_bytes(store: Store, snapshots: Iterable[str]) -> int:
     ids = set(snapshots)
     rest: list[Snapshot] = []
     asked: list[Snapshot] = []
-    for snapshot_id in store.manifest_ids():
-        (asked if snapshot_id in ids else rest).append(store.read_manifest(snapshot_id))
+    _each(store, lambda snapshot: (asked if snapshot.id in ids else rest).append(snapshot))
     alone: set[bytes] = set()
     for snapshot in asked:
-        alone |= _not_in(store, snapshot, _beside(snapshot, rest))
+        with _unless_deleted(store, snapshot.id):
+            alone |= _not_in(store, snapshot, _beside(snapshot, rest))
     seen: set[bytes] = set()
     for snapshot in rest:
         if not alone:
             break
-        alone.difference_update(_objects(store, snapshot, seen))
+        with _unless_deleted(store, snapshot.id):
+            alone.difference_update(_objects(store, snapshot, seen))
     return round(sum(_stored(store, item) for item in alone))
 
 
 def _beside(snapshot: Snapshot, others: Iterable[Snapshot]) -> Snapshot | None:
-    """The snapshot of the same instance that is likely to share most: the one taken next before, else after."""
+    """The snapshot of the same instance that is likely to share most: its parent, else the one nearest to it."""
+
+    def place(each: Snapshot) -> tuple[int, str]:
+        return each.number, each.created
+
     mine = [other for other in others if other.instance.id == snapshot.instance.id]
-    before = [other for other in mine if other.created <= snapshot.created]
-    if before:
-        return max(before, key=lambda other: other.created)
-    return min(mine, key=lambda other: other.created, default=None)
+    before = [other for other in mine if other.id == snapshot.parent] or [
+        other for other in mine if place(other) <= place(snapshot)
+    ]
+    return max(before, key=place) if before else min(mine, key=place, default=None)
 
 
 def _not_in(store: Store, snapshot: Snapshot, beside: Snapshot | None) -> set[bytes]:
     """Ids of the objects of `snapshot` that may not be in `beside`: equal folders are not opened."""
     if beside is None:
-        return _content(store, [snapshot])
+        return set(_objects(store, snapshot, set()))
     found = {bytes.fromhex(text) for table in snapshot.tables for text in table.content}
     found.add(bytes.fromhex(snapshot.files.root))
     for _, old, new in trees.differences(
@@ -268,11 +314,12 @@ def gc(store: Store, dry_run: bool, grace_seconds: float, reporter: Reporter) ->
     with store.alone(), atomic.locked(store.commit_lock):
         store.forget()
         reporter.step("reach", "What the snapshots need")
-        needed = _content(store, _manifests(store), reporter)
+        needed = _content(store, reporter)
         reporter.step("packs", "What the packs hold")
         plan = _plan(store, needed, grace_seconds, reporter)
         if dry_run:
             return plan.report(dry_run=True)
+        store.settle()
         _sweep(store)
         reporter.step("free", "Freeing space")
         return _carry_out(store, plan, needed, reporter)
@@ -328,10 +375,11 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
         raise StoreError(
             "The store is damaged",
             f"{len(lost)} objects that snapshots need are missing; nothing was removed",
-            failure.CHECK_HINT,
+            f"{failure.CHECK_HINT} What is lost for good holds gc up until the affected snapshots are deleted: "
+            "`nuvtui snapshots delete SNAPSHOT`.",
         )
     plan = _Plan({}, {}, {}, {}, 0)
-    limit = time.time() - grace_seconds
+    now = time.time()
     small: list[bytes] = []
     for pack, size in present.items():
         used = listed.get(pack, 0.0)
@@ -340,7 +388,8 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
             plan.kept[pack] = size
             continue
         with failure.store_errors("Looking at a pack"):
-            young = os.stat(pack_path(store.home.packs, pack)).st_mtime > limit
+            # The clock may have been wrong when the pack was written: one dated far ahead is not young for ever.
+            young = abs(now - os.stat(pack_path(store.home.packs, pack)).st_mtime) < grace_seconds
         if well_used:
             plan.kept[pack] = size
             if not young:
@@ -406,12 +455,12 @@ def _switch(store: Store, kept: dict[bytes, int], out: PackWriter) -> None:
     """Put one index of the packs `kept` (with their sizes) and of what `out` wrote in place of all that are there."""
     old = list(store.index.files)
     data = _index_of(list(kept.items()), old, lambda block: block.pack in kept, out)
-    store.new_generation()
-    index.write(store.home.index, data, store.object_mode)
-    with failure.store_errors("Removing old indexes"):
-        for file in old:
-            os.unlink(store.home.index / file.name)
-        atomic.fsync_folder(store.home.index)
+    with store.taking_out():
+        index.write(store.home.index, data, store.object_mode)
+        with failure.store_errors("Removing old indexes"):
+            for file in old:
+                os.unlink(store.home.index / file.name)
+            atomic.fsync_folder(store.home.index)
     store.index.refresh()
 
 
@@ -495,7 +544,11 @@ def _survey(
         views: _Views = []
         well = True
         with failure.store_errors("Opening a pack"):
-            file = PackFile(store.home.packs, pack)
+            try:
+                file = PackFile(store.home.packs, pack)
+            except atomic.NotAFileError:
+                damaged[pack] = []
+                continue
         try:
             for view in read_blocks(file.descriptor, pack):
                 views.append((view, _verify(file, view)))
@@ -562,6 +615,7 @@ def _mend(
     damaged: dict[bytes, _Views],
     bad_manifests: list[str],
 ) -> None:
+    quarantine = _quarantine(store)  # before anything is changed
     there: set[bytes] = set()
     blocks: list[Block] = []
     entries: list[bytes] = []
@@ -577,6 +631,8 @@ def _mend(
     out = PackWriter(store.home.packs, store.object_mode)
     try:
         for pack, views in damaged.items():
+            if not views:
+                continue
             with failure.store_errors("Opening a pack"):
                 file = PackFile(store.home.packs, pack)
             for view, right in views:
@@ -601,26 +657,40 @@ def _mend(
         data = index.build(packs, [*blocks, *out.blocks], entries)
         with failure.store_errors("Listing the indexes"):
             old = index.names(store.home.index)
-        store.new_generation()
-        index.write(store.home.index, data, store.object_mode)
+        with store.taking_out():
+            index.write(store.home.index, data, store.object_mode)
+            with failure.store_errors("Moving to the quarantine"):
+                for name in sorted(old):
+                    _set_aside(quarantine, store.home.index / name)
+                atomic.fsync_folder(store.home.index)
     finally:
         out.discard()
     with failure.store_errors("Moving to the quarantine"):
-        for name in sorted(old):
-            _set_aside(store, store.home.index / name)
         for pack in damaged:
-            _set_aside(store, Path(pack_path(store.home.packs, pack)))
+            _set_aside(quarantine, Path(pack_path(store.home.packs, pack)))
         for snapshot_id in bad_manifests:
-            _set_aside(store, store.home.manifest(snapshot_id))
-        for folder in (store.home.index, store.home.packs, store.home.snapshots):
+            _set_aside(quarantine, store.home.manifest(snapshot_id))
+        for folder in (store.home.packs, store.home.snapshots):
             atomic.fsync_folder(folder)
     _sweep(store)
 
 
-def _set_aside(store: Store, path: Path) -> None:
-    atomic.make_folder(store.quarantine)
-    place = store.quarantine / path.name
-    if place.exists():
-        place = store.quarantine / f"{path.name}-{time.time_ns()}"
+def _quarantine(store: Store) -> Path:
+    """The folder for what is damaged; one of this user's own where another one made the first for himself alone."""
+    with failure.store_errors("Making the quarantine"):
+        for folder in (
+            store.quarantine,
+            store.quarantine.with_name(f"{store.quarantine.name}-{os.geteuid()}"),
+        ):
+            atomic.make_folder(folder)
+            if os.access(folder, os.W_OK | os.X_OK):
+                break
+    return folder
+
+
+def _set_aside(quarantine: Path, path: Path) -> None:
+    place = quarantine / path.name
+    if os.path.lexists(place):
+        place = quarantine / f"{path.name}-{time.time_ns()}"
     os.rename(path, place)
-    atomic.fsync_folder(store.quarantine)
+    atomic.fsync_folder(quarantine)

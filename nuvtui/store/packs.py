@@ -184,11 +184,11 @@ def read_blocks(descriptor: int, pack: bytes) -> Iterator[BlockView]:
 
 
 class PackFile:
-    """A pack open for reading; closed when the last user lets go of it."""
+    """A pack open for reading; closed when the last user lets go of it. Raises OSError, NotAFileError among them."""
 
     def __init__(self, folder: Path, pack: bytes) -> None:
         self.descriptor = -1
-        self.descriptor = os.open(pack_path(folder, pack), os.O_RDONLY | os.O_CLOEXEC)
+        self.descriptor = atomic.open_file(pack_path(folder, pack))
 
     def __del__(self) -> None:
         if self.descriptor >= 0:

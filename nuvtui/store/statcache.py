@@ -121,7 +121,7 @@ class StatCache:
                 self._read(descriptor)
 
     def _open(self) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = atomic.open_file(self.path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             self._read(descriptor)

@@ -9,8 +9,10 @@ whose `blake3` is the BLAKE3 of the bytes of the value of `snapshot`, exactly as
 value is `model.snapshot.Snapshot`. The manifest is the commit point: a snapshot exists from the moment its
 manifest is in place, and everything it refers to is durable by then.
 
-`objects/generation` holds 16 random bytes. Whoever takes objects out of the store replaces it first, so that
-nobody trusts an earlier memory (a stat cache) of what the store holds.
+`objects/generation` holds 16 random bytes, under which a memory (a stat cache) of what the store holds may be trusted.
+Whoever takes objects out of the indexes empties the file first and writes new bytes when the new index is alone in
+place: what is seen meanwhile is remembered under no generation, and what was seen before under one that never comes
+again. A reader therefore reads the generation first and the indexes after it.
 """
 
 import contextlib
@@ -41,6 +43,8 @@ CACHED_BYTES = 48 << 20
 CACHED_ENTRIES = 100_000
 """Entries of tree objects that are kept in memory."""
 CACHED_PACKS = 32
+GENERATION = 16
+"""Bytes of a generation."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -166,25 +170,50 @@ class Store:
                 if self._shared:
                     with contextlib.suppress(PermissionError):
                         os.chmod(lock, self.file_mode)
-            if not self._generation_file.exists():
-                self.new_generation()
+            if not os.path.lexists(self._generation_file):
+                self._write_generation(os.urandom(GENERATION))
 
     @property
     def _generation_file(self) -> Path:
         return self.objects / "generation"
 
     def generation(self) -> bytes:
-        """A token that changes whenever objects are taken out of the store."""
+        """A token (16 bytes) that changes whenever objects are taken out of the store; to be read before the indexes.
+
+        While that goes on, and where it was cut off, a token that nobody gets again: what is remembered under it is
+        never believed.
+        """
+        return self._generation() or os.urandom(GENERATION)
+
+    def _generation(self) -> bytes:
+        """What the file says; empty: the indexes are being changed, or a change was cut off."""
         with failure.store_errors("Reading the store's generation"):
             try:
-                return self._generation_file.read_bytes()
+                data = atomic.read_file(self._generation_file)
             except FileNotFoundError:
                 return b""
+        return data if len(data) == GENERATION else b""
 
-    def new_generation(self) -> None:
-        """Change the token, durably."""
+    def _write_generation(self, data: bytes) -> None:
         with failure.store_errors("Writing the store's generation"):
-            atomic.write_file(self._generation_file, os.urandom(16), self.file_mode)
+            atomic.write_file(self._generation_file, data, self.file_mode)
+
+    @contextlib.contextmanager
+    def taking_out(self) -> Iterator[None]:
+        """Around every change of the indexes that takes objects out. The caller holds `alone`.
+
+        Cut off, it leaves no generation: the next writer, which has seen the indexes as they then stay, begins one.
+        """
+        self._write_generation(b"")
+        try:
+            yield
+        finally:
+            self._write_generation(os.urandom(GENERATION))
+
+    def settle(self) -> None:
+        """Begin a generation where there is none. The caller holds `alone` or `using`: nobody changes the indexes."""
+        if not self._generation():
+            self._write_generation(os.urandom(GENERATION))
 
     @contextlib.contextmanager
     def using(self) -> Iterator[None]:
@@ -211,6 +240,7 @@ class Store:
         needed.
         """
         with self.using():
+            self.settle()
             writer = Writer(self)
             try:
                 yield writer
@@ -237,20 +267,15 @@ class Store:
         with failure.store_errors("Listing the packs"), os.scandir(self.home.packs) as entries:
             for entry in entries:
                 if entry.name.endswith(SUFFIX) and not entry.name.startswith("."):
-                    with contextlib.suppress(ValueError):
+                    # The second: a link to a place that is not there; what an index lists there counts as missing.
+                    with contextlib.suppress(ValueError, FileNotFoundError):
                         found[bytes.fromhex(entry.name.removesuffix(SUFFIX))] = entry.stat().st_size
         return found
 
     def lost_packs(self) -> set[bytes]:
         """Packs that an index lists and that are not there in full length. Raises StoreError."""
-        with failure.store_errors("Listing the packs"), os.scandir(self.home.packs) as entries:
-            sizes = {entry.name: entry.stat().st_size for entry in entries}
-        return {
-            pack
-            for file in self.index.files
-            for pack, size in file.packs
-            if sizes.get(pack.hex() + SUFFIX) != size
-        }
+        sizes = self.present_packs()
+        return {pack for file in self.index.files for pack, size in file.packs if sizes.get(pack) != size}
 
     def locate(self, object_id: bytes) -> Location:
         """Where an object lies. Raises StoreError where no index lists it."""
@@ -305,6 +330,8 @@ class Store:
                     pack = PackFile(self.home.packs, block.pack)
                 except FileNotFoundError:
                     raise
+                except atomic.NotAFileError as error:
+                    raise ValueError(error.strerror) from error
                 except OSError as error:
                     raise failure.from_os(error, "Opening a pack") from error
             stack.enter_context(failure.store_errors("Reading a pack"))
@@ -394,7 +421,11 @@ class Store:
         title = f"Snapshot {snapshot_id}"
         with failure.store_errors("Reading a snapshot's manifest"):
             try:
-                data = path.read_bytes()
+                data = atomic.read_file(path)
+            except atomic.NotAFileError as error:
+                raise StoreError(
+                    f"{title} is damaged", f"its manifest: {error.strerror}", failure.REPAIR_HINT
+                ) from error
             except FileNotFoundError:
                 raise NuvError(
                     f"{title} has no manifest",
@@ -437,7 +468,7 @@ class Store:
         Raises NuvError as that does; for the words of an error it is asked.
         """
         try:
-            envelope = _brief_envelope.decode(self._manifest(snapshot_id).read_bytes())
+            envelope = _brief_envelope.decode(atomic.read_file(self._manifest(snapshot_id)))
             if (
                 envelope.version <= MANIFEST_VERSION
                 and blake3(bytes(envelope.snapshot)).hexdigest() == envelope.blake3
@@ -456,6 +487,10 @@ class Store:
         return sorted(
             name[:-5] for name in found if name.endswith(".json") and _ID.fullmatch(name[:-5]) is not None
         )
+
+    def has_manifest(self, snapshot_id: str) -> bool:
+        """True where a snapshot is there, whether or not it can be read."""
+        return os.path.lexists(self._manifest(snapshot_id))
 
     def delete_manifest(self, snapshot_id: str) -> None:
         """Remove a manifest, durably; harmless where it is gone. Its objects stay until gc."""

@@ -40,7 +40,7 @@ class Memory(msgspec.Struct, frozen=True):
 def recall(file: Path, tables: Tables) -> Memory | None:
     """What `file` remembers of the database as it is now; None: nothing."""
     try:
-        data = file.read_bytes()
+        data = atomic.read_file(file)
         if data[:CHECK] != blake3(data[CHECK:]).digest(CHECK):
             return None
         found = msgspec.json.decode(data[CHECK:], type=Memory)

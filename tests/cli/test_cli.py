@@ -73,11 +73,11 @@ def test_preserve_and_share_with_every_promised_key(study: Nuvtui, tmp_path: Pat
         2,
         "# Changed\n",
     )
-    restored = study.json("snapshots", "restore", "raw-data-as-received")
+    restored = study.json("snapshots", "restore", "raw-data-as-received", "--yes")
     assert (study.folder / "README.md").read_text() == "# A study\n"
-    study.run("snapshots", "restore", restored["backup"])
+    study.run("snapshots", "restore", restored["backup"], "--yes")
     assert (study.folder / "README.md").read_text() == "# Changed\n"
-    recalled = study.json("distribution", "recall", done["id"][:6])
+    recalled = study.json("distribution", "recall", done["id"][:6], "--yes")
     assert recalled["status"] == "recalled"
     assert not (tmp_path / "reviewer" / "README.md").exists()
 
@@ -128,7 +128,7 @@ def test_exit_codes(study: Nuvtui, tmp_path: Path) -> None:
 def test_snapshots_are_filtered_by_words_and_terms(study: Nuvtui) -> None:
     first = study.json("snapshots", "create", "-n", "raw-data", "-d", "As received.")
     (study.folder / "README.md").write_text("# Changed\n")
-    study.run("snapshots", "restore", "raw-data")
+    study.run("snapshots", "restore", "raw-data", "--yes")
 
     def names(text: str) -> list[str]:
         return [s["name"] or s["cause"] for s in study.json("snapshots", "list", "--filter", text)]
@@ -293,7 +293,7 @@ def test_store_repair_brings_a_lost_state_back(study: Nuvtui, home: Home, tmp_pa
     assert {i["name"] for i in study.json("instances", "list")} == {"Master", "reviewer", "Distributed"}
     assert study.json("status")["files"] == []
     (study.folder / "README.md").write_text("x")
-    study.run("snapshots", "restore", "first-vintage")
+    study.run("snapshots", "restore", "first-vintage", "--yes")
     assert (study.folder / "README.md").read_text() == "# A study\n"
     study.run("stage", "add", "--files", "README.md")
     study.run("distribution", "distribute", "--targets", "Distributed")

@@ -1,5 +1,7 @@
 """What happened to the store is said: a damaged state, unlisted snapshots, a project that moved."""
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -91,3 +93,61 @@ def test_a_moved_project_finds_its_snapshots_again(project: Nuvtui, tmp_path: Pa
     there.run("instances", "move", "-s", "study", "Master", "--path", ".")
     assert there.json("status")["files"] == []
     assert [s["name"] for s in there.json("snapshots", "list")] == ["second-data", "first-data"]
+
+
+def follow(nuvtui: Nuvtui, said: str, number: int = 0) -> None:
+    """Type the command that was named, word for word."""
+    commands = re.findall(r"`nuvtui ([^`]*)`", said)
+    nuvtui.run(*shlex.split(commands[number]))
+
+
+def test_a_home_that_is_mistyped_or_not_mounted_is_named_and_not_made(
+    project: Nuvtui, tmp_path: Path
+) -> None:
+    (tmp_path / "mount point").mkdir()
+    for name in ("mistyped", "mount point"):
+        wrong = Nuvtui(project.folder, {**project.environment, "NUVTUI_HOME": str(tmp_path / name)})
+        for command in (["status"], ["snapshots", "create"], ["snapshots", "list"], ["store", "gc"]):
+            said = wrong.run(*command, code=3).stderr
+            assert str(tmp_path / name) in said
+            assert "Traceback" not in said
+        said = wrong.run("status", code=3).stderr
+        follow(wrong, said)  # nuvtui --home … status
+        said = wrong.run("init", "--space", "again", code=5).stderr
+        assert str(tmp_path / "home") in said
+        assert not [*(tmp_path / name).glob("*")]
+    # To begin anew all the same: what the words say.
+    (file,) = re.findall(r"delete (\S+/instance\.json)", said)
+    Path(file).unlink()
+    follow(wrong, said, 1)  # nuvtui init
+    assert wrong.json("snapshots", "list") == []
+    # The store that it belonged to says so in its turn.
+    said = project.run("snapshots", "create", code=6).stderr
+    assert str(tmp_path / "mount point") in said
+
+
+def test_what_is_said_of_a_copy_and_of_a_moved_project_can_be_typed(project: Nuvtui, tmp_path: Path) -> None:
+    copy = tmp_path / "a copy"
+    shutil.copytree(project.folder, copy)
+    said = project.at(copy).run("status", code=3).stderr
+    assert "copy of the workspace of study/Master" in said
+    (_, create) = re.findall(r"`nuvtui ([^`]*)`", said)
+    words = create.replace("SPACE", "study").replace("NAME", "second")
+    project.at(copy).run(*shlex.split(words))
+    project.at(copy).run("snapshots", "create", "-n", "of-the-copy")
+    moved = tmp_path / "moved to"
+    shutil.move(project.folder, moved)
+    said = project.at(moved).run("status", code=3).stderr
+    follow(project.at(moved), said)
+    assert project.at(moved).json("status")["files"] == []
+    # From elsewhere: the folder is an empty mount point.
+    shutil.move(moved, tmp_path / "away")
+    moved.mkdir()
+    said = project.at(tmp_path).run("snapshots", "create", "-s", "study", code=6).stderr
+    (command,) = re.findall(r"`nuvtui ([^`]*)`", said)
+    assert (
+        "is empty"
+        in project.at(tmp_path).run(*shlex.split(command.replace("DIR", "'moved to'")), code=2).stderr
+    )
+    project.at(tmp_path).run(*shlex.split(command.replace("DIR", "away")))
+    project.at(tmp_path).run("snapshots", "create", "-s", "study")

@@ -100,7 +100,7 @@ def test_two_users_work_on_one_store(lab: Lab) -> None:
     second = lab.json(BEN, "snapshots", "create", "-n", "data-corrected")
     assert second["author"] == BEN
     assert [s["name"] for s in lab.json(ADA, "snapshots", "list")] == ["data-corrected", "data-as-received"]
-    lab.run(ADA, "snapshots", "restore", first["id"])
+    lab.run(ADA, "snapshots", "restore", first["id"], "--yes")
     assert (lab.project / "data.csv").read_text() == "a,b\n1,2\n"
     assert lab.json(BEN, "store", "check", "--read-data")["problems"] == []
     refused = lab.run(BEN, "spaces", "delete", "lab", "--yes", code=4)
@@ -116,3 +116,51 @@ def test_a_store_is_private_unless_it_is_said(lab: Lab) -> None:
     allowed = [path for path in open_to_others if store / "workspaces" in [path, *path.parents]]
     assert open_to_others == allowed, "only the Distributed workspace may follow the umask"
     lab.run(BEN, "snapshots", "list", code=1)
+
+
+def test_a_second_member_cares_for_the_store_as_the_first_does(lab: Lab) -> None:
+    """Repair and gc by one, then by the other, with damage of each kind in between: neither is in the other's way."""
+    lab.run(ADA, "store", "init", "--shared")
+    lab.run(ADA, "init", "--space", "lab")
+    lab.run(ADA, "members", "set", BEN, "administrator")
+    lab.run(ADA, "snapshots", "create", "-n", "data-as-received")
+    store = lab.root / "store"
+
+    def damage() -> None:
+        for folder, name in (("index", "*.idx"), ("packs", "*.pack")):
+            for path in (store / "objects" / folder).glob(name):
+                path.chmod(0o660)
+                path.write_bytes(path.read_bytes()[:-9])
+                path.chmod(0o440)
+        (store / "snapshots" / f"{'0' * 16}.json").write_text("{")
+
+    for user in (ADA, BEN, ADA):
+        damage()
+        lab.run(user, "store", "repair")
+        lab.run(user, "snapshots", "create")
+        lab.run(user, "store", "gc", "--grace", "0")
+        assert lab.json(user, "store", "check", "--read-data")["problems"] == []
+    private = [
+        path.relative_to(store)
+        for path in store.rglob("*")
+        if path.is_dir()
+        and not path.stat().st_mode & 0o020
+        and path.relative_to(store).parts[0] not in ("tasks", "workspaces")
+    ]
+    assert private == []
+
+
+def test_a_quarantine_that_another_member_made_for_himself_stops_no_repair(lab: Lab) -> None:
+    lab.run(ADA, "store", "init", "--shared")
+    lab.run(ADA, "init", "--space", "lab")
+    lab.run(ADA, "members", "set", BEN, "administrator")
+    lab.run(ADA, "snapshots", "create")
+    own = lab.root / "store" / "objects" / "quarantine"
+    own.mkdir(mode=0o700)
+    shutil.chown(own, ADA)
+    for path in (lab.root / "store" / "objects" / "index").glob("*.idx"):
+        path.chmod(0o600)
+        path.write_bytes(b"")
+        path.chmod(0o440)
+    lab.run(BEN, "store", "repair")
+    assert lab.json(ADA, "store", "check", "--read-data")["problems"] == []

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -299,13 +300,79 @@ def test_a_record_that_is_not_what_its_table_holds_is_named_and_left(state: Stat
     assert home.state.read_bytes() == before
 
 
-def test_a_state_that_is_a_folder_is_named(home: Home) -> None:
-    home.state.mkdir(parents=True)
-    for use in (State(home).read, State(home).reset, lambda: State(home).transaction().__enter__()):
-        with pytest.raises(StoreError) as error:
+def _folder(path: Path) -> None:
+    path.mkdir()
+    (path / "kept").write_text("kept")
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("make", [_folder, _pipe])
+def test_what_is_no_file_in_place_of_the_state_is_set_aside_as_damage_is(
+    home: Home, make: Callable[[Path], None]
+) -> None:
+    State(home).create()
+    with State(home).transaction() as tx:
+        tx.spaces.put(space("1" * 16, "study 1"))
+    with State(home).transaction() as tx:
+        tx.spaces.put(space("2" * 16, "study 2"))
+    home.state.unlink()
+    make(home.state)
+    state = State(home)
+    assert len(state.read().spaces) == 1
+    assert "not a file" in (state.recovered or "")
+    (kept,) = state.damaged()
+    assert not kept.is_file()
+    assert make is not _folder or (kept / "kept").read_text() == "kept"
+    # An earlier generation that is none: it is passed over, and makes way.
+    home.state.unlink()
+    newest = home.state.with_name("state.json.1")
+    newest.unlink()
+    make(newest)
+    with State(home).transaction() as tx:
+        tx.spaces.put(space("3" * 16, "study 3"))
+    with State(home).transaction() as tx:
+        tx.spaces.put(space("4" * 16, "study 4"))
+    assert newest.is_file()
+    assert {each.id for each in State(home).read().spaces.all()} >= {
+        space("3" * 16, "study 3").id,
+        space("4" * 16, "study 4").id,
+    }
+
+
+@pytest.mark.parametrize("make", [_folder, _pipe])
+def test_a_state_that_never_was_a_file_is_named_and_reset_sets_it_aside(
+    home: Home, make: Callable[[Path], None]
+) -> None:
+    home.root.mkdir()
+    make(home.state)
+    for use in (State(home).read, lambda: State(home).transaction().__enter__()):
+        with pytest.raises(NuvError, match="not a file") as error:
             use()
         assert str(home.state) in error.value.title
-        assert "Is a directory" in error.value.message
+        assert "store repair" in error.value.hint
+    assert State(home).look().spaces.all() == []
+    assert not home.state.is_file()
+    assert State(home).reset() is not None
+    assert State(home).read().spaces.all() == []
+
+
+@pytest.mark.parametrize("make", [_folder, _pipe])
+def test_a_lock_that_is_no_file_is_named_and_may_be_moved_away(
+    home: Home, make: Callable[[Path], None]
+) -> None:
+    State(home).create()
+    lock = home.root / "state.lock"
+    lock.unlink()
+    make(lock)
+    with pytest.raises(StoreError, match="not a file") as error, State(home).transaction():
+        pass
+    assert "Move it away" in error.value.hint
+    lock.rename(home.root / "elsewhere")
+    with State(home).transaction() as tx:
+        tx.spaces.put(space("1" * 16, "study 1"))
 
 
 def test_stale_temporaries_are_removed_and_fresh_ones_left(state: State, home: Home) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nuvtui.model import roles
+from nuvtui.model import order, roles
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Action, Role
 from nuvtui.model.snapshot import SnapshotRecord
@@ -53,10 +53,8 @@ def read(services: "Services", space: str, source: StateRef | None) -> list[Targ
     view = services.context.view()
     spaces = {each.id: each for each in view.spaces.all()}
     newest: dict[str, SnapshotRecord] = {}
-    for record in view.snapshots.all():
-        known = newest.get(record.instance)
-        if known is None or (record.created, record.id) > (known.created, known.id):
-            newest[record.instance] = record
+    for record in order.newest_first(view.snapshots.all()):
+        newest.setdefault(record.instance, record)
     found = []
     for instance in view.instances.all():
         role = services.context.role(view, instance.space, instance.id)

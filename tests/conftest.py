@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from nuvtui.paths import DOT, Home, Workspace
 from tests.support import environment
@@ -15,6 +16,16 @@ from tests.support import environment
 ENGINE_FIXTURES = {"engine", "second_engine", "tiny_base", "python_base"}
 SHARED_FIXTURES = {*ENGINE_FIXTURES, "registry", "signed_registry"}
 """Fixtures of servers that run once: with several test processes, all their tests go to one of them."""
+
+
+# Examples are the same at every run, and no example fails because the machine was busy.
+# `--hypothesis-profile random` tries others.
+_PATIENT = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("random", _PATIENT)
+settings.register_profile("fixed", _PATIENT, derandomize=True)
+settings.load_profile("fixed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

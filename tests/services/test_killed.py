@@ -11,7 +11,7 @@ from nuvtui.paths import Home
 from nuvtui.tasks import lease, lifecycle
 from tests.services.helpers import World
 from tests.support.cli import Nuvtui
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_the_worker_outlives_the_one_who_asked(shared: World) -> None:
             lambda: [t for t in lifecycle.list_tasks(shared.home) if t.status == "RUNNING"], "the task runs"
         )
         os.killpg(command.pid, signal.SIGHUP)
-        command.wait(30)
+        command.wait(PATIENCE)
     ended = wait_until(
         lambda: (v := lifecycle.view(shared.home, task.id)).status.ended and v, "the task ends"
     )
@@ -141,7 +141,7 @@ def test_ctrl_c_cancels_and_exits_with_130(shared: World) -> None:
             lambda: [t for t in lifecycle.list_tasks(shared.home) if t.status == "RUNNING"], "the task runs"
         )
         os.killpg(command.pid, signal.SIGINT)
-        out, err = command.communicate(timeout=30)
+        out, err = command.communicate(timeout=PATIENCE)
     assert (command.returncode, out) == (130, "")
     assert "Traceback" not in err
     (task,) = lifecycle.list_tasks(shared.home)

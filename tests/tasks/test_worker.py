@@ -162,7 +162,7 @@ def test_two_viewers_see_the_same_every_line_once(home: Home, tmp_path: Path) ->
     threads[1].start()  # the second comes later, and misses nothing
     (tmp_path / "go").touch()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     log = b"".join(b"line %d\n" % number for number in range(300)) + b"last line\n"
     assert [b"".join(pieces) for _, pieces in seen] == [log, log]
     assert seen[0][0] == seen[1][0] == read_events(home.task(identifier))

@@ -23,6 +23,7 @@ from nuvtui.tui.app import NuvApp
 from nuvtui.tui.widgets.place import Place
 from nuvtui.tui.workbench import PlaceSpec
 from tests.support.terminal import Terminal
+from tests.support.waiting import PATIENCE
 from tests.tui import sample
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ async def settle(pilot: Pilot[Any]) -> None:
 
 
 async def until(
-    pilot: Pilot[Any], condition: Callable[[], object], what: str = "this", seconds: float = 10
+    pilot: Pilot[Any], condition: Callable[[], object], what: str = "this", seconds: float = PATIENCE
 ) -> None:
     """Wait until `condition` is true."""
     deadline = time.monotonic() + seconds

@@ -53,7 +53,7 @@ class Sample(Place):
         if os.environ.get("SAMPLE_THREAD_FAULT"):
             threading.Thread(target=lambda: 1 // 0, name="sample thread").start()
         if os.environ.get("SAMPLE_STUCK"):
-            time.sleep(60)
+            time.sleep(3600)
 
     def command_values(self) -> dict[str, str]:
         return {"name": HOSTILE}

@@ -112,7 +112,7 @@ def test_closing_the_terminal_leaves_an_export_running_and_its_log_is_whole_on_r
     def close(where: str) -> bool:
         if where == "export":
             opened.hang_up()
-            opened.process.wait(10)
+            opened.process.wait(120)
         return False
 
     walk.interrupt = close
@@ -278,7 +278,7 @@ def test_the_stage_survives(study: Study, screens: Open, end: str) -> None:
         opened.process.send_signal(signal.SIGKILL)
     else:
         opened.hang_up()
-    opened.process.wait(10)
+    opened.process.wait(120)
     again = screens()
     again.send("3")
     again.wait_for("two.txt")

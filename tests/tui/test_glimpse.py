@@ -36,7 +36,7 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
 
     def slow(settings: Settings) -> Services:
         reached.set()
-        go_on.wait(30)
+        go_on.wait(120)
         return open_services(settings)
 
     app = NuvApp(Settings(home=study.settings.home), study.root, services=slow, glimpse=glimpse)
@@ -48,7 +48,7 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
         assert says(pilot, "space administrator")
         await pilot.press("j", "j")
         assert app.workbench.place("timeline") is not None
-        assert reached.wait(10)
+        assert reached.wait(120)
         go_on.set()
         await settled(pilot)
         assert says(pilot, "second-data")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _names_are_utf8()
     if sys.argv[1:] == ["--version"]:
         from nuvtui import __version__
 
@@ -22,9 +23,27 @@ def main() -> None:
         return
     if not sys.argv[1:]:
         sys.exit(_open())
+    from nuvtui.cli import streams
     from nuvtui.cli.main import run
 
+    streams.install()
+
     sys.exit(run(sys.argv[1:], _screens))
+
+
+def _names_are_utf8() -> None:
+    """In a locale that is not UTF-8, begin again: names of files are the same bytes wherever one looks from.
+
+    (Else a snapshot of the same files would have other names there.) The terminal is still written to as it reads.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or "PYTHONUTF8" in os.environ or not sys.executable:
+        return
+    import locale
+
+    os.environ["PYTHONUTF8"] = "1"
+    os.environ.setdefault("PYTHONIOENCODING", locale.getpreferredencoding(False))
+    with contextlib.suppress(OSError):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _open() -> int:

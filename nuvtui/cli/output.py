@@ -1,5 +1,6 @@
 """Printing values: aligned tables for people, one JSON or YAML value for programs."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,12 @@ def emit(
 ) -> None:
     """Print `value` as one JSON or YAML value, or (`tabulated`) `rows` under `headings`."""
     if form == "json":
-        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")
+        try:
+            text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")
+        except (
+            UnicodeEncodeError
+        ):  # a path of undecodable bytes: Python's lone surrogates, as JSON writes them
+            text = json.dumps(_plain(value), indent=2)
         if not _unicode():
             text = json.dumps(json.loads(text), indent=2)
         sys.stdout.write(text + "\n")
@@ -85,8 +91,9 @@ def moment(text: str | None) -> str:
 
 
 def say(text: str) -> None:
-    """Print a sentence on standard error."""
-    print(sanitise.block(text), file=sys.stderr)
+    """Print a sentence on standard error; where nobody reads it, the command goes on."""
+    with contextlib.suppress(OSError):
+        print(sanitise.block(text), file=sys.stderr)
 
 
 def _plain(value: Any) -> Any:

@@ -82,6 +82,11 @@ class Terminal:
         """Column and row of the cursor, from 0."""
         return self._screen.cursor.x, self._screen.cursor.y
 
+    @property
+    def closed(self) -> bool:
+        """True once the program, or the test, has closed its side."""
+        return not self._open
+
     # What the person does.
 
     def send(self, *keys: str) -> None:

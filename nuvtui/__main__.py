@@ -16,19 +16,28 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line and exit with its code."""
     _names_are_utf8()
-    if sys.argv[1:] == ["--version"]:
-        from nuvtui import __version__
-
-        print(f"nuvtui {__version__}")
-        return
     if not sys.argv[1:]:
         sys.exit(_open())
     from nuvtui.cli import streams
-    from nuvtui.cli.main import run
 
     streams.install()
+    if sys.argv[1:] == ["--version"]:
+        sys.exit(_version())
+    from nuvtui.cli.main import run
 
     sys.exit(run(sys.argv[1:], _screens))
+
+
+def _version() -> int:
+    """Say the version, without the command line's own imports."""
+    from nuvtui import __version__
+    from nuvtui.cli.outcome import outcome
+
+    def say() -> int:
+        print(f"nuvtui {__version__}")
+        return 0
+
+    return outcome(say, str)
 
 
 def _names_are_utf8() -> None:
@@ -36,7 +45,7 @@ def _names_are_utf8() -> None:
 
     (Else a snapshot of the same files would have other names there.) The terminal is still written to as it reads.
     """
-    if sys.getfilesystemencoding() == "utf-8" or "PYTHONUTF8" in os.environ or not sys.executable:
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1" or not sys.executable:
         return
     import locale
 

@@ -1,6 +1,5 @@
 """The one place where what becomes of a run turns into an exit code and, where it failed, into a sentence."""
 
-import contextlib
 import errno
 import sys
 from collections.abc import Callable
@@ -20,8 +19,7 @@ def outcome(run: Callable[[], int], recovered: Callable[[], str]) -> int:
         streams.flush()
         return code
     except KeyboardInterrupt:
-        with contextlib.suppress(OSError):
-            print("Cancelled.", file=sys.stderr)
+        print("Cancelled.", file=sys.stderr)
         return Exit.CANCELLED
     except NuvError as error:
         show(error)
@@ -60,7 +58,6 @@ def show(error: NuvError) -> None:
     from nuvtui import sanitise
 
     text = error.title + (f": {error.message}" if error.message else "")
-    with contextlib.suppress(OSError):  # nobody reads it, or its disk is full: the exit code tells
-        print(f"nuvtui: {sanitise.block(text)}", file=sys.stderr)
-        if error.hint:
-            print(f"  {sanitise.block(error.hint)}", file=sys.stderr)
+    print(f"nuvtui: {sanitise.block(text)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {sanitise.block(error.hint)}", file=sys.stderr)

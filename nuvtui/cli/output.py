@@ -1,6 +1,5 @@
 """Printing values: aligned tables for people, one JSON or YAML value for programs."""
 
-import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -91,9 +90,8 @@ def moment(text: str | None) -> str:
 
 
 def say(text: str) -> None:
-    """Print a sentence on standard error; where nobody reads it, the command goes on."""
-    with contextlib.suppress(OSError):
-        print(sanitise.block(text), file=sys.stderr)
+    """Print a sentence on standard error."""
+    print(sanitise.block(text), file=sys.stderr)
 
 
 def _plain(value: Any) -> Any:

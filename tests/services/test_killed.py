@@ -147,3 +147,36 @@ def test_ctrl_c_cancels_and_exits_with_130(shared: World) -> None:
     (task,) = lifecycle.list_tasks(shared.home)
     assert task.status == "CANCELLED"
     assert shared.services.snapshots.list(shared.master.id) == []
+
+
+SOONER = """
+import os, signal, sys
+from nuvtui import __main__
+from nuvtui.tasks import submit
+
+real = submit.submit
+
+def interrupted(*arguments, **options):
+    task = real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGINT)  # before anybody follows the task
+    return task
+
+submit.submit = interrupted
+sys.argv[1:] = ["snapshots", "create", "-n", "never"]
+__main__.program()
+"""
+
+
+def test_ctrl_c_in_the_moment_in_which_a_task_starts_cancels_it_too(shared: World) -> None:
+    import subprocess
+    import sys
+
+    with held(shared, "Master"):
+        done = subprocess.run(
+            [sys.executable, "-c", SOONER], cwd=shared.root(), capture_output=True, text=True
+        )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
+    (task,) = lifecycle.list_tasks(shared.home)
+    assert task.status == "CANCELLED"
+    assert shared.services.snapshots.list(shared.master.id) == []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from nuvtui.paths import DOT, Home, Workspace
-from tests.support import environment
+from tests.support import environment, quick
 
 ENGINE_FIXTURES = {"engine", "second_engine", "tiny_base", "python_base"}
 SHARED_FIXTURES = {*ENGINE_FIXTURES, "registry", "signed_registry"}
@@ -30,6 +30,7 @@ settings.load_profile("fixed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-engine", action="store_true", help="fail where an engine test was skipped")
+    parser.addoption("--quick", type=float, metavar="SECONDS", help="the quickest tests, for so long")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -41,6 +42,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         environment.machine = config.workerinput["machine"]
+    if seconds := config.getoption("quick"):
+        config.pluginmanager.register(quick.Quick(seconds))
     environment.scrub(Path("/nonexistent"))  # each test gets a home of its own
     time.tzset()
     # A polite end: fixtures are torn down. (Servers end in any case: their keeper sees this process go.)
@@ -78,6 +81,9 @@ SKIPPED = pytest.StashKey[Skipped]()
 def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[SKIPPED] = Skipped()
     session.config.pluginmanager.register(session.config.stash[SKIPPED])
+    if not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(quick.Times())
+        session.config.pluginmanager.register(quick.Left())
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,8 +19,10 @@ from nuvtui.tui.app import NuvApp
 from nuvtui.tui.commands import REGISTRY
 from tests.pictures.render import lines_of
 from tests.pictures.store import Stand, running_task
+from tests.support import rest
 from tests.support.waiting import PATIENCE
 
+rest.install()
 QUIET = 0.35
 """Seconds without a change after which a screen is taken for finished."""
 

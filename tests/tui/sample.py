@@ -155,6 +155,10 @@ def main() -> None:
 
     assert NuvApp.__init__.__kwdefaults__
     NuvApp.__init__.__kwdefaults__["places"] = PLACES
+    if os.environ.get("SAMPLE_SLOW"):  # a store on a disk that does not answer
+        from nuvtui import bootstrap
+
+        bootstrap.open_services = lambda _: threading.Event().wait()  # type: ignore[assignment, return-value]
     if os.environ.get("SAMPLE_IGNORE"):  # as under nohup: a hang-up tells nobody
         signals.SIGNALS = (signal.SIGTERM,)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

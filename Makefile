@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help demo test check bench screenshots pictures recording packages-run packages-test packages-bench
+.PHONY: help demo test quick check bench screenshots pictures recording packages-run packages-test packages-bench
 
 help: ## Say what can be made
 	@echo "nuvtui: preserve, share and hand over a research project, from a terminal"
@@ -20,6 +20,9 @@ demo: packages-run .venv/stamp ## Open nuvtui on a small real study
 
 test: packages-test .venv/stamp ## Run every test; say at the end which engine tests were skipped
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not bench" $(PYTEST_ARGS)
+
+quick: check ## Check, and run the quickest tests: in all under two minutes, for while you work
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --quick 75 $(PYTEST_ARGS)
 
 check: packages-run .venv/stamp ## Check format, lint, types and import contracts
 	$(BIN)/ruff format --check .

@@ -15,16 +15,44 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    if sys.argv[1:] == ["--version"]:
-        from nuvtui import __version__
-
-        print(f"nuvtui {__version__}")
-        return
+    _names_are_utf8()
     if not sys.argv[1:]:
         sys.exit(_open())
+    from nuvtui.cli import streams
+
+    streams.install()
+    if sys.argv[1:] == ["--version"]:
+        sys.exit(_version())
     from nuvtui.cli.main import run
 
     sys.exit(run(sys.argv[1:], _screens))
+
+
+def _version() -> int:
+    """Say the version, without the command line's own imports."""
+    from nuvtui import __version__
+    from nuvtui.cli.outcome import outcome
+
+    def say() -> int:
+        print(f"nuvtui {__version__}")
+        return 0
+
+    return outcome(say, str)
+
+
+def _names_are_utf8() -> None:
+    """In a locale that is not UTF-8, begin again: names of files are the same bytes wherever one looks from.
+
+    (Else a snapshot of the same files would have other names there.) The terminal is still written to as it reads.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1" or not sys.executable:
+        return
+    import locale
+
+    os.environ["PYTHONUTF8"] = "1"
+    os.environ.setdefault("PYTHONIOENCODING", locale.getpreferredencoding(False))
+    with contextlib.suppress(OSError):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _open() -> int:

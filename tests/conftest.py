@@ -8,17 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from nuvtui.paths import DOT, Home, Workspace
-from tests.support import environment
+from tests.support import environment, quick
 
 ENGINE_FIXTURES = {"engine", "second_engine", "tiny_base", "python_base"}
 SHARED_FIXTURES = {*ENGINE_FIXTURES, "registry", "signed_registry"}
 """Fixtures of servers that run once: with several test processes, all their tests go to one of them."""
 
 
+# Examples are the same at every run, and no example fails because the machine was busy.
+# `--hypothesis-profile random` tries others.
+_PATIENT = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("random", _PATIENT)
+settings.register_profile("fixed", _PATIENT, derandomize=True)
+settings.load_profile("fixed")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-engine", action="store_true", help="fail where an engine test was skipped")
+    parser.addoption("--quick", type=float, metavar="SECONDS", help="the quickest tests, for so long")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -30,6 +42,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         environment.machine = config.workerinput["machine"]
+    if seconds := config.getoption("quick"):
+        config.pluginmanager.register(quick.Quick(seconds))
     environment.scrub(Path("/nonexistent"))  # each test gets a home of its own
     time.tzset()
     # A polite end: fixtures are torn down. (Servers end in any case: their keeper sees this process go.)
@@ -67,6 +81,9 @@ SKIPPED = pytest.StashKey[Skipped]()
 def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[SKIPPED] = Skipped()
     session.config.pluginmanager.register(session.config.stash[SKIPPED])
+    if not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(quick.Times())
+        session.config.pluginmanager.register(quick.Left())
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,6 +1,7 @@
 """What commands share: the options, finding space, instance and state, and running a task to its end."""
 
 import functools
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from nuvtui import config
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.cli.output import emit
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.names import path_to_text
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus
@@ -157,35 +159,52 @@ def run_task(
 
     scope_services.context.require_store()
     settings = config.for_task(scope_services.settings) | {"home": str(scope_services.home.root)}
-    task = submit(
-        scope_services.home,
-        Request(
-            kind=kind,
-            arguments=arguments,
-            title=title,
-            user=scope_services.user,
-            space=space,
-            instance=instance,
-            subject=subject,
-            settings=settings,
-            cwd=str(Path.cwd()),
-        ),
+    request = Request(
+        kind=kind,
+        arguments=arguments,
+        title=title,
+        user=scope_services.user,
+        space=space,
+        instance=instance,
+        subject=subject,
+        settings=settings,
+        cwd=path_to_text(str(Path.cwd())),
     )
     if not wait:
+        task = submit(scope_services.home, request)
         form = (click.get_current_context(silent=True) or click.Context(click.Command(""))).params.get("form")
         emit({"task": task}, form or "tabulated", [(task,)])
         return None
-    return follow(scope_services, task, log=log)
+    # A Ctrl+C while the task is started waits until somebody is there who cancels it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        task = submit(scope_services.home, request)
+        return follow(
+            scope_services, task, log=log, begin=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def follow(scope_services: Services, task: str, *, log: bool = False, cancel: bool = True) -> Any:
-    """Follow a task to its end and return its result. Raises NuvError as the task did."""
+def follow(
+    scope_services: Services,
+    task: str,
+    *,
+    log: bool = False,
+    cancel: bool = True,
+    begin: Callable[[], object] = lambda: None,
+) -> Any:
+    """Follow a task to its end and return its result. Raises NuvError as the task did.
+
+    `cancel`: Ctrl+C cancels the task. `begin` is called as soon as it would.
+    """
     from nuvtui.cli.progress import Progress
     from nuvtui.tasks.attach import attach
     from nuvtui.tasks.lifecycle import cancel as cancel_task
 
     progress = Progress(sys.stderr)
     try:
+        begin()
         view = attach(scope_services.home, task, progress.event, progress.log if log else None)
     except KeyboardInterrupt:
         progress.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nuvtui import __version__
+from nuvtui.cli import streams
 from nuvtui.cli.outcome import outcome
 from nuvtui.errors import Exit
 
@@ -94,6 +95,9 @@ def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int
             return Exit.FAILED
         except click.Abort as error:
             raise KeyboardInterrupt from error
+        except SystemExit:
+            # click's own answer to a reader that has gone: `outcome` has a better one.
+            raise streams.refused() or AssertionError from None
 
     def recovered() -> str:
         opened = obj.get("services")

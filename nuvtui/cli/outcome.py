@@ -1,9 +1,10 @@
 """The one place where what becomes of a run turns into an exit code and, where it failed, into a sentence."""
 
-import os
+import errno
 import sys
 from collections.abc import Callable
 
+from nuvtui.cli import streams
 from nuvtui.errors import Exit, NuvError
 
 
@@ -12,9 +13,10 @@ def outcome(run: Callable[[], int], recovered: Callable[[], str]) -> int:
 
     `recovered` is asked at the end: a sentence where the state file was found damaged, else empty.
     """
+    code: int = Exit.DONE
     try:
         code = run()
-        sys.stdout.flush()
+        streams.flush()
         return code
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
@@ -22,11 +24,19 @@ def outcome(run: Callable[[], int], recovered: Callable[[], str]) -> int:
     except NuvError as error:
         show(error)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader went away (`| head`): not an error, and nothing may complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
     except Exception as error:
+        if (refused := streams.refused()) is not None:
+            streams.let_go()
+            if refused.errno == errno.EPIPE:  # the reader went away (`| head`): not an error
+                return code
+            show(
+                NuvError(
+                    "The output could not be written",
+                    refused.strerror or str(refused),
+                    "Is the disk full that it is redirected to? What the command did is done.",
+                )
+            )
+            return Exit.FAILED
         # A defect of nuvtui: the traceback goes to its own log, the user gets a sentence.
         from nuvtui.cli.failure import unexpected
 

@@ -15,7 +15,12 @@ def emit(
 ) -> None:
     """Print `value` as one JSON or YAML value, or (`tabulated`) `rows` under `headings`."""
     if form == "json":
-        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")
+        try:
+            text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")
+        except (
+            UnicodeEncodeError
+        ):  # a path of undecodable bytes: Python's lone surrogates, as JSON writes them
+            text = json.dumps(_plain(value), indent=2)
         if not _unicode():
             text = json.dumps(json.loads(text), indent=2)
         sys.stdout.write(text + "\n")

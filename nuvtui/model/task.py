@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 EVENT_VERSION = 1
+KEPT = 1000
+"""Steps, and warnings, that a view holds: a task may have more, a viewer cannot."""
 
 
 class TaskStatus(enum.StrEnum):
@@ -95,11 +97,15 @@ class TaskView(msgspec.Struct, frozen=True):
     started: str | None = None
     finished: str | None = None
     steps: tuple[StepView, ...] = ()
+    """The last `KEPT`."""
     done: int = 0
     total: int | None = None
     unit: str = ""
     what: str = ""
     warnings: tuple[str, ...] = ()
+    """The first `KEPT`."""
+    more_warnings: int = 0
+    """How many came after those."""
     result: Any = None
     error: Failure | None = None
     interrupted: bool = False
@@ -127,10 +133,12 @@ def advance(view: TaskView, event: Event) -> TaskView:
             return replace(view, status=TaskStatus.RUNNING, started=event.ts)
         case "step":
             step = StepView(event.step, event.title, event.ts, log_start=event.log_offset)
-            return replace(view, steps=(*view.steps, step), done=0, total=None, unit="", what="")
+            return replace(view, steps=(*view.steps[1 - KEPT :], step), done=0, total=None, unit="", what="")
         case "progress":
             return replace(view, done=event.done, total=event.total, unit=event.unit, what=event.what)
         case "warning":
+            if len(view.warnings) == KEPT:
+                return replace(view, more_warnings=view.more_warnings + 1)
             return replace(view, warnings=(*view.warnings, event.what))
         case "step_done":
             return replace(view, steps=_close(view.steps, event, failed=False))

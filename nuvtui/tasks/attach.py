@@ -1,5 +1,6 @@
 """Following one task, from its first event to its last, beside any number of others who do the same."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +24,12 @@ def attach(
     on_log: Callable[[bytes], None] | None = None,
     poll: float = 0.1,
 ) -> TaskView:
-    """Give every event of the task to `on_event`, and `build.log` in pieces to `on_log`, until the task ends.
+    """Give the events of the task to `on_event`, and `build.log` in pieces to `on_log`, until the task ends.
 
-    What the log held when an event was written comes before that event; nothing is left out or given twice.
+    What the log held when an event was written comes before that event; nothing is given twice, and nothing left
+    out but progress that was overtaken before it could be given.
     Whatever ends the call early (Ctrl+C) ends only the watching. Looks every `poll` seconds, at first more often.
-    Raises NuvError (exit code 3) where there is no such task.
+    Raises NuvError: no such task (exit code 3), somebody else's (4), it cannot be read (1).
     """
     began = time.monotonic()
     lifecycle.view(home, identifier)
@@ -48,7 +50,8 @@ def attach(
         shown = _log(folder, shown, size, on_log)
         if time.monotonic() - settled >= _SETTLE_SECONDS:
             settled = time.monotonic()
-            lifecycle.settle(folder)
+            with contextlib.suppress(OSError):  # the last word waits: a full disk
+                lifecycle.settle(folder)
         time.sleep(min(poll, max(_FIRST_POLL, (time.monotonic() - began) / _PART)))
 
 

@@ -11,6 +11,8 @@ import msgspec
 from nuvtui import atomic
 from nuvtui.tasks import files
 
+_LARGEST = 1 << 16
+
 
 class Lease(msgspec.Struct, frozen=True):
     """A process: its number, when it started, and where that number means anything."""
@@ -51,8 +53,8 @@ def write(folder: Path, lease: Lease) -> None:
 def read(folder: Path) -> Lease | None:
     """The lease in the task's folder; None where there is none that can be read."""
     try:
-        return msgspec.json.decode((folder / files.LEASE).read_bytes(), type=Lease)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(files.read(folder, files.LEASE, _LARGEST), type=Lease)
+    except (OSError, files.UnusableError, msgspec.DecodeError):
         return None
 
 

@@ -10,14 +10,15 @@ import contextlib
 import datetime
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.task import Event, Failure, TaskView, advance, fold
+from nuvtui.model.task import Event, Failure, TaskStatus, TaskView, advance
 from nuvtui.paths import Home
 from nuvtui.tasks import files, lease
-from nuvtui.tasks.events import EventWriter, Tailer, log_size, read_events
+from nuvtui.tasks.events import EventWriter, Tailer, log_size
 
 START_SECONDS = 60.0
 """So long may a worker elsewhere (another machine on the same store) take to start and have its lock."""
@@ -36,30 +37,37 @@ class Board:
         self._views: dict[str, TaskView] = {}
 
     def poll(self) -> list[TaskView]:
-        """The tasks as they are now, newest first. Puts the last word for dead workers."""
-        try:
-            names = {name for name in os.listdir(self._home.tasks) if files.is_id(name)}
-        except FileNotFoundError:
-            names = set()
-        for name in self._views.keys() - names:
-            self._views.pop(name)
-            self._tailers.pop(name, None)
+        """The tasks as they are now, newest first. Puts the last word for dead workers.
+
+        One that cannot be read is listed as failed, with the reason as its error, and read again the next time.
+        """
+        names = set(_names(self._home))
+        for name in (self._views.keys() | self._tailers.keys()) - names:
+            self._forget(name)
+        unreadable = []
         for name in names:
             if name in self._views and name not in self._tailers:
                 continue  # ended: nothing will change
-            with contextlib.suppress(OSError):  # somebody else's task in a shared store, or just forgotten
+            try:
                 self._update(name)
-        return sorted(self._views.values(), key=lambda task: (task.created, task.id), reverse=True)
+            except files.UnusableError as error:
+                self._forget(name)
+                unreadable.append(_unreadable(self._home.task(name), error))
+            except OSError:  # somebody else's task in a shared store, or just forgotten
+                self._forget(name)
+        tasks = [*self._views.values(), *unreadable]
+        return sorted(tasks, key=lambda task: (task.created, task.id), reverse=True)
 
     def _update(self, name: str) -> None:
-        folder = self._home.task(name)
-        tailer = self._tailers.setdefault(name, Tailer(folder))
-        task = _follow(self._views.get(name, TaskView(name)), tailer.poll())
-        if not task.status.ended and settle(folder):
-            task = _follow(task, tailer.poll())
+        tailer = self._tailers.setdefault(name, Tailer(self._home.task(name)))
+        task = _look(self._home.task(name), tailer, self._views.get(name, TaskView(name)))
         self._views[name] = task
         if task.status.ended:
             del self._tailers[name]
+
+    def _forget(self, name: str) -> None:
+        self._views.pop(name, None)
+        self._tailers.pop(name, None)
 
 
 def list_tasks(home: Home) -> list[TaskView]:
@@ -68,25 +76,24 @@ def list_tasks(home: Home) -> list[TaskView]:
 
 
 def view(home: Home, identifier: str) -> TaskView:
-    """Task `identifier` as it is now. Raises NuvError: there is none (exit code 3), somebody else's (4)."""
+    """Task `identifier` as it is now.
+
+    Raises NuvError: there is none (exit code 3), somebody else's (4), it cannot be read (1).
+    """
     folder = _folder(home, identifier)
     try:
-        task = fold(identifier, read_events(folder))
-        if not task.status.ended and settle(folder):
-            task = fold(identifier, read_events(folder))
+        return _look(folder, Tailer(folder), TaskView(identifier))
     except PermissionError:
         raise _not_yours(identifier) from None
-    return task
+    except OSError as error:
+        raise files.unusable(folder, files.EVENTS, f"cannot be read: {error.strerror or error}") from error
 
 
 def find(home: Home, key: str) -> TaskView:
     """The task whose id is or begins with `key`. Raises NuvError: none (exit code 3), several (2)."""
     if files.is_id(key):
         return view(home, key)
-    try:
-        names = sorted(n for n in os.listdir(home.tasks) if files.is_id(n) and key and n.startswith(key))
-    except FileNotFoundError:
-        names = []
+    names = sorted(name for name in _names(home) if key and name.startswith(key))
     if not names:
         raise _no_task(key)
     if len(names) > 1:
@@ -109,7 +116,7 @@ def cancel(home: Home, identifier: str, wait: float = 10.0) -> TaskView:
     if task.status.ended:
         return task
     try:
-        os.close(os.open(folder / files.CANCEL, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(files.open_file(folder, files.CANCEL, os.O_WRONLY | os.O_CREAT))
         _stop(folder, wait)
     except PermissionError:
         raise _not_yours(identifier) from None
@@ -143,7 +150,7 @@ def _stop(folder: Path, wait: float) -> None:
 
 
 def settle(folder: Path) -> bool:
-    """Put the last word for a task whose worker is gone; True where this call did. Raises OSError."""
+    """Put the last word for a task whose worker is gone; True where this call did. Raises UnusableError, OSError."""
     worker = lease.read(folder)
     status = worker.status() if worker is not None else "elsewhere"
     if status == "alive" or (status == "elsewhere" and _young(folder)):
@@ -206,7 +213,44 @@ def _sweep(home: Home) -> None:
         atomic.fsync_folder(home.tasks)
 
 
-def _follow(task: TaskView, events: list[Event]) -> TaskView:
+def _names(home: Home) -> list[str]:
+    """The ids of all tasks."""
+    try:
+        with os.scandir(home.tasks) as entries:
+            return [entry.name for entry in entries if files.is_id(entry.name) and entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _look(folder: Path, tailer: Tailer, task: TaskView) -> TaskView:
+    """`task` after what `tailer` finds, and after its last word, where its worker is gone.
+
+    Raises UnusableError, OSError.
+    """
+    task = _follow(task, tailer.poll())
+    if not task.status.ended:
+        # A store that may only be read, a full disk: the last word waits.
+        with contextlib.suppress(OSError):
+            if settle(folder):
+                task = _follow(task, tailer.poll())
+    return task
+
+
+def _unreadable(folder: Path, error: NuvError) -> TaskView:
+    """What is listed in the place of a task that cannot be read."""
+    with contextlib.suppress(OSError):
+        made = datetime.datetime.fromtimestamp(folder.stat().st_mtime, datetime.UTC)
+        return TaskView(
+            folder.name,
+            title=error.title,
+            status=TaskStatus.FAILED,
+            created=made.isoformat(timespec="microseconds"),
+            error=Failure(error.title, error.message, error.hint, int(error.exit_code)),
+        )
+    return TaskView(folder.name, status=TaskStatus.FAILED)
+
+
+def _follow(task: TaskView, events: Iterable[Event]) -> TaskView:
     for event in events:
         task = advance(task, event)
     return task

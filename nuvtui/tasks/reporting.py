@@ -10,6 +10,7 @@ from typing import Any
 
 from nuvtui import atomic
 from nuvtui.errors import Cancelled
+from nuvtui.model.task import KEPT
 from nuvtui.reporter import Unit
 from nuvtui.tasks import files
 from nuvtui.tasks.events import EventWriter, plain
@@ -35,6 +36,7 @@ class TaskReporter:
         self._step_began = clock()
         self._last_progress = -SLOWEST
         self._pending: dict[str, Any] | None = None
+        self._warnings = 0
         self._cancelled = threading.Event()
         self._stops: list[Callable[[], None]] = []
 
@@ -58,8 +60,16 @@ class TaskReporter:
                 self._flush()
 
     def warning(self, sentence: str) -> None:
-        """Something the user has to know although the work goes on."""
-        self._write("warning", what=plain(sentence))
+        """Something the user has to know although the work goes on.
+
+        Of very many those that no viewer holds stand in `build.log`, one a line. Raises OSError.
+        """
+        with self._lock:
+            self._warnings += 1
+            if self._warnings < KEPT:
+                self._write("warning", what=plain(sentence))
+            else:
+                self.log(f"warning: {plain(sentence)}\n".encode())
 
     def log(self, data: bytes) -> None:
         """Append `data` to `build.log`. Raises OSError."""
@@ -98,6 +108,10 @@ class TaskReporter:
         """Write the last event. Raises TypeError or ValueError where `fields` are not JSON, and OSError."""
         with self._lock:
             self._flush()
+            if self._warnings >= KEPT:
+                more = self._warnings - KEPT + 1
+                with contextlib.suppress(OSError):
+                    self._write("warning", what=f"{more:,} more warnings are in the log of this task.")
             if self._log_size:
                 with contextlib.suppress(OSError):
                     os.fsync(self._log)

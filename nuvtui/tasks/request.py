@@ -1,4 +1,9 @@
-"""What a task is asked to do, as `request.json` keeps it."""
+r"""What a task is asked to do, as `request.json` keeps it.
+
+JSON in UTF-8, in which a name of undecodable bytes cannot stand. A request with one in it (the current folder, the
+store home, a setting from the environment) is written in ASCII instead, with the lone surrogates by which Python
+stands for such bytes as `\udcXX`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +12,8 @@ import msgspec
 
 from nuvtui.tasks import files
 
+_LARGEST = 256 << 20
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the worker needs to know; nothing else reaches it but the environment."""
@@ -14,7 +21,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """Which operation: `snapshot`, `restore`, `export`, …"""
     arguments: dict[str, Any]
-    """The operation's keyword arguments as plain JSON values; paths absolute, in text form."""
+    """The operation's keyword arguments as plain JSON values; paths absolute, in text form (`path_to_text`)."""
     title: str
     """One line for lists."""
     user: str
@@ -30,9 +37,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def encode(request: Request) -> bytes:
     """The content of `request.json`. Raises TypeError or ValueError for what is not JSON."""
-    return msgspec.json.encode(request)
+    try:
+        return msgspec.json.encode(request)
+    except UnicodeEncodeError:
+        import json  # here: seldom needed
+
+        return json.dumps(msgspec.to_builtins(request)).encode("ascii")
 
 
 def read(folder: Path) -> Request:
-    """The request in a task's folder. Raises OSError, or msgspec.DecodeError where it is none."""
-    return msgspec.json.decode((folder / files.REQUEST).read_bytes(), type=Request)
+    """The request in a task's folder. Raises OSError, UnusableError, or msgspec.DecodeError where it is none."""
+    data = files.read(folder, files.REQUEST, _LARGEST)
+    try:
+        return msgspec.json.decode(data, type=Request)
+    except (msgspec.DecodeError, RecursionError):
+        import json  # here: seldom needed
+
+        try:
+            return msgspec.convert(json.loads(data), Request)
+        except (ValueError, RecursionError) as error:
+            raise msgspec.DecodeError(str(error)) from error

@@ -119,7 +119,8 @@ def _copy(folder: Path) -> tuple[int, Callable[[], object]]:
     """Start the worker as a copy of this process; its process id, and what waits for its end. Raises OSError."""
     log = _open_log(folder)
     try:
-        _flush()
+        with contextlib.suppress(OSError):  # told where the output is written, not here
+            _flush()
         # Ctrl+C is for us, not for a worker that has not yet left our process group.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

@@ -58,6 +58,9 @@ def main(argv: Sequence[str], open_services: Callable[[Settings], Services] | No
         own = lease.of(os.getpid(), worker=True)
         if own is not None:
             lease.write(folder, own)
+        signal.pthread_sigmask(
+            signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM}
+        )  # whoever started us held them
         reporter = TaskReporter(folder, events)
         with contextlib.closing(reporter), _listening(folder, reporter):
             events.write("started", pid=os.getpid())

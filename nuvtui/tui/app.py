@@ -123,6 +123,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.jobs = Jobs(self)
         self.waits = Waits(self, self.jobs)
         self.glimpse = glimpse
+        self._glimpsed = glimpse is not None
         self.context = glimpse.context if glimpse else Context()
         self.tasks: list[TaskView] = []
         """All tasks, newest first."""
@@ -131,6 +132,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._open_services = services
         self._services: Services | None = None
         self._first_read = True
+        self._begun = False
         self._opening = threading.Lock()
         self._specs = tuple(places)
         self._signals = signals
@@ -196,7 +198,15 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.app_resume_signal.subscribe(self, lambda _: self.call_later(self.action_redraw))
         self.call_after_refresh(self._begin)
 
+    @property
+    def starting(self) -> bool:
+        """True until the first screen has something to show: a glimpse, or what it reads at the start."""
+        if not self._begun:
+            return True
+        return not self._glimpsed and self.jobs.running("watch", "context", "snapshots")
+
     def _begin(self) -> None:
+        self._begun = True
         self.set_timer(SETTLED, self._settle)
         self.jobs.start(self, lambda: Watch(self.home, self.post_message), self._watching, group="watch")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from nuvtui import __version__, atomic
+from nuvtui.model.names import path_to_text
 from nuvtui.model.timeline import Timeline
 from nuvtui.paths import Home
 from nuvtui.tui.context import Context
@@ -52,7 +53,11 @@ class Reading:
     def _read(self, home: Home, start: Path) -> None:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             found = msgspec.msgpack.decode(_path(home, start).read_bytes(), type=Glimpse)
-            if (found.version, found.start, found.stamp) == (__version__, str(start), stamp(home.state)):
+            if (found.version, found.start, found.stamp) == (
+                __version__,
+                path_to_text(str(start)),
+                stamp(home.state),
+            ):
                 self._found = found
 
     def result(self) -> Glimpse | None:
@@ -85,7 +90,7 @@ def keep(home: Home, start: Path, context: Context, timeline: Timeline, read_fro
         [event for event in timeline.events if event.at >= oldest],
     )
     data = msgspec.msgpack.encode(
-        Glimpse(__version__, str(start), read_from, context, top, len(timeline.records))
+        Glimpse(__version__, path_to_text(str(start)), read_from, context, top, len(timeline.records))
     )
     path = _path(home, start)
     with contextlib.suppress(OSError):

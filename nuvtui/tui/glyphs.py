@@ -5,6 +5,7 @@ Every sign is one cell wide and never the only carrier of a meaning.
 
 import locale
 import os
+import sys
 
 import msgspec
 
@@ -94,7 +95,8 @@ ASCII = Glyphs(
 
 
 def only_ascii(setting: bool) -> bool:
-    """True where the settings ask for ASCII, or the locale cannot carry anything else."""
+    """True where the settings ask for ASCII, or the locale or the terminal's encoding cannot carry anything else."""
     if setting or os.environ.get("TERM") in ("vt100", "vt102", "vt220", "ansi"):
         return True
-    return "utf" not in locale.nl_langinfo(locale.CODESET).lower()
+    written = sys.__stderr__.encoding if sys.__stderr__ is not None else "utf-8"
+    return not all("utf" in each.lower() for each in (locale.nl_langinfo(locale.CODESET), written))

@@ -68,6 +68,8 @@ class Jobs:
         self._home = home
         self.watcher: Watcher | None = None
         self._latest: dict[tuple[int, str], Job] = {}
+        self._arriving: list[Job] = []
+        """Their results are on their way to whoever asked."""
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -121,6 +123,7 @@ class Jobs:
             if latest:
                 self.forget(job)
             if latest and job.owner.is_attached and job.owner.is_running:
+                self._arriving.append(job)
                 job.owner.call_next(deliver, result, error)
             elif not self._running:
                 self._idle.set()
@@ -134,6 +137,7 @@ class Jobs:
                 else:
                     raise error
             finally:
+                self._arriving.remove(job)
                 if not self._running:
                     self._idle.set()
 
@@ -148,7 +152,8 @@ class Jobs:
 
     def running(self, *groups: str) -> bool:
         """True while a job of one of these groups, whoever asked for it, has not come to its end."""
-        return any(group in groups for _, group in self._latest)
+        arriving = [job for job in self._arriving if job.owner.is_attached]
+        return any(job.group in groups for job in (*self._latest.values(), *arriving))
 
     async def settled(self) -> None:
         """Wait until nothing is running: for tests."""

@@ -205,7 +205,7 @@ def test_the_main_job_over_ssh(
         press(tmux, "e", f"line-{FIRST}-")
         (shown,) = screens(tmp_path / "home")
         ssh_server.cut()
-        wait_until(lambda: not Path(f"/proc/{shown}").exists(), "the screens have ended", 3.0)
+        wait_until(lambda: not Path(f"/proc/{shown}").exists(), "the screens have ended")
         tmux.wait_end()
         (running,) = nuvtui.json("exports", "list")
         assert running["status"] == "running"

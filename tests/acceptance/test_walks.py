@@ -65,7 +65,7 @@ class Line:
         screens = self.screens()
         assert screens
         self.server.cut()
-        wait_until(lambda: not set(screens) & set(self.screens()), "the screens have ended", 5.0)
+        wait_until(lambda: not set(screens) & set(self.screens()), "the screens have ended")
         self.tmux.wait_for("here>")
 
     def screens(self) -> list[int]:
@@ -81,12 +81,12 @@ class Line:
     def assert_clean(self) -> None:
         """The screens are left: the terminal is as before, takes lines, and no process is left."""
         clean = dict.fromkeys(FLAGS, "0") | {"cursor_flag": "1", "wrap_flag": "1"}
-        wait_until(lambda: self.flags() == clean, f"a clean terminal: {self.flags()}", 10)
+        wait_until(lambda: self.flags() == clean, f"a clean terminal: {self.flags()}")
         self.tmux.wait_for_match(r"there>\s*\Z")
         self.tmux.send("echo he''re it is: $?", "enter")
         self.tmux.wait_for("\nhere it is: 0")  # what is typed is echoed and lines end where they do
         self.tmux.send("exit", "enter")
-        wait_until(lambda: not processes_of(self.home), f"no process left: {processes_of(self.home)}", 10)
+        wait_until(lambda: not processes_of(self.home), f"no process left: {processes_of(self.home)}")
 
 
 @pytest.fixture
@@ -184,4 +184,4 @@ def test_after_quick_resizes_the_screen_is_whole(line: Line) -> None:
         line.tmux.send("j", "k")
         line.tmux.resize(*size)  # there and back, faster than the program looks
         line.tmux.resize(80, 24)
-        wait_until(lambda: line.tmux.text == before, f"the same screen as before {size}", 5)
+        wait_until(lambda: line.tmux.text == before, f"the same screen as before {size}")

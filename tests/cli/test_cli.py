@@ -354,7 +354,7 @@ def test_settings_that_are_not_expected_are_named(study: Nuvtui, tmp_path: Path)
 def test_a_reader_that_goes_away_is_no_error(study: Nuvtui) -> None:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {NUVTUI} snapshots files current -r | head -c 1"],
-        cwd=study.folder, capture_output=True, text=True, timeout=60,
+        cwd=study.folder, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -399,7 +399,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(
         [sys.executable, "-c", program, json.dumps(arguments)],
         cwd=study.folder,
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
     loaded = set(json.loads((study.folder / "modules").read_text()))
     assert loaded & set(absent) == set()

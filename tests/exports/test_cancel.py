@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tests.exports.conftest import Make, Study
 from tests.images.project import Recorder
 from tests.support.keeper import descendants
 from tests.support.registry import Registry
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("services")]
 
@@ -79,13 +78,11 @@ def test_cancelled_in_any_stage_nothing_is_left(
         project.write("huge.bin", os.urandom(64 << 20))
     snapshot = None if stage == "snapshot" else project.snapshot()
     before = descendants(os.getpid())
-    begun = time.monotonic()
     with pytest.raises(Cancelled):
         project.export(
             reporter=Recorder(when), snapshot=snapshot, with_files=True, push=True,
             output=str(project.folder / "out" / "image.tar"),
         )  # fmt: skip
-    assert time.monotonic() - begun < 10
     (record,) = project.records()
     assert (record.status, record.failed_stage, record.pushed) == ("cancelled", stage, False)
     assert (record.image_id, record.archive) == ("", None)
@@ -106,14 +103,12 @@ def test_cancelled_while_pip_works_no_child_is_left(make_study: Make, python_arc
     study.application(python_archive, ["python3"], packages={"pip": ["six==1.16.0"]})
     before = descendants(os.getpid())
 
-    def working() -> bool:
-        return len(descendants(os.getpid())) > len(before)
-
     recorder = Recorder()
+    silent.settimeout(PATIENCE)
+    asked: list[socket.socket] = []
 
     def cancel() -> None:
-        wait_until(working, "pip runs", 30)
-        time.sleep(0.5)
+        asked.append(silent.accept()[0])  # kept: pip waits for an answer
         recorder.cancel()
 
     ticker = threading.Thread(target=cancel)
@@ -143,10 +138,10 @@ def test_killed_it_has_failed_and_leaves_nothing_that_counts(project: Study) -> 
             )
         return False
 
-    wait_until(writing, "the layer is written", 60, 0.002)
+    wait_until(writing, "the layer is written", every=0.002)
     pid = json.loads((folder / "lease").read_text())["pid"]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "it is gone", 10)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), "it is gone")
     (record,) = nuvtui.json("exports", "list", "--all")
     assert (record["status"], record["image_id"]) == ("failed", "")
     assert "interrupted" in record["error"]

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images import buildkit
 from nuvtui.images.buildkit import BuildxBuild, Decoder, SolveStatus, UnusableError
 from tests.images.project import Recorder
-from tests.support.waiting import wait_until
+from tests.support.waiting import FOREVER, wait_until
 
 IMAGE = "sha256:" + "ab" * 32
 ENDPOINT = "unix:///nowhere.sock"
@@ -141,19 +140,19 @@ class Cli:
             "arguments = sys.argv[1:]\n"
             "if arguments == ['buildx', 'version']:\n"
             "    text = (folder / 'version').read_text()\n"
-            "    if text == 'hang': time.sleep(60)\n"
+            f"    if text == 'hang': time.sleep({FOREVER})\n"
             "    print(text, end='')\n"
             "    sys.exit(not text)\n"
             "plan = json.loads((folder / 'plan').read_text())\n"
             "(folder / 'call').write_text(json.dumps([arguments, dict(os.environ)]))\n"
             "if plan['hang']:\n"
-            "    child = subprocess.Popen(['sleep', '61'])\n"
+            f"    child = subprocess.Popen(['sleep', '{FOREVER}'])\n"
             "    (folder / 'pids').write_text(f'{os.getpid()} {child.pid}')\n"
             "if plan['read']: (folder / 'context').write_bytes(sys.stdin.buffer.read())\n"
             "out = os.fdopen(2, 'wb', 0)\n"
             "out.write((folder / 'said').read_bytes())\n"
             "if plan['hang']:\n"
-            "    time.sleep(60)\n"
+            f"    time.sleep({FOREVER})\n"
             "if plan['image']:\n"
             "    pathlib.Path(arguments[arguments.index('--iidfile') + 1]).write_text(plan['image'])\n"
             "sys.exit(plan['code'])\n"
@@ -263,12 +262,10 @@ def gone(pid: int) -> bool:
 def test_a_cancel_ends_everything(cli: Cli) -> None:
     cli.set(0, lines(GOOD[:8]), hang=True)
     reporter = Recorder(lambda recorder: "Step 2/3" in recorder.text)
-    began = time.monotonic()
     with pytest.raises(Cancelled):
         build(reporter)
-    assert time.monotonic() - began < 10
     pids = [int(word) for word in (cli.folder / "pids").read_text().split()]
-    wait_until(lambda: all(gone(pid) for pid in pids), "nothing is left", 5)
+    wait_until(lambda: all(gone(pid) for pid in pids), "nothing is left")
 
 
 def test_a_buildx_that_takes_no_notice_is_killed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +278,7 @@ def test_a_buildx_that_takes_no_notice_is_killed(cli: Cli, monkeypatch: pytest.M
     with pytest.raises(Cancelled):
         build(Recorder(lambda recorder: "Step 2/3" in recorder.text))
     pids = [int(word) for word in (cli.folder / "pids").read_text().split()]
-    wait_until(lambda: all(gone(pid) for pid in pids), "nothing is left", 5)
+    wait_until(lambda: all(gone(pid) for pid in pids), "nothing is left")
 
 
 def test_a_silent_buildx_is_given_up(cli: Cli) -> None:

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui.errors import NuvError
@@ -77,7 +77,7 @@ def test_key_and_bytes_go_together(project: Project) -> None:
         seen[other.key] = content(other)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.text("abcé/", min_size=1, max_size=300).map(lambda t: t.strip("/").replace("//", "/x/") or "a"),

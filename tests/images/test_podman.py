@@ -98,7 +98,7 @@ def messages(podman: Podman, dockerfile: str) -> list[Message]:
 
 
 def test_is_found_and_says_what_it_is(podman: Podman, tmp_path: Path) -> None:
-    found = discover(Settings(engine_timeout=5), {"DOCKER_HOST": podman.url, "HOME": str(tmp_path)})
+    found = discover(Settings(engine_timeout=120), {"DOCKER_HOST": podman.url, "HOME": str(tmp_path)})
     info = found.required().info()
     assert info.name == "Podman"
     assert found.finding().text == f"Podman {info.version} at {podman.url}, found by DOCKER_HOST"
@@ -243,7 +243,7 @@ def test_a_build_ends_with_its_connection(podman: Podman) -> None:
         with pytest.raises(Cancelled):
             exchange.whole()
         assert running()
-    wait_until(lambda: not running(), "the step has ended", 10)
-    wait_until(lambda: podman.containers() == [], "its container is gone", 10)
+    wait_until(lambda: not running(), "the step has ended")
+    wait_until(lambda: podman.containers() == [], "its container is gone")
     assert not running(": then")
     assert podman.images() == images

@@ -7,7 +7,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from tests.images.project import Recorder
 from tests.support.engine import Engine
 from tests.support.keeper import children
 from tests.support.ssh import SshServer
-from tests.support.waiting import free_port, wait_until
+from tests.support.waiting import PATIENCE, free_port, wait_until
 
-SETTINGS = Settings(engine_timeout=2.0)
+SETTINGS = Settings(engine_timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -85,9 +84,7 @@ def test_engine_behind_ssh(
     assert discovery.finding().text.endswith(f"at {url}, found by DOCKER_HOST")
     behind = discovery.engine
     assert behind.info().name == "Docker Engine"
-    began = time.monotonic()
     assert behind.inspect(tiny_base) is not None
-    assert time.monotonic() - began < 3  # two requests over the shared connection
     result = behind.run(tiny_base, Recorder(), ["echo", "here"])
     assert (result.exit_code, result.output) == (0, b"here\n")
     archive = tmp_path / "tiny.tar"
@@ -145,9 +142,10 @@ def test_refusals_have_their_reasons(
 @pytest.mark.usefixtures("there")
 def test_an_ssh_that_hangs_is_a_finding_in_time(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        finding = found(f"ssh://there:{silent.getsockname()[1]}", tmp_path).finding()
-        assert time.monotonic() - began < 2.6
+        url = f"ssh://there:{silent.getsockname()[1]}"
+        finding = discover(
+            Settings(engine_timeout=2.0), {"DOCKER_HOST": url, "HOME": str(tmp_path)}
+        ).finding()
     assert "ssh gets no answer (waited 2 s)" in finding.text
     assert "engine_timeout" in finding.hint
     wait_until(lambda: not children_named_ssh(), "the child has ended")
@@ -165,7 +163,7 @@ def test_the_shared_connection_ends_with_the_program_however_it_ends(engine: Eng
     done = subprocess.run([sys.executable, "-c", program, url], stdout=subprocess.PIPE, text=True)
     name, control = done.stdout.split("\n")[:2]
     assert name == "Docker Engine"
-    wait_until(lambda: not ours(control) and not Path(control).parent.exists(), "it has ended", 5)
+    wait_until(lambda: not ours(control) and not Path(control).parent.exists(), "it has ended")
 
 
 def test_no_ssh_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tests.images.project import Recorder
 from tests.images.scripted_registry import ScriptedRegistry, refusal, scripted_registry
 from tests.support.flaky import flaky
 from tests.support.registry import Registry
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 SETTINGS = Settings()
 
@@ -167,7 +167,7 @@ def test_two_pulls_into_one_place(scripted: ScriptedRegistry, tmp_path: Path) ->
     for one in threads:
         one.start()
     for one in threads:
-        one.join(30)
+        one.join(120)
     assert failures == []
     assert sink.blobs() == made.blobs
     for blob in made.descriptors[:-1]:
@@ -212,7 +212,7 @@ def test_overload_is_waited_for(
 
 def test_registry_that_says_nothing(scripted: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
-    scripted.fault = lambda _: ended.wait(30) and None  # type: ignore[assignment, method-assign]
+    scripted.fault = lambda _: ended.wait(120) and None  # type: ignore[assignment, method-assign]
     monkeypatch.setattr(registry_pull, "QUICK", (0.3, 0.3))
     try:
         with pytest.raises(NuvError, match=r"no answer in time$"):
@@ -398,10 +398,8 @@ def test_push_stopped_in_the_middle_of_a_blob(registry: Registry) -> None:
     with flaky(registry.port) as line:
         line.rate = 400_000
         told = Recorder(lambda told: any(0 < p[0] < p[1] for p in told.progresses if p[1]))
-        begun = time.monotonic()
         with pytest.raises(Cancelled):
             push(made, f"{line.host}/ada/stopped:1", told)
-        assert time.monotonic() - begun < 10
         assert line.up < 4_000_000
     assert registry.digest("ada/stopped", "1") is None
 
@@ -415,19 +413,21 @@ def test_stopped_while_the_registry_says_nothing(
         holding(scripted, made)
     silent = threading.Event()
     ended = threading.Event()
+    waited_out: list[str] = []
     take = scripted.fault
 
     def hang(text: str) -> object:
         if re.search(f"^{method}", text):
             silent.set()
-            ended.wait(60)
+            if not ended.wait(PATIENCE):
+                waited_out.append(text)
         return take(text)
 
     scripted.fault = hang  # type: ignore[assignment, method-assign]
     told = Recorder()
 
     def stop() -> None:
-        silent.wait(30)
+        silent.wait(PATIENCE)
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGUSR1)
 
@@ -435,7 +435,6 @@ def test_stopped_while_the_registry_says_nothing(
     before = signal.signal(signal.SIGUSR1, lambda *_: told.cancel())
     stopper = threading.Thread(target=stop)
     stopper.start()
-    begun = time.monotonic()
     reference = f"{scripted.host}/x:1"
 
     def work() -> object:
@@ -446,7 +445,7 @@ def test_stopped_while_the_registry_says_nothing(
     try:
         with pytest.raises(Cancelled):
             work()
-        assert time.monotonic() - begun < 5
+        assert waited_out == []
     finally:
         ended.set()
         stopper.join()

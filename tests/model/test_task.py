@@ -1,10 +1,13 @@
 """The event contract and its fold."""
 
+import itertools
 from typing import Any
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nuvtui.model.task import Event, Failure, TaskStatus, fold
+from nuvtui.model.task import KEPT, Event, Failure, TaskStatus, advance, fold
 
 
 def events(*specs: tuple[str, dict[str, Any]]) -> list[Event]:
@@ -57,3 +60,48 @@ def test_the_failing_step_is_marked() -> None:
 def test_nothing_happens_after_the_end() -> None:
     ended = events(("finished", {"status": "cancelled"}), ("step", {"step": "late", "title": "Late"}))
     assert fold("t", ended) == fold("t", ended[:1])
+
+
+KINDS = st.sampled_from(["queued", "started", "step", "progress", "warning", "step_done", "finished"])
+EVENTS = st.lists(
+    st.builds(
+        Event,
+        v=st.just(1),
+        seq=st.integers(0, 9),
+        ts=st.text(max_size=3),
+        type=KINDS,
+        title=st.text(max_size=3),
+        done=st.integers(0, 9),
+        what=st.text(max_size=3),
+        log_offset=st.integers(0, 99),
+        status=st.sampled_from(["completed", "failed", "cancelled"]),
+    ),
+    max_size=20,
+)
+
+
+@given(EVENTS, st.integers(0, 20))
+def test_a_viewer_that_comes_later_sees_the_same(told: list[Event], at: int) -> None:
+    view = fold("t", told[:at])
+    for event in told[at:]:
+        view = advance(view, event)
+    assert view == fold("t", told)
+
+
+@given(EVENTS)
+def test_progress_that_was_overtaken_counts_for_nothing(told: list[Event]) -> None:
+    needed = [
+        event
+        for event, after in itertools.zip_longest(told, told[1:])
+        if not (event.type == "progress" and after is not None and after.type == "progress")
+    ]
+    assert fold("t", needed) == fold("t", told)
+
+
+def test_a_view_is_bounded_whatever_a_task_tells() -> None:
+    count = KEPT + 500
+    told = [("warning", {"what": f"{number}"}) for number in range(count)]
+    told += [("step", {"step": f"s{number}", "title": "x"}) for number in range(count)]
+    view = fold("t", events(*told))
+    assert (len(view.warnings), view.more_warnings, view.warnings[-1]) == (KEPT, 500, f"{KEPT - 1}")
+    assert (len(view.steps), view.steps[-1].name) == (KEPT, f"s{count - 1}")

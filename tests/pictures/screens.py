@@ -19,7 +19,10 @@ from nuvtui.tui.app import NuvApp
 from nuvtui.tui.commands import REGISTRY
 from tests.pictures.render import lines_of
 from tests.pictures.store import Stand, running_task
+from tests.support import rest
+from tests.support.waiting import PATIENCE
 
+rest.install()
 QUIET = 0.35
 """Seconds without a change after which a screen is taken for finished."""
 
@@ -65,13 +68,13 @@ class View:
         """Until all reads have arrived."""
         for _ in range(2):
             await self.pilot.pause()
-            await asyncio.wait_for(self.app.jobs.settled(), 20)
+            await asyncio.wait_for(self.app.jobs.settled(), PATIENCE)
         await self.pilot.pause()
 
     async def quiet(self) -> None:
         """Until nothing changes any more."""
         last, since = "", time.monotonic()
-        deadline = since + 30
+        deadline = since + PATIENCE
         while time.monotonic() < deadline:
             await self.settle()
             now = "\n".join("".join(segment.text for segment in strip) for strip in lines_of(self.app))

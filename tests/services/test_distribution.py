@@ -411,7 +411,7 @@ def test_a_target_that_fails_is_as_it_was_and_the_others_are_done(study: World) 
     finally:
         assert holder.stdin is not None
         holder.stdin.close()
-        holder.wait(30)
+        holder.wait(120)
     assert (done.status, [t.status for t in done.targets]) == (
         "partial",
         ["completed", "failed", "completed"],

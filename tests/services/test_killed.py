@@ -11,7 +11,7 @@ from nuvtui.paths import Home
 from nuvtui.tasks import lease, lifecycle
 from tests.services.helpers import World
 from tests.support.cli import Nuvtui
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_the_worker_outlives_the_one_who_asked(shared: World) -> None:
             lambda: [t for t in lifecycle.list_tasks(shared.home) if t.status == "RUNNING"], "the task runs"
         )
         os.killpg(command.pid, signal.SIGHUP)
-        command.wait(30)
+        command.wait(PATIENCE)
     ended = wait_until(
         lambda: (v := lifecycle.view(shared.home, task.id)).status.ended and v, "the task ends"
     )
@@ -141,9 +141,42 @@ def test_ctrl_c_cancels_and_exits_with_130(shared: World) -> None:
             lambda: [t for t in lifecycle.list_tasks(shared.home) if t.status == "RUNNING"], "the task runs"
         )
         os.killpg(command.pid, signal.SIGINT)
-        out, err = command.communicate(timeout=30)
+        out, err = command.communicate(timeout=PATIENCE)
     assert (command.returncode, out) == (130, "")
     assert "Traceback" not in err
+    (task,) = lifecycle.list_tasks(shared.home)
+    assert task.status == "CANCELLED"
+    assert shared.services.snapshots.list(shared.master.id) == []
+
+
+SOONER = """
+import os, signal, sys
+from nuvtui import __main__
+from nuvtui.tasks import submit
+
+real = submit.submit
+
+def interrupted(*arguments, **options):
+    task = real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGINT)  # before anybody follows the task
+    return task
+
+submit.submit = interrupted
+sys.argv[1:] = ["snapshots", "create", "-n", "never"]
+__main__.program()
+"""
+
+
+def test_ctrl_c_in_the_moment_in_which_a_task_starts_cancels_it_too(shared: World) -> None:
+    import subprocess
+    import sys
+
+    with held(shared, "Master"):
+        done = subprocess.run(
+            [sys.executable, "-c", SOONER], cwd=shared.root(), capture_output=True, text=True
+        )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
     (task,) = lifecycle.list_tasks(shared.home)
     assert task.status == "CANCELLED"
     assert shared.services.snapshots.list(shared.master.id) == []

@@ -64,7 +64,7 @@ class Lab:
             umask=0o077,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr if code else done.stdout

@@ -279,5 +279,5 @@ def test_a_database_held_by_another_program_is_named_and_nothing_is_listed(
     finally:
         assert holder.stdin is not None
         holder.stdin.close()
-        holder.wait(30)
+        holder.wait(120)
     study.snapshot("whole")

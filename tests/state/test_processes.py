@@ -78,19 +78,19 @@ def test_the_total_is_exact_and_no_read_is_torn(home: Home, tmp_path: Path) -> N
         for number, name in enumerate(victims):
             # At different places of its work: the kill lands wherever it happens to be then.
             wait_until(
-                lambda n=name, least=5 + 3 * number: len(said(n)) >= least, f"{name} at work", 60, 0.001
+                lambda n=name, least=5 + 3 * number: len(said(n)) >= least, f"{name} at work", every=0.001
             )
             time.sleep(0.001 * number)  # no synchronisation: it only moves the place of the kill
             writers[name].kill()
             assert writers[name].wait() == -9
         for name, writer in writers.items():
             if name not in victims:
-                assert writer.wait(60) == 0, outputs[name].read_text()
+                assert writer.wait(120) == 0, outputs[name].read_text()
     finally:
         stop.touch()
         for process in (*readers, *writers.values()):
             try:
-                process.wait(30)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

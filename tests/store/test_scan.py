@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui import atomic
@@ -110,7 +110,7 @@ def build(folder: bytes, tree: dict[bytes, object]) -> None:
             os.utime(path, ns=(when, when))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(tree=_trees)
 def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: dict[bytes, object]) -> None:
     root = tmp_path_factory.mktemp("tree")
@@ -121,7 +121,7 @@ def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: dic
     assert picture(root / "out") == picture(workspace)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(old=_trees, new=_trees)
 def test_any_tree_becomes_any_other(
     tmp_path_factory: pytest.TempPathFactory, old: dict[bytes, object], new: dict[bytes, object]
@@ -652,7 +652,7 @@ class Patient(Helpers):
         return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     changes=st.lists(st.tuples(st.integers(0, FOLDERS - 1), st.sampled_from(CHANGES)), max_size=4),
     ignore=st.booleans(),
@@ -726,7 +726,7 @@ def test_a_helper_keeps_nothing_and_ends_with_its_scanner(tmp_path: Path) -> Non
     helper = int(wait_until(lambda: ready.exists() and ready.read_text(), "the helper"))
     wait_until(lambda: len(os.listdir(f"/proc/{helper}/fd")) <= 3, "the helper without our files")
     scanner.kill()
-    assert scanner.communicate(timeout=30)[0] == b""  # nobody else holds the pipe
+    assert scanner.communicate(timeout=120)[0] == b""  # nobody else holds the pipe
     with locked(lock, timeout=0):
         pass
     wait_until(lambda: ended(helper), "the end of the helper")

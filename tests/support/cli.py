@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.environment import package_index
+from tests.support.waiting import PATIENCE
 
 NUVTUI = Path(sys.executable).with_name("nuvtui")
 
@@ -25,7 +26,7 @@ class Nuvtui:
         return Nuvtui(folder, self.environment)
 
     def run(
-        self, *arguments: str | Path, code: int = 0, data: str = "", seconds: float = 120.0
+        self, *arguments: str | Path, code: int = 0, data: str = "", seconds: float = 2 * PATIENCE
     ) -> "subprocess.CompletedProcess[str]":
         """`nuvtui ARGUMENTS`. Raises AssertionError with its output where it does not end with `code`."""
         done = subprocess.run(
@@ -44,7 +45,7 @@ class Nuvtui:
         )
         return done
 
-    def json(self, *arguments: str | Path, code: int = 0, seconds: float = 120.0) -> Any:
+    def json(self, *arguments: str | Path, code: int = 0, seconds: float = 2 * PATIENCE) -> Any:
         """The value that `nuvtui ARGUMENTS -f json` prints: one value and nothing else."""
         return json.loads(self.run(*arguments, "-f", "json", code=code, seconds=seconds).stdout)
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -30,7 +30,7 @@ class Service:
         folder: Path,
         environment: Mapping[str, str],
         ready: Callable[[], object],
-        seconds: float = 60.0,
+        seconds: float = PATIENCE,
         remove: bool = True,
     ) -> None:
         """Start `command` and return when `ready` gives something true. Raises ServiceError.
@@ -88,4 +88,4 @@ class Service:
         """End the server and all that came from it, and remove its folder. May be called twice."""
         if self._keeper.stdin and not self._keeper.stdin.closed:
             self._keeper.stdin.close()
-        self._keeper.wait(60)
+        self._keeper.wait(PATIENCE)

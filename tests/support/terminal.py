@@ -17,6 +17,7 @@ from pathlib import Path
 import pyte
 
 from tests.support.keys import encoded
+from tests.support.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,18 @@ class Terminal:
         """Column and row of the cursor, from 0."""
         return self._screen.cursor.x, self._screen.cursor.y
 
+    @property
+    def closed(self) -> bool:
+        """True once the program, or the test, has closed its side."""
+        return not self._open
+
     # What the person does.
 
     def send(self, *keys: str) -> None:
         """Press `keys`: names of `keys.KEYS`, or text that is typed as it stands."""
         data = encoded(keys)
         while data:
-            _, writable, _ = select.select([], [self._master], [], 10)
+            _, writable, _ = select.select([], [self._master], [], PATIENCE)
             if not writable:
                 raise AssertionError("the program takes no keys")
             data = data[os.write(self._master, data) :]
@@ -125,7 +131,7 @@ class Terminal:
         self._stream.feed(data)
         return True
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
         """Wait until `condition` is true of the screen. Raises AssertionError with the screen."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -134,29 +140,29 @@ class Terminal:
             if not self.pump(min(0.05, deadline - time.monotonic())) and not self._open and not condition():
                 raise AssertionError(f"{what}: the program has ended; the screen is\n{self.text}")
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until `text` stands on the screen."""
         self.wait(lambda: text in self.text, f"{text!r} on the screen", seconds)
 
-    def wait_for_match(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+    def wait_for_match(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until the regular expression `pattern` matches on the screen. Returns the match."""
         self.wait(lambda: re.search(pattern, self.text), f"/{pattern}/ on the screen", seconds)
         found = re.search(pattern, self.text)
         assert found
         return found
 
-    def wait_gone(self, text: str, seconds: float = 30.0) -> None:
+    def wait_gone(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until `text` no longer stands on the screen."""
         self.wait(lambda: text not in self.text, f"{text!r} gone from the screen", seconds)
 
-    def wait_quiet(self, quiet: float = 0.3, seconds: float = 30.0) -> None:
+    def wait_quiet(self, quiet: float = 0.3, seconds: float = PATIENCE) -> None:
         """Wait until the program has sent nothing for `quiet` seconds."""
         deadline = time.monotonic() + seconds
         while self.pump(quiet):
             if time.monotonic() >= deadline:
                 raise AssertionError(f"the program does not stop sending; the screen is\n{self.text}")
 
-    def wait_end(self, seconds: float = 30.0) -> int:
+    def wait_end(self, seconds: float = PATIENCE) -> int:
         """Wait until the program has ended. Returns its exit code (negative: the signal)."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:
@@ -195,7 +201,7 @@ class Terminal:
         """End the program and what else is in its session."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
         self.hang_up()
 
     def _set_size(self, columns: int, rows: int) -> None:

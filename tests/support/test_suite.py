@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fixtures import REPOSITORY
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 ENGINE_TEST = "test_an_image_goes_through_the_registry_into_the_second_engine"
 PYTEST = [sys.executable, "-m", "pytest", "tests/support/test_services.py", "-k", ENGINE_TEST]
@@ -26,7 +26,7 @@ def test_skipped_engine_tests_are_said_by_name(
         env={**os.environ, "PATH": str(tmp_path)},  # no dockerd in sight
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=2 * PATIENCE,
     )
     assert done.returncode == code, done.stdout + done.stderr
     said, closing = done.stdout.rstrip().rsplit("\n", 1)
@@ -52,10 +52,10 @@ def test_servers_end_with_the_tests(ended_by: signal.Signals, tmp_path: Path) ->
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until((tmp_path / "up").exists, "the server is up", 60)
+        wait_until((tmp_path / "up").exists, "the server is up")
         pid, folder = wait_until(lambda: (tmp_path / "up").read_text(), "the server is up").split()
         tests.send_signal(ended_by)
-        tests.wait(60)
+        tests.wait(PATIENCE)
     finally:
         tests.kill()
         tests.wait()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.environment import neutral
 from tests.support.service import Service, new_folder
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 SETTINGS = """
 set -g default-terminal screen-256color
@@ -60,7 +60,7 @@ class Tmux:
             capture_output=True,
             text=True,
             env=neutral(self.folder),
-            timeout=30,
+            timeout=PATIENCE,
         )
         if check and done.returncode:
             raise AssertionError(f"tmux {arguments}: {done.stderr}")
@@ -120,11 +120,11 @@ class Tmux:
         """True where the program shows the alternate screen."""
         return self.run("display-message", "-p", "-t", "main", "#{alternate_on}").strip() == "1"
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> None:
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until `text` stands in the pane."""
         self._wait(lambda: text in self.text, f"{text!r} in the pane", seconds)
 
-    def wait_for_match(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+    def wait_for_match(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until the regular expression `pattern` matches in the pane. Returns the match."""
         found: list[re.Match[str]] = []
 
@@ -137,11 +137,11 @@ class Tmux:
         self._wait(matches, f"/{pattern}/ in the pane", seconds)
         return found[0]
 
-    def wait_gone(self, text: str, seconds: float = 30.0) -> None:
+    def wait_gone(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until `text` no longer stands in the pane."""
         self._wait(lambda: text not in self.text, f"{text!r} gone from the pane", seconds)
 
-    def wait_end(self, seconds: float = 30.0) -> None:
+    def wait_end(self, seconds: float = PATIENCE) -> None:
         """Wait until the program in the pane has ended."""
         self._wait(lambda: self.ended, "the end of the program", seconds)
 

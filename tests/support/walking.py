@@ -16,7 +16,7 @@ from typing import Protocol
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.task import TaskStatus
 from nuvtui.tasks.lifecycle import list_tasks
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tests.tui.sharing import Study
 
 # What the screens say, in the broadest words that tell one from the other.
@@ -55,8 +55,8 @@ class Display(Protocol):
     def text(self) -> str: ...
     def send(self, *keys: str) -> None: ...
     def resize(self, columns: int, rows: int) -> None: ...
-    def wait_for(self, text: str, seconds: float = 30.0) -> None: ...
-    def wait_gone(self, text: str, seconds: float = 30.0) -> None: ...
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> None: ...
+    def wait_gone(self, text: str, seconds: float = PATIENCE) -> None: ...
 
 
 class Walk:
@@ -85,7 +85,7 @@ class Walk:
         """How all tasks stand."""
         return [task.status for task in list_tasks(self.study.services.home)]
 
-    def until(self, condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    def until(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
         """Wait until `condition` holds. Raises AssertionError with the screen."""
         try:
             wait_until(lambda: (self._pump(), condition())[1], what, seconds)

@@ -437,7 +437,7 @@ def test_capture_while_another_program_writes_is_refused(
         assert caught.value.exit_code == Exit.CONFLICT
         assert str(process.pid) in caught.value.message
     finally:
-        process.communicate(b"", timeout=20)
+        process.communicate(b"", timeout=120)
 
 
 # Killed, or out of space, at any point: the old tables or the new ones, never a mixture.

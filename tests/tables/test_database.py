@@ -287,7 +287,7 @@ def holder(workspace: Workspace) -> subprocess.Popen[str]:
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield process
-    process.communicate("", timeout=20)
+    process.communicate("", timeout=120)
 
 
 def test_held_by_another_program(holder: subprocess.Popen[str], workspace: Workspace, tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_held_by_another_program(holder: subprocess.Popen[str], workspace: Works
         assert caught.value.exit_code == Exit.CONFLICT
         assert f"(PID {holder.pid})" in caught.value.message
         assert "python" in caught.value.message
-    holder.communicate("", timeout=20)
+    holder.communicate("", timeout=120)
     assert [table.name for table in tables.list()] == ["t"]
     assert not (tmp_path / "o.csv").exists()
 
@@ -342,7 +342,7 @@ def test_many_readers_at_once(workspace: Workspace) -> None:
     with pytest.raises(NuvError) as caught:
         tables.delete("t")
     assert caught.value.exit_code == Exit.CONFLICT
-    assert process.communicate("", timeout=20)[0] == "(999,)\n"
+    assert process.communicate("", timeout=120)[0] == "(999,)\n"
     tables.delete("t")
 
 
@@ -382,7 +382,7 @@ def test_processes_that_make_the_database_at_once(tables: Tables, tmp_path: Path
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
     for process in processes:
         process.communicate()
     assert [table.name for table in tables.list()] == ["t0", "t1", "t2"]

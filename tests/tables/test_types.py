@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui.tables import types
@@ -188,7 +188,7 @@ def memory() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
         yield connection, Path(folder) / "t.parquet"
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250)
 @given(pair=st.recursive(VALUES, _deeper, max_leaves=3))
 def test_every_value_comes_back_from_parquet_exactly(
     memory: tuple[duckdb.DuckDBPyConnection, Path], pair: tuple[str, str]

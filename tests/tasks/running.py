@@ -1,12 +1,15 @@
 """Submitting tasks to the fake worker, and waiting for what they say."""
 
+import contextlib
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from nuvtui.model.task import TaskView
+import msgspec
+
+from nuvtui.model.task import Event, TaskView
 from nuvtui.paths import Home
 from nuvtui.tasks import lease, lifecycle
 from nuvtui.tasks.files import hold_lock
@@ -66,3 +69,16 @@ def worker_log(home: Home, identifier: str) -> str:
 
 def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def read_events(folder: Path) -> list[Event]:
+    """Every event in the log of the task in `folder`, as it stands there; [] where there is no log."""
+    try:
+        lines = (folder / "events.jsonl").read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    events = []
+    for line in lines[:-1]:  # what follows the last line end is torn
+        with contextlib.suppress(msgspec.DecodeError):
+            events.append(msgspec.json.decode(line, type=Event))
+    return events

@@ -11,8 +11,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
 from nuvtui.tasks import lease, lifecycle
-from nuvtui.tasks.events import read_events
-from tests.tasks.running import alive, ended, ready, start
+from tests.tasks.running import alive, ended, read_events, ready, start
 
 
 def _last_words(home: Home, identifier: str) -> int:

@@ -2,14 +2,17 @@
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nuvtui.model.task import Event, Failure, TaskStatus, fold
-from nuvtui.tasks.events import EventWriter, Tailer, log_size, parse, plain, read_events, read_log
+from nuvtui.model.task import Event, Failure, TaskStatus, TaskView, advance, fold
+from nuvtui.tasks import events as events_module
+from nuvtui.tasks.events import EventWriter, Tailer, log_size, plain, read_log
+from tests.tasks.running import read_events
 
 
 def test_each_event_is_one_line_with_the_fixed_keys_first(tmp_path: Path) -> None:
@@ -58,11 +61,11 @@ def test_a_damaged_line_or_an_unknown_type_hides_no_other_event(tmp_path: Path) 
 def test_no_log_is_no_event(tmp_path: Path) -> None:
     assert read_events(tmp_path) == []
     tailer = Tailer(tmp_path)
-    assert tailer.poll() == []
+    assert [*tailer.poll()] == []
     with EventWriter(tmp_path) as events:
         events.write("queued", kind="snapshot")
-    assert len(tailer.poll()) == 1
-    assert tailer.poll() == []
+    assert len([*tailer.poll()]) == 1
+    assert [*tailer.poll()] == []
 
 
 @settings(max_examples=50)
@@ -85,7 +88,87 @@ def test_a_reader_gets_every_event_once_wherever_the_writes_are_cut(
             file.write(whole[at:end])
         seen += tailer.poll()
         at = end
-    assert seen == written == parse(whole)
+    assert seen == written == read_events(folder)
+
+
+@st.composite
+def _logs(draw: st.DrawFn) -> bytes:
+    """Logs as workers write them, with long rows of progress, and lines that something else put in between."""
+    lines = []
+    for seq in range(draw(st.integers(0, 30))):
+        kind = draw(
+            st.sampled_from([*["progress"] * 6, "step", "warning", "step_done", "started", "odd", "finished"])
+        )
+        fields: dict[str, object] = {"what": draw(st.text(max_size=3)), "done": draw(st.integers(0, 9))}
+        event = {
+            "v": 1,
+            "seq": seq,
+            "ts": f"2026-01-01T00:00:{draw(st.integers(0, 2)):02d}",
+            "type": kind,
+            **fields,
+        }
+        if kind == "odd":
+            lines.append(
+                draw(
+                    st.sampled_from(
+                        [
+                            b"",
+                            b"\0\0",
+                            b"[]",
+                            b'{"v":1,"seq":1,"ts":"","type":"progress"',
+                            b'{"v":1,"seq":1,"ts":"","type":"progress","done":"x"}',
+                            b"[" * 5000,
+                        ]
+                    )
+                )
+            )
+        else:
+            pairs = list(event.items())
+            if draw(st.booleans()):
+                pairs = draw(st.permutations(pairs))
+            lines.append(
+                json.dumps(dict(pairs), separators=draw(st.sampled_from([(",", ":"), (", ", ": ")]))).encode()
+            )
+    return b"".join(line + b"\n" for line in lines)
+
+
+@settings(max_examples=40)
+@given(log=_logs(), every_second=st.booleans(), piece=st.integers(1, 400), data=st.data())
+def test_what_is_passed_over_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, log: bytes, every_second: bool, piece: int, data: st.DataObject
+) -> None:
+    """However the log grows and in whatever pieces it is read, the fold is that of every event in it."""
+    folder = tmp_path_factory.mktemp("task")
+    path = folder / "events.jsonl"
+    tailer, view, at = Tailer(folder, every_second=every_second), TaskView("x"), 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events_module, "_PIECE", piece)
+        while at < len(log):
+            end = data.draw(st.integers(at + 1, len(log)))
+            with path.open("ab") as file:
+                file.write(log[at:end])
+            at = end
+            for event in tailer.poll():
+                view = advance(view, event)
+            assert view == fold("x", read_events(folder))
+        with EventWriter(folder) as writer:
+            assert writer.finished == any(event.type == "finished" for event in read_events(folder))
+
+
+def test_a_long_log_is_folded_in_little_room(tmp_path: Path) -> None:
+    line = b'{"v":1,"seq":%d,"ts":"2026-01-01T00:00:00","type":"progress","done":%d,"what":"data/%d.csv"}\n'
+    with (tmp_path / "events.jsonl").open("wb") as file:
+        for number in range(100_000):
+            file.write(line % (number, number, number))
+    tracemalloc.start()
+    try:
+        view = fold("x", Tailer(tmp_path).poll())
+        with EventWriter(tmp_path) as events:
+            assert events.write("started").seq == 100_000
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20  # of a log of nine
+    finally:
+        tracemalloc.stop()
+    assert (view.done, view.what) == (99_999, "data/99999.csv")
 
 
 def test_a_write_that_the_disk_refuses_leaves_the_log_whole(tmp_path: Path) -> None:
@@ -132,3 +215,12 @@ def test_any_text_can_be_written_and_ordinary_text_stays(text: str) -> None:
 
 def test_undecodable_bytes_are_shown() -> None:
     assert plain(os.fsdecode(b"caf\xe9/\xff")) == "caf\\xe9/\\xff"
+
+
+def test_a_name_of_undecodable_bytes_is_written_as_it_is_shown(tmp_path: Path) -> None:
+    with EventWriter(tmp_path) as events:
+        events.write(
+            "finished", status="completed", result={"pa\udce9": ["caf\udce9", "\ud800", "é", 1, None]}
+        )
+    (event,) = read_events(tmp_path)
+    assert event.result == {"pa\\xe9": ["caf\\xe9", "\ufffd", "é", 1, None]}

@@ -13,10 +13,10 @@ import pytest
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
 from nuvtui.tasks import lifecycle
-from nuvtui.tasks.events import EventWriter, read_events
+from nuvtui.tasks.events import EventWriter
 from nuvtui.tasks.files import hold_lock
 from tests.support.waiting import wait_until
-from tests.tasks.running import ROOT, alive, ended, environment, kill, ready, start
+from tests.tasks.running import ROOT, alive, ended, environment, kill, read_events, ready, start
 
 PARENT = """
 import sys, time

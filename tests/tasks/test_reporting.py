@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from nuvtui.errors import Cancelled
-from nuvtui.tasks.events import EventWriter, read_events, read_log
+from nuvtui.model.task import KEPT, fold
+from nuvtui.tasks.events import EventWriter, read_log
 from nuvtui.tasks.reporting import TaskReporter
+from tests.tasks.running import read_events
 
 
 class Clock:
@@ -109,3 +111,17 @@ def test_a_cancel_is_noticed_by_check_and_calls_what_waits_once(reporter: TaskRe
     with reporter.on_cancel(lambda: called.append("late")):
         assert called[-1] == "late"
     assert len(called) == 3
+
+
+def test_of_very_many_warnings_the_first_are_told_and_all_are_kept(
+    reporter: TaskReporter, tmp_path: Path
+) -> None:
+    sentences = [f"file {number} is odd" for number in range(5000)]
+    for sentence in sentences:
+        reporter.warning(sentence)
+    reporter.finish(status="completed")
+    view = fold("x", read_events(tmp_path))
+    assert (len(view.warnings), view.more_warnings) == (KEPT, 0)
+    assert view.warnings[-1] == "4,001 more warnings are in the log of this task."
+    logged = (tmp_path / "build.log").read_text().splitlines()
+    assert [*view.warnings[:-1], *(line.removeprefix("warning: ") for line in logged)] == sentences

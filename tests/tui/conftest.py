@@ -22,10 +22,13 @@ from nuvtui.state.state import State
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.widgets.place import Place
 from nuvtui.tui.workbench import PlaceSpec
+from tests.support import rest
 from tests.support.terminal import Terminal
+from tests.support.waiting import PATIENCE
 from tests.tui import sample
 
 ROOT = Path(__file__).parents[2]
+rest.install()
 
 
 class Alone(Place):
@@ -56,7 +59,7 @@ async def settle(pilot: Pilot[Any]) -> None:
 
 
 async def until(
-    pilot: Pilot[Any], condition: Callable[[], object], what: str = "this", seconds: float = 10
+    pilot: Pilot[Any], condition: Callable[[], object], what: str = "this", seconds: float = PATIENCE
 ) -> None:
     """Wait until `condition` is true."""
     deadline = time.monotonic() + seconds

@@ -36,6 +36,7 @@ from nuvtui.tui.commands import REGISTRY
 from nuvtui.tui.dialogs.base import Dialog
 from nuvtui.tui.dialogs.quit import QuitDialog
 from tests.support.control import assert_ours
+from tests.support.waiting import PATIENCE
 from tests.tui.sharing import Study, lay_out
 
 EVIL = "evil\x1b[31m\x1b]0;title\x07\x9b2J\u202e[@click=quit]"
@@ -228,7 +229,7 @@ class Run:
             await _press(pilot, "escape")
         await _settle(pilot)
         await _press(pilot, "q")
-        for _ in range(100):
+        for _ in range(int(PATIENCE / 0.02)):
             if not self._runs(pilot):
                 return
             if isinstance(pilot.app.screen, QuitDialog):

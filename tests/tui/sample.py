@@ -53,7 +53,7 @@ class Sample(Place):
         if os.environ.get("SAMPLE_THREAD_FAULT"):
             threading.Thread(target=lambda: 1 // 0, name="sample thread").start()
         if os.environ.get("SAMPLE_STUCK"):
-            time.sleep(60)
+            time.sleep(3600)
 
     def command_values(self) -> dict[str, str]:
         return {"name": HOSTILE}
@@ -155,6 +155,10 @@ def main() -> None:
 
     assert NuvApp.__init__.__kwdefaults__
     NuvApp.__init__.__kwdefaults__["places"] = PLACES
+    if os.environ.get("SAMPLE_SLOW"):  # a store on a disk that does not answer
+        from nuvtui import bootstrap
+
+        bootstrap.open_services = lambda _: threading.Event().wait()  # type: ignore[assignment, return-value]
     if os.environ.get("SAMPLE_IGNORE"):  # as under nohup: a hang-up tells nobody
         signals.SIGNALS = (signal.SIGTERM,)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -20,6 +20,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.tui.app import PLACES, NuvApp
 from nuvtui.tui.widgets.card import Card
 from nuvtui.tui.widgets.detail import DetailPane
+from tests.support.waiting import PATIENCE
 
 APPLICATION = """\
 name: Hello
@@ -110,7 +111,9 @@ async def type_text(pilot: Pilot[Any], text: str) -> None:
     await pilot.pause()
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+async def until(
+    pilot: Pilot[Any], condition: Callable[[], Any], what: str, seconds: float = PATIENCE
+) -> None:
     """Wait until `condition` holds, while the app works. Raises AssertionError with the screen."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -334,7 +334,7 @@ async def test_of_several_reads_the_last_one_counts(app: NuvApp) -> None:
         one = place(app, "timeline")
         first = threading.Event()
         got: list[str] = []
-        one.load(lambda: (first.wait(30), "first")[1], got.append)
+        one.load(lambda: (first.wait(120), "first")[1], got.append)
         one.load(lambda: "second", got.append)
         await until(pilot, lambda: got)
         first.set()
@@ -363,7 +363,7 @@ async def test_nothing_arrives_at_a_widget_that_is_gone(app: NuvApp) -> None:
         one = place(app, "timeline")
         go = threading.Event()
         got: list[int] = []
-        one.load(lambda: (go.wait(30), 1)[1], got.append)
+        one.load(lambda: (go.wait(120), 1)[1], got.append)
         await one.remove()
         go.set()
         await settle(pilot)
@@ -393,7 +393,7 @@ asyncio.run(main())
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert "ZeroDivisionError" in home.log.read_text()
@@ -572,7 +572,7 @@ asyncio.run(main())
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=60,
+        timeout=120,
         check=True,
     )
     loaded = set(json.loads(ran.stdout))

@@ -1,7 +1,6 @@
 """Contents: large folders, previews by kind, SQL that runs away, history, differences side by side."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +149,9 @@ async def test_a_query_that_runs_away_is_ended_by_esc(study: Study) -> None:
         question = section._aside._latest
         await until(pilot, lambda: question._child is not None, "the process")
         child = question._child
-        began = time.monotonic()
         await pilot.press("escape")
         await until(pilot, lambda: says(pilot, "Given up"), "the word")
         await until(pilot, lambda: child.poll() is not None, "the end of the process")
-        assert time.monotonic() - began < 5
         assert "range(1000000000000)" in prompt.value
         prompt.value = "SELEC"
         await pilot.press("enter")

@@ -1,6 +1,8 @@
 """The glimpse: there at once when the screens are opened again, and never old."""
 
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from nuvtui.config import Settings
 from nuvtui.paths import Home
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.glimpse import Glimpse, Reading
+from tests.support.cli import NUVTUI, Nuvtui
 from tests.support.many import make_state
+from tests.support.terminal import Terminal
 from tests.tui.sharing import says, settled, until
 from tests.tui.states import Study, opened, study_with_past
 
@@ -36,19 +40,18 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
 
     def slow(settings: Settings) -> Services:
         reached.set()
-        go_on.wait(30)
+        go_on.wait(120)
         return open_services(settings)
 
     app = NuvApp(Settings(home=study.settings.home), study.root, services=slow, glimpse=glimpse)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        assert says(pilot, "second-data")
-        assert says(pilot, "first-data")
-        assert says(pilot, "2 snapshots")
+        # What it is read from is held back all the while.
+        await until(pilot, lambda: says(pilot, "second-data"), "the timeline")
+        await until(pilot, lambda: says(pilot, "first-data") and says(pilot, "2 snapshots"), "all of it")
         assert says(pilot, "space administrator")
         await pilot.press("j", "j")
         assert app.workbench.place("timeline") is not None
-        assert reached.wait(10)
+        assert reached.wait(120)
         go_on.set()
         await settled(pilot)
         assert says(pilot, "second-data")
@@ -92,10 +95,27 @@ async def test_of_ten_thousand_the_newest_are_kept_and_all_are_counted(home: Hom
     assert (len(glimpse.timeline.records), glimpse.total) == (100, 10_000)
     again = NuvApp(Settings(home=str(home.root)), folder, glimpse=glimpse)
     async with again.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        assert says(pilot, "vintage 9999")
-        assert says(pilot, "10,000 snapshots")
+        await until(pilot, lambda: says(pilot, "vintage 9999"), "the newest")
+        await until(pilot, lambda: says(pilot, "10,000 snapshots"), "how many there are")
         await settled(pilot)
         await until(pilot, lambda: says(pilot, "10,000 snapshots"), "all of them")
         await pilot.press("G")
         await until(pilot, lambda: says(pilot, "vintage 0: prices"), "the oldest")
+
+
+def test_the_screens_open_in_a_folder_of_any_name(
+    home: Home, tmp_path: Path, terminal: Callable[..., Terminal]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9 \\x")
+    folder.mkdir()
+    (folder / os.fsdecode(b"d\xe9.csv")).write_text("a\n1\n")
+    Nuvtui(folder).run("init", "--space", "study")
+    for _ in range(2):  # the second time with what the first one kept
+        opened = terminal([NUVTUI], 100, 30, folder=folder)
+        opened.wait_for("Current State")
+        opened.send("s")
+        opened.wait_for("Quick snapshot of Master completed")
+        opened.send("q")
+        assert opened.wait_end() == 0
+        (folder / "more").touch()
+    assert list((home.cache / "screens").iterdir())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.tui.widgets import log_index
@@ -23,7 +23,6 @@ def grown(index: LogIndex, limit: int = log_index.GROWTH) -> LogIndex:
     return index
 
 
-@settings(deadline=None)
 @given(lines, st.booleans(), st.integers(1, 3 * BLOCK))
 def test_every_line_is_found_however_the_text_grew(parts: list[bytes], ended: bool, step: int) -> None:
     data = b"\n".join(parts) + (b"\n" if ended else b"")
@@ -41,7 +40,6 @@ def test_every_line_is_found_however_the_text_grew(parts: list[bytes], ended: bo
         offset += len(line) + 1
 
 
-@settings(deadline=None)
 @given(lines)
 def test_appending_between_looks_gives_the_same_as_all_at_once(parts: list[bytes]) -> None:
     text = BytesText(b"")

@@ -48,8 +48,8 @@ def test_a_monkey_at_a_real_terminal(tmp_path: Path) -> None:
             terminal.send("esc")
             terminal.wait_quiet(0.15)
         terminal.send("q")
-        terminal.wait_quiet(0.3)
-        if terminal.process.poll() is None and "Still running" in terminal.text:
+        terminal.wait(lambda: terminal.closed or "Still running" in terminal.text, "the end, or the question")
+        if not terminal.closed:
             terminal.send("enter")
         assert terminal.wait_end() == 0
         assert_ours(bytes(terminal.raw), copies=True, notices=True)

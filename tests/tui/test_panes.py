@@ -30,7 +30,9 @@ async def test_place_and_focus_survive_a_terminal_that_is_too_small(study: Study
             for size in ((50, 15), (30, 8), (width, 24)):
                 await pilot.resize_terminal(*size)
                 await settled(pilot)
-                assert ("nuvtui needs" in screen(pilot)) == (size[0] < 60)
+                await until(
+                    pilot, lambda size=size: ("nuvtui needs" in screen(pilot)) == (size[0] < 60), f"{size}"
+                )
             assert (app.workbench.current, app.focused) == (place, focused)
 
 

@@ -55,3 +55,39 @@ def test_esc_and_the_next_key_are_two_keys_where_they_arrive_together(
 ) -> None:
     opened.send(*keys)
     assert opened.wait_end() == 0
+
+
+SOONER = [
+    (("S", "typed-before"), "typed-before"),
+    (("j", "j", "e", "end", "-renamed", "enter"), "-renamed  "),  # in the line, and under it with the id
+    (("5", "1", "S", "question", "tab", "typed-before"), "typed-before"),
+]
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as they were left", "after a change"])
+@pytest.mark.parametrize(("keys", "shows"), SOONER, ids=["name", "rename", "places"])
+def test_what_is_typed_before_anything_is_there_is_carried_out(
+    study: Study, terminal: Callable[..., Terminal], changed: bool, keys: tuple[str, ...], shows: str
+) -> None:
+    """The first start after a change of the state has nothing to show at once, and keys wait as well."""
+    environment = {"NUVTUI_HOME": study.settings.home}
+    before = terminal([NUVTUI], 80, 24, environment=environment, folder=study.root)
+    before.wait_for("second-data")
+    before.wait_quiet()
+    before.send("q")
+    before.wait_end()
+    if changed:
+        study.services.snapshots.create(study.master.id, "second-data-again")
+    opened = terminal([NUVTUI], 80, 24, environment=environment, folder=study.root)
+    opened.send(*keys)
+    opened.wait_for(shows)
+
+
+@pytest.mark.parametrize("keys", [("q",), ("esc", "q")])
+def test_who_leaves_waits_for_nothing(
+    sample_terminal: Callable[..., Terminal], keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = sample_terminal(SAMPLE_SLOW="1")
+    opened.wait_for("snapshot-3")
+    opened.send(*keys)
+    assert opened.wait_end() == 0

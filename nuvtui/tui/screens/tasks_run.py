@@ -53,6 +53,8 @@ SETTLE_EVERY = 8
 LOGGED = frozenset({"export", "push", "archive"})
 """Kinds of tasks whose programs write a build log."""
 
+_SECOND = len("2026-01-01T00:00:00")
+
 
 class Feed:
     """The events of one task, read bit by bit. For threads, one call at a time."""
@@ -76,7 +78,7 @@ class Feed:
         folder = self._home.task(self._identifier)
         if self._tailer is None:
             lifecycle.view(self._home, self._identifier)
-            self._tailer = Tailer(folder)
+            self._tailer = Tailer(folder, every_second=True)
         assert isinstance(self._tailer, Tailer)
         if not self._view.status.ended and self._looks % SETTLE_EVERY == 0:
             with contextlib.suppress(OSError):
@@ -84,7 +86,9 @@ class Feed:
         self._looks += 1
         for event in self._tailer.poll():
             self._view = advance(self._view, event)
-            if not self._stamps or event.log_offset > self._stamps[-1][0]:
+            # A time is shown by the second: more of them would only take room.
+            offset, time = self._stamps[-1] if self._stamps else (-1, "")
+            if event.log_offset > offset and event.ts[:_SECOND] != time[:_SECOND]:
                 self._stamps.append((event.log_offset, event.ts))
         return self._view, list(self._stamps), log_size(folder)
 

@@ -9,7 +9,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nuvtui.errors import Exit, NuvError
@@ -70,6 +70,8 @@ class _Reading:
     clean: bool = False
     """Every record of the table has the same number of fields."""
     row_names: bool = False
+    quoted: bool = False
+    """The second line begins with a quote."""
 
     @property
     def width(self) -> int:
@@ -237,7 +239,8 @@ def _read(text: str, whole: bool, delimiter: str, quote: str, escape: str) -> _R
     except csv.Error as error:
         if whole or "unexpected end" not in str(error):
             return None
-    return _Reading(delimiter, quote, escape, records, lines) if records else None
+    quoted = bool(quote) and len(lines) > 1 and _lines(text)[lines[0]].startswith(quote)
+    return _Reading(delimiter, quote, escape, records, lines, quoted=quoted) if records else None
 
 
 def _assessed(reading: _Reading) -> _Reading:
@@ -255,27 +258,29 @@ def _assessed(reading: _Reading) -> _Reading:
     if start == 1 and widths[0] == body - 1 and _names_rows(reading):
         return _with(reading, 0, True, True)
     title = all(width == 1 for width in widths[:start]) and start <= _LONGEST_TITLE
-    if title and body > 1 and rows >= 2 and (start < rows or start == 1):
+    if title and body > 1 and rows >= 2 and _heads(reading, start):
         return _with(reading, start, True, False)
     return reading
 
 
+def _heads(reading: _Reading, start: int) -> bool:
+    """True where record `start` is surely a header: names, and after an empty line or with numbers below."""
+    header, rows = reading.records[start], reading.records[start + 1 :]
+    if any(map(forms.typed, header)):
+        return False
+    apart = start > 0 and reading.lines[start] - reading.lines[start - 1] > 1
+    return apart or any(all(map(forms.typed, filter(None, column))) for column in zip(*rows, strict=False))
+
+
 def _with(reading: _Reading, lead: int, clean: bool, row_names: bool) -> _Reading:
-    return _Reading(
-        reading.delimiter,
-        reading.quote,
-        reading.escape,
-        reading.records,
-        reading.lines,
-        lead,
-        clean,
-        row_names,
-    )
+    return replace(reading, lead=lead, clean=clean, row_names=row_names)
 
 
 def _names_rows(reading: _Reading) -> bool:
     """True where each row begins with a name of its own, for which the header has none (R's `write.table`)."""
     rows = reading.records[1:]
+    if len(reading.records[0]) == 1 and not reading.quoted:
+        return False  # A title, or a name over one column with commas in it.
     firsts = [row[0] for row in rows]
     if len(set(firsts)) < len(firsts) or "" in firsts or all(row[-1] == "" for row in rows):
         return False

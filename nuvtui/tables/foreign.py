@@ -355,19 +355,19 @@ def _statistics(path: Path, kind: str, title: str, asked: ImportOptions, taken: 
     import pyarrow
     import pyreadstat
 
-    read: Callable[..., Any] = {
+    readers: dict[str, Callable[..., Any]] = {
         "stata": pyreadstat.read_dta,
         "spss": pyreadstat.read_sav,
         "spss-portable": pyreadstat.read_por,
         "sas": pyreadstat.read_sas7bdat,
         "sas-transport": pyreadstat.read_xport,
-    }[kind]
+    }
     options: dict[str, Any] = {"output_format": "dict"}
     if asked.encoding:
         options["encoding"] = asked.encoding
     if kind in ("stata", "spss", "sas"):
         options["user_missing"] = True
-    found, meta = read(str(path), **options)
+    found, meta = readers[kind](str(path), **options)
     notes = " ".join(note for note in (meta.notes or []) if note)
     taken.description = " ".join(part for part in (meta.file_label, notes) if part) or None
     columns = []

@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nuvtui.tables.report import DoubtKind
 
@@ -21,7 +21,9 @@ _ZERO = re.compile(r"-?\d*\.\d+0", re.ASCII)
 _DAY = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _DATE = re.compile(_DAY, re.ASCII)
-_TIMESTAMP = re.compile(rf"{_DAY}([ T]){_CLOCK}(?::[0-5]\d(?:\.(\d{{1,9}}))?)?(Z?)", re.ASCII)
+_TIMESTAMP = re.compile(
+    rf"{_DAY}([ T]){_CLOCK}(?=(?::[0-5]\d(?:\.(\d{{1,9}}))?)?(Z?)\Z)(:[0-5]\d(?:\.\d+)?)?Z?", re.ASCII
+)
 _TIME = re.compile(rf"{_CLOCK}:[0-5]\d(?:\.\d{{1,6}})?", re.ASCII)
 
 MISSING = frozenset(
@@ -45,7 +47,7 @@ MISSING = frozenset(
     )
 )
 """Words that stand for a missing value in the files of other programs."""
-_DIGITS = 15
+DIGITS = 15
 """Significant digits that a double always keeps."""
 
 
@@ -56,7 +58,11 @@ class Choice:
     type: str
     """DuckDB type."""
     spelling: str = ""
-    """`T`, `Z`, `TZ`: timestamps with these letters; `,`: numbers with a decimal comma; a date format with `%`."""
+    """How all texts differ from what DuckDB writes. A date format with `%`, or some of these letters.
+
+    Of timestamps: `T` stands between day and time, `Z` at the end, `M`: minutes are the last. Of numbers: `,` is the
+    decimal mark, `g`: whole ones have no `.0`.
+    """
     asked: bool = False
     """Asked for by the user: a value that is not of the type is an error."""
 
@@ -96,7 +102,7 @@ def choose(texts: Iterable[str | None], decimal: str = ".", dates: Sequence[str]
         if any("." in text for text in distinct):
             return TEXT
         found = _number({text.replace(",", ".") for text in distinct})
-        return Choice(found.type, ",") if found.type not in ("VARCHAR", "BIGINT") else found
+        return found if found.type in ("VARCHAR", "BIGINT") else replace(found, spelling=f",{found.spelling}")
     return _number(distinct)
 
 
@@ -105,7 +111,7 @@ def _timestamps(distinct: set[str]) -> Choice | None:
     found = [match for match in matches if match]
     if len(found) < len(matches):
         return None
-    spellings = {match[1].strip() + match[3] for match in found}
+    spellings = {match[1].strip() + ("" if match[4] else "M") + match[3] for match in found}
     if len(spellings) > 1 or not all(_is_day(text[:10]) for text in distinct):
         return TEXT
     spelling = spellings.pop()
@@ -123,7 +129,7 @@ def _number(distinct: set[str]) -> Choice:
     if not any("." in text or "e" in text.lower() or text == "-0" for text in distinct):
         return TEXT  # Whole numbers, some of them beyond 64 bits.
     if not any(significant_zero(text) or _too_long(text) for text in distinct):
-        return Choice("DOUBLE")
+        return Choice("DOUBLE", "g" if any(map(_INTEGER.fullmatch, distinct)) else "")
     scales = [match[1] for text in distinct if (match := _DECIMAL.fullmatch(text))]
     if len(scales) == len(distinct) and len({len(scale) for scale in scales}) == 1:
         scale = len(scales[0])
@@ -139,7 +145,7 @@ def significant_zero(text: str) -> bool:
 
 def _too_long(text: str) -> bool:
     mantissa = re.split("[eE]", text)[0].lstrip("-").replace(".", "").lstrip("0")
-    return len(mantissa) > _DIGITS and repr(float(text)) != text
+    return len(mantissa) > DIGITS and repr(float(text)) != text
 
 
 def _is_day(text: str) -> bool:
@@ -206,6 +212,8 @@ def obstacle_of(text: str) -> DoubtKind | None:
     for kind, pattern in _OBSTACLES:
         if pattern.fullmatch(text):
             return kind
+    if (match := re.match(_DAY, text)) and not _is_day(match[0]):
+        return "no such day"
     stripped = text.strip()
     if stripped != text and (typed(stripped) or obstacle_of(stripped)):
         return "spaces"
@@ -270,6 +278,7 @@ _WHY: dict[DoubtKind, str] = {
     "two-digit year": "does not say its century",
     "time zone": "has a time zone, which a time in UTC would lose",
     "time of day": "is a time that no clock shows",
+    "no such day": "is no day of the calendar",
     "truth value": "may be a truth value",
     "other values": "is not like the other values",
 }

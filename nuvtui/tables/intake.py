@@ -191,8 +191,10 @@ def sentences(report: ImportReport) -> list[str]:
         found.append(f"{doubt.message}{option}")
     for each in report.rewritten:
         written = "NULL" if each.written is None else repr(each.written)
+        many = "1 value" if each.count == 1 else f"{each.count:,} values"
+        are = "is" if each.count == 1 else "are"
         found.append(
-            f"{each.count:,} values of column {each.column!r} are written otherwise, the first in line {each.line}: "
+            f"{many} of column {each.column!r} {are} written otherwise, the first in line {each.line}: "
             f"{each.value!r} becomes {written}"
         )
     return found
@@ -262,6 +264,7 @@ def _create(
                         int(done * source.size), source.size, "bytes", source.shown
                     ),
                 )
+                finish()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             failures.append(error)
         except duckdb.Error as error:

@@ -6,12 +6,13 @@ can be had again: a column whose type does not hold becomes another one without 
 end the residue is dropped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
+from nuvtui.tables import forms
 from nuvtui.tables.forms import TEXT, Choice
 from nuvtui.tables.types import identifier, literal
 
@@ -22,6 +23,10 @@ _ROUNDS = 4
 """So often another type is tried before all that does not hold is text."""
 _LOOKED_AT = 2000
 """Texts that another type is chosen by."""
+
+
+_AT_ONCE = 50
+"""Columns that are looked at in one query."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,15 @@ def prove(
         if not given_up:
             break
         source, texts = _again(target, proven, residue)
-        for column, place in given_up:
-            held = f"{identifier(residue)}[{place}]"
-            seen = _first(connection, target, held) + _first(connection, source, texts[column.name])
-            column.choice = choose(seen) if remaining else TEXT
+        wanted = ", ".join(texts[column.name] for column, _ in given_up)
+        first = connection.execute(f"SELECT {wanted} FROM {source} LIMIT {_LOOKED_AT}").fetchall()
+        held = connection.execute(
+            f"SELECT {identifier(residue)} FROM {target} WHERE {identifier(residue)} IS NOT NULL LIMIT {_LOOKED_AT}"
+        ).fetchall()
+        for at, (column, place) in enumerate(given_up):
+            assert column.refuted is not None
+            seen = {row[at] for row in first} | {row[0][place - 1] for row in held} | {column.refuted.text}
+            column.choice = choose([text for text in seen if text]) if remaining else TEXT
         spare = f"main.{identifier(_unused([table]))}"
         _make(connection, spare, source, proven, texts, residue, reporter, None)
         connection.execute(f"DROP TABLE {target}")
@@ -134,45 +144,76 @@ def _judge(
     ((left,),) = connection.execute(f"SELECT count({identifier(residue)}) FROM {target}").fetchall()
     for column in typed:
         column.rewritten = column.refuted = None
+    if left:
+        listed = ", ".join(f"count({identifier(residue)}[{at + 1}])" for at in range(len(typed)))
+        (counts,) = connection.execute(f"SELECT {listed} FROM {target}").fetchall()
+    else:
+        counts = (0,) * len(typed)
     given_up = []
-    # The names of the subquery's columns are its own: a user's column may be called `n`.
-    values = ", ".join(f"{identifier(column.name)} AS v{at}" for at, column in enumerate(typed))
-    rows = f"(SELECT row_number() OVER () - 1 AS n, {identifier(residue)} AS r, {values} FROM {target})"
-    for at, column in enumerate(typed) if left else ():
-        text, value = f"r[{at + 1}]", f"v{at}"
-        written = _written(column.choice, value)
-        tolerable = _tolerable(column.choice, text, value, written, words)
-        asked = f"{text} IS NOT NULL"
-        if words:
-            asked += f" AND {text} NOT IN ({', '.join(map(literal, words))})"
-        found = connection.execute(
-            f"SELECT coalesce({tolerable}, false) AS t, count(*), min(n), arg_min({text}, n), "
-            f"arg_min([{written}], n)[1] FROM {rows} WHERE {asked} GROUP BY t"
-        ).fetchall()
-        for fine, count, row, first, back in found:
-            difference = Difference(count, row, first, back)
-            if fine:
-                column.rewritten = difference
-            else:
-                column.refuted = difference
+    places = {column.name: f"{identifier(residue)}[{at + 1}]" for at, column in enumerate(typed)}
+    differing = [column for column, count in zip(typed, counts, strict=True) if count]
+    for begin in range(0, len(differing), _AT_ONCE):
+        _differences(connection, target, differing[begin : begin + _AT_ONCE], places, words)
+    for at, column in enumerate(typed):
         if column.refuted and not column.choice.asked:
             given_up.append((column, at + 1))
-    for column in typed:
-        if column.rewritten is None and column.choice.spelling and "%" not in column.choice.spelling:
-            column.rewritten = _respelt(connection, target, column)
+        elif column.choice.spelling and "%" not in column.choice.spelling:
+            column.rewritten = _respelt(connection, target, column, places[column.name])
     return given_up
 
 
-def _respelt(connection: "Connection", target: str, column: Proven) -> Difference | None:
-    """Every value of the column is written otherwise than DuckDB does: the first one."""
-    name = identifier(column.name)
-    written = _written(column.choice, name)
-    ((count, row, text, back),) = connection.execute(
-        f"SELECT count(*), min(n), arg_min({written}, n), arg_min(CAST({name} AS VARCHAR), n) "
-        f"FROM (SELECT row_number() OVER () - 1 AS n, {name} FROM {target}) "
-        f"WHERE {written} <> CAST({name} AS VARCHAR)"
+def _differences(
+    connection: "Connection",
+    target: str,
+    columns: Sequence[Proven],
+    places: Mapping[str, str],
+    words: Sequence[str],
+) -> None:
+    """Note what the residue says of some columns; `places`: SQL of a column's residue, by name."""
+    # The names in the subqueries are their own: a user's column may be called `n`.
+    inner, middle, outer = [], [], []
+    for at, column in enumerate(columns):
+        text, value, fine = f"t{at}", f"v{at}", f"f{at}"
+        inner.append(f"{places[column.name]} AS {text}, {identifier(column.name)} AS {value}")
+        asked = f"NULL WHEN {text} IN ({', '.join(map(literal, words))}) THEN NULL" if words else "NULL"
+        tolerable = _tolerable(column.choice, text, value, _written(column.choice, value), words)
+        middle.append(
+            f"CASE WHEN {text} IS NULL THEN {asked} ELSE coalesce({tolerable}, false) END AS {fine}"
+        )
+        middle.append(f"{text}, CAST({value} AS VARCHAR) AS w{at}")
+        outer += [
+            f"count(*) FILTER ({which}), min(n) FILTER ({which}), arg_min({text}, n) FILTER ({which}), "
+            f"(arg_min([w{at}], n) FILTER ({which}))[1]"
+            for which in (fine, f"NOT {fine}")
+        ]
+    # Materialized: else DuckDB judges each text anew for each of the aggregates.
+    (found,) = connection.execute(
+        f"WITH judged AS MATERIALIZED (SELECT n, {', '.join(middle)} FROM "
+        f"(SELECT row_number() OVER () - 1 AS n, {', '.join(inner)} FROM {target}) "
+        f"WHERE {' OR '.join(f't{at} IS NOT NULL' for at in range(len(columns)))}) "
+        f"SELECT {', '.join(outer)} FROM judged"
     ).fetchall()
-    return Difference(count, row, text, back) if count else None
+    for at, column in enumerate(columns):
+        tolerated, wrong = found[8 * at : 8 * at + 4], found[8 * at + 4 : 8 * at + 8]
+        column.rewritten = Difference(*tolerated) if tolerated[0] else None
+        column.refuted = Difference(*wrong) if wrong[0] else None
+
+
+def _respelt(connection: "Connection", target: str, column: Proven, text: str) -> Difference | None:
+    """What of a column that the file spells otherwise than DuckDB does, is written otherwise."""
+    value = identifier(column.name)
+    differs = f"{_whole('v')}" if column.choice.spelling == "g" else "v IS NOT NULL"
+    ((count, row),) = connection.execute(
+        f"SELECT count(*), min(n) FROM (SELECT row_number() OVER () - 1 AS n, {value} AS v, {text} AS t "
+        f"FROM {target}) WHERE {differs} OR t IS NOT NULL"
+    ).fetchall()
+    if not count:
+        return None
+    ((first, back),) = connection.execute(
+        f"SELECT coalesce({text}, {_written(column.choice, value)}), CAST({value} AS VARCHAR) "
+        f"FROM {target} LIMIT 1 OFFSET {row}"
+    ).fetchall()
+    return Difference(count, row, first, back)
 
 
 def _again(target: str, proven: Sequence[Proven], residue: str) -> tuple[str, dict[str, str]]:
@@ -191,53 +232,60 @@ def _again(target: str, proven: Sequence[Proven], residue: str) -> tuple[str, di
     return f"(SELECT {', '.join(inner)} FROM {target})", texts
 
 
-def _first(connection: "Connection", source: str, text: str) -> list[str]:
-    """The first texts (SQL `text`) of a column that are there."""
-    rows = connection.execute(
-        f"SELECT x FROM (SELECT {text} AS x FROM {source}) WHERE x IS NOT NULL LIMIT {_LOOKED_AT}"
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
 # How a choice reads and writes
+
+_WHOLE = "1e15"
+"""Below it DuckDB writes whole floating-point numbers without an exponent."""
 
 
 def _read(choice: Choice, text: str) -> str:
     """SQL: the value of `text`, NULL where it is none."""
-    match choice.spelling:
-        case ",":
-            text = f"replace({text}, ',', '.')"
-        case form if "%" in form:
-            return f"CAST(try_strptime({text}, {literal(form)}) AS {choice.type})"
+    if "%" in choice.spelling:
+        return f"CAST(try_strptime({text}, {literal(choice.spelling)}) AS {choice.type})"
+    if "," in choice.spelling:
+        text = f"replace({text}, ',', '.')"
     return f"TRY_CAST({text} AS {choice.type})"
 
 
 def _written(choice: Choice, value: str) -> str:
     """SQL: the text that `value` is expected to come from."""
+    spelling = choice.spelling
+    if "%" in spelling:
+        return f"strftime({value}, {literal(spelling)})"
     text = f"CAST({value} AS VARCHAR)"
-    match choice.spelling:
-        case ",":
-            return f"replace({text}, '.', ',')"
-        case "T":
-            return f"replace({text}, ' ', 'T')"
-        case "Z":
-            return f"replace({text}, '+00', 'Z')"
-        case "TZ":
-            return f"replace(replace({text}, '+00', 'Z'), ' ', 'T')"
-        case form if "%" in form:
-            return f"strftime({value}, {literal(form)})"
+    if "g" in spelling:
+        text = f"CASE WHEN {_whole(value)} THEN {_integer(value)} ELSE {text} END"
+    if "," in spelling:
+        text = f"replace({text}, '.', ',')"
+    if "M" in spelling:
+        text = f"left({text}, 16)"
+    if "T" in spelling:
+        text = f"replace({text}, ' ', 'T')"
+    if "Z" in spelling:
+        text = f"{text} || 'Z'" if "M" in spelling else f"replace({text}, '+00', 'Z')"
     return text
+
+
+def _whole(value: str) -> str:
+    return f"{value} = trunc({value}) AND abs({value}) < {_WHOLE}"
+
+
+def _integer(value: str) -> str:
+    return f"CAST(CAST({value} AS BIGINT) AS VARCHAR)"
 
 
 def _suspicious(choice: Choice, value: str, text: str) -> str:
     """SQL: true wherever `value` is not written as `text`, and perhaps elsewhere; quick."""
-    if choice.type == "DOUBLE" and not choice.spelling:
-        # In this range JSON's writing is the same, and thrice as fast to make.
-        return (
-            f"(CAST(to_json({value}) AS VARCHAR) IS DISTINCT FROM {text} OR abs({value}) >= 1e15 "
-            f"OR (abs({value}) < 1e-4 AND {value} <> 0))"
-        )
-    return f"{_written(choice, value)} IS DISTINCT FROM {text}"
+    if choice.type != "DOUBLE" or choice.spelling not in ("", "g"):
+        return f"{_written(choice, value)} IS DISTINCT FROM {text}"
+    # In this range JSON's writing is the same, and thrice as fast to make.
+    quick = f"CAST(to_json({value}) AS VARCHAR)"
+    if choice.spelling:
+        quick = f"CASE WHEN {_whole(value)} THEN {_integer(value)} ELSE {quick} END"
+    return (
+        f"({quick} IS DISTINCT FROM {text} OR abs({value}) >= {_WHOLE} "
+        f"OR (abs({value}) < 1e-4 AND {value} <> 0))"
+    )
 
 
 def _tolerable(choice: Choice, text: str, value: str, written: str, words: Sequence[str]) -> str:
@@ -249,13 +297,14 @@ def _tolerable(choice: Choice, text: str, value: str, written: str, words: Seque
         bare = [rf"regexp_replace({side}, '(^|[^0-9])0+([0-9])', '\1\2', 'g')" for side in (text, written)]
         return f"{bare[0]} = {bare[1]} OR {empty}"
     if choice.type == "DOUBLE":
-        number = f"replace({text}, ',', '.')" if choice.spelling == "," else text
+        number = f"replace({text}, ',', '.')" if "," in choice.spelling else text
         digits = rf"regexp_replace(regexp_replace({number}, '[eE].*', ''), '^-?0*[.]?0*|[.]', '', 'g')"
+        plain = rf"regexp_full_match({number}, '-?(0|[1-9]\d*)(\.\d*[1-9])?')"
         return (
-            f"{empty} OR (isfinite({value}) "
+            f"(length({text}) <= {forms.DIGITS} AND {plain}) OR {empty} OR (isfinite({value}) "
             rf"AND regexp_full_match({number}, '-?(0|[1-9]\d*)?(\.\d+)?([eE][+-]\d{{1,3}})?') "
             rf"AND NOT regexp_full_match({number}, '-?\d*\.\d+0') "
-            f"AND length({digits}) <= 15 AND ({value} <> 0 OR {digits} = ''))"
+            f"AND length({digits}) <= {forms.DIGITS} AND ({value} <> 0 OR {digits} = ''))"
         )
     if choice.type.startswith("TIMESTAMP"):
         # Seconds left out, or zeros at the end of their fraction.

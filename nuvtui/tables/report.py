@@ -25,6 +25,7 @@ DoubtKind = Literal[
     "two-digit year",
     "time zone",
     "time of day",
+    "no such day",
     "truth value",
     "other values",
 ]

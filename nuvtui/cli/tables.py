@@ -76,8 +76,8 @@ def import_(
 
     def one(file: Path) -> Any:
         if dry_run:
-            return _rehearse(scope, file, name, options, form, alone=len(files) == 1)
-        return _import_one(scope, file, name, replace, options, wait, form, alone=len(files) == 1)
+            return _rehearse(scope, file, name, options, form)
+        return _import_one(scope, file, name, replace, options, wait, form)
 
     if len(files) == 1:
         result = one(files[0])
@@ -155,8 +155,6 @@ def _import_one(
     options: dict[str, Any],
     wait: bool,
     form: str,
-    *,
-    alone: bool,
 ) -> Any:
     result = run_task(
         scope.services,
@@ -178,9 +176,7 @@ def _import_one(
     return result
 
 
-def _rehearse(
-    scope: Scope, file: Path, name: str | None, options: dict[str, Any], form: str, *, alone: bool
-) -> Any:
+def _rehearse(scope: Scope, file: Path, name: str | None, options: dict[str, Any], form: str) -> Any:
     import msgspec
 
     from nuvtui.tables.intake import sentences
@@ -195,7 +191,7 @@ def _rehearse(
             print()
         table([(column.name, column.type) for column in report.columns], ("column", "type"))
         print()
-        table([[_cell(value) for value in row] for row in report.sample], [])
+        table([[_cell(v) for v in row] for row in report.sample], names=[c.name for c in report.columns])
         for sentence in sentences(report):
             say(f"warning: {sentence}")
         say(f"Would be table {report.name}: {report.rows:,} rows, {len(report.columns)} columns.")
@@ -214,9 +210,14 @@ def _shown(value: object) -> str:
 @scoped
 def list_(scope: Scope, snapshot_key: str | None, form: str) -> None:
     """List tables."""
-    found = scope.services.tables.list(scope.state(snapshot_key))
-    rows = [(t.name, f"{t.rows:,}", str(len(t.columns))) for t in found]
-    emit(found, form, rows, ("name", "rows#", "columns#"))
+    ref = scope.state(snapshot_key)
+    found = scope.services.tables.list(ref)
+    said = scope.services.tables.descriptions(ref)
+    described = [_described(said.get(t.name, ""), t) for t in found]
+    rows = [
+        (t["name"], f"{t['rows']:,}", str(len(t["columns"])), _first(t["description"])) for t in described
+    ]
+    emit(described, form, rows, ("name", "rows#", "columns#", "description"))
 
 
 @tables.command("columns")
@@ -230,11 +231,32 @@ def columns(scope: Scope, table: str, distribution: bool, snapshot_key: str | No
     if distribution:
         _distributions(scope, table, snapshot_key, form)
         return
-    found = scope.services.tables.columns(scope.state(snapshot_key), table)
+    ref = scope.state(snapshot_key)
+    book = scope.services.tables.described(ref, table)
+    found = [_described(book.columns.get(c.name, ""), c) for c in scope.services.tables.columns(ref, table)]
     rows = [
-        (c.name, c.type, "" if c.nulls is None else f"{c.nulls:,}", _cell(c.min), _cell(c.max)) for c in found
+        (
+            c["name"],
+            c["type"],
+            "" if c["nulls"] is None else f"{c['nulls']:,}",
+            _cell(c["min"]),
+            _cell(c["max"]),
+            _first(c["description"]),
+        )
+        for c in found
     ]
-    emit(found, form, rows, ("name", "type", "nulls#", "min", "max"))
+    emit(found, form, rows, ("name", "type", "nulls#", "min", "max", "description"))
+
+
+def _described(description: str, value: Any) -> dict[str, Any]:
+    """`value` as JSON carries it, with its description."""
+    import msgspec
+
+    return {**msgspec.to_builtins(value), "description": description}
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str) -> None:
@@ -264,7 +286,8 @@ def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str
 def preview(scope: Scope, table: str, offset: int, limit: int, snapshot_key: str | None, form: str) -> None:
     """Show rows of a table."""
     found = scope.services.tables.preview(scope.state(snapshot_key), table, offset, limit)
-    emit(found, form, [[_cell(v) for v in row] for row in found.rows], [c.name for c in found.columns])
+    rows = [[_cell(v) for v in row] for row in found.rows]
+    emit(found, form, rows, names=[c.name for c in found.columns])
 
 
 @tables.command("query")
@@ -276,7 +299,8 @@ def preview(scope: Scope, table: str, offset: int, limit: int, snapshot_key: str
 def query(scope: Scope, sql: str, limit: int, snapshot_key: str | None, form: str) -> None:
     """Run a read-only SQL query over the tables."""
     found = scope.services.tables.query(scope.state(snapshot_key), sql, limit)
-    emit(found, form, [[_cell(v) for v in row] for row in found.rows], [c.name for c in found.columns])
+    rows = [[_cell(v) for v in row] for row in found.rows]
+    emit(found, form, rows, names=[c.name for c in found.columns])
 
 
 @tables.command("export")

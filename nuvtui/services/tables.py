@@ -100,6 +100,13 @@ class TablesService:
             {name: text for name, text in described.items() if text},
         )
 
+    def descriptions(self, ref: StateRef) -> dict[str, str]:
+        """The descriptions of a state's tables, by name; of those that have one."""
+        if ref.snapshot is None:
+            return self._open(ref.instance, Action.VIEW).descriptions()
+        said = {part.name: getattr(part, "description", "") for part in self._context.manifest(ref).tables}
+        return {name: text for name, text in said.items() if text}
+
     def _captured(self, ref: StateRef, table: str) -> TablePart:
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)

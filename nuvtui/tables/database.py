@@ -191,6 +191,13 @@ class Tables:
                 named = {own[column.lower()]: text for column, text in columns.items()}
                 descriptions.write(connection, table.name, description, named)
 
+    def descriptions(self) -> dict[str, str]:
+        """The descriptions of the tables that have one, by name."""
+        if not self.exists():
+            return {}
+        with self.reading() as connection, access.explained("The tables cannot be listed"):
+            return descriptions.of_tables(connection)
+
     def described(self, name: str) -> tuple[str, dict[str, str]]:
         """The description of a table (empty: none), and those of its columns by name."""
         with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):

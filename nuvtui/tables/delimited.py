@@ -87,6 +87,8 @@ class Delimited:
         while not whole and text.count("\n") < 3 and size < plaintext.LARGEST_SAMPLE:
             size *= 8
             text, whole = plaintext.sample(plain, size)
+        if comment := self._asked.comment:
+            text = re.sub(rf"(?m)^{re.escape(comment)}[^\r\n]*", "", text)
         return dialect.recognise(text, whole, self._asked, self._title)
 
     def _regular(self, attempt: _Attempt) -> _Attempt:
@@ -95,8 +97,10 @@ class Delimited:
         comment = self._asked.comment or ""
         if not (comment or attempt.tidy or not layout.regular):
             return attempt
-        drop = 0 if layout.regular else layout.begin
-        plain = plaintext.tidied(plain, self._folder, self._reporter, comment, layout.quote, drop)
+        drop = layout.begin if comment or not layout.regular else 0
+        plain = plaintext.tidied(
+            plain, self._folder, self._reporter, comment, layout.quote, drop, single=layout.single
+        )
         return replace(attempt, plain=plain, layout=replace(layout, begin=layout.begin - drop, regular=True))
 
     def load(

@@ -106,6 +106,8 @@ def recognise(text: str, whole: bool, asked: ImportOptions, title: str) -> Layou
                 option="--skip 0",
             )
         )
+    if not found.quote and '"' in rest and asked.quote is None:
+        notes.append("quotes in it do not close: they were read as plain characters")
     records = found.records[found.lead :]
     header = _header(records, found, asked, doubts, skipped + 1)
     single = found.delimiter == _NO_DELIMITER or (len(records[0]) == 1 and found.width == 1)
@@ -189,11 +191,12 @@ def _best(text: str, whole: bool, asked: ImportOptions, named: str | None, title
                 readings.append(_assessed(reading))
                 break
     if not readings:
-        # Quotes that do not close: read them as plain characters.
+        # Quotes that do not close: plain characters, unless the user says otherwise; then loading names the line.
+        quoting = (asked.quote, asked.quote) if asked.quote else ("", "")
         readings = [
             _assessed(reading)
             for delimiter in delimiters
-            if (reading := _read(text, whole, delimiter, "", "")) is not None
+            if (reading := _read(text, whole, delimiter, *quoting, strict=False)) is not None
         ]
     if chosen:
         return readings[0]
@@ -211,7 +214,9 @@ def _best(text: str, whole: bool, asked: ImportOptions, named: str | None, title
     return reading
 
 
-def _read(text: str, whole: bool, delimiter: str, quote: str, escape: str) -> _Reading | None:
+def _read(
+    text: str, whole: bool, delimiter: str, quote: str, escape: str, *, strict: bool = True
+) -> _Reading | None:
     """The sample's records; None where quotes do not fit."""
     if len(delimiter) > 1:
         text = text.replace(delimiter, _STAND_IN)
@@ -222,7 +227,7 @@ def _read(text: str, whole: bool, delimiter: str, quote: str, escape: str) -> _R
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         doublequote=escape == quote,
         escapechar=escape if escape and escape != quote else None,
-        strict=True,
+        strict=strict,
     )
     records: list[list[str]] = []
     lines: list[int] = []

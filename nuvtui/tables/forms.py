@@ -231,10 +231,10 @@ def obstacle(texts: Sequence[str | None]) -> Obstacle | None:
     kinds = {text: kind_of(text) for text in set(texts) if text}
     rows = [Obstacle(kind, at, text) for at, text in enumerate(texts) if text and (kind := kinds[text])]
     values = sum(1 for text in texts if text) - sum(1 for row in rows if row.kind == "missing word")
+    if 0 < sum(1 for row in rows if row.kind == "truth value") < values:
+        rows = [replace(row, kind="other values") if row.kind == "truth value" else row for row in rows]
     others = [row for row in rows if row.kind == "other values"]
     if values == 0 or len(others) * 2 > values or len(others) == values:
-        return None
-    if others and any(row.kind == "truth value" for row in rows):
         return None
     if first := next((row for row in rows if row.kind != "missing word"), None):
         return first

@@ -98,6 +98,8 @@ class Plain:
     doubts: tuple[Doubt, ...] = ()
     dropped: int = 0
     """Lines of the original that `path` does not begin with."""
+    removed: tuple[int, ...] = ()
+    """Numbers of later lines of the original that are not in `path`."""
 
 
 def prepare(
@@ -267,14 +269,24 @@ def sample(plain: Plain, size: int = SAMPLE) -> tuple[str, bool]:
         raise NotUtf8Error from error
 
 
-def tidied(plain: Plain, folder: Path, reporter: Reporter, comment: str, quote: str, drop: int = 0) -> Plain:
-    """`plain` with one kind of line ends and without comment lines: empty lines stand for them.
+def tidied(
+    plain: Plain,
+    folder: Path,
+    reporter: Reporter,
+    comment: str,
+    quote: str,
+    drop: int = 0,
+    *,
+    single: bool = False,
+) -> Plain:
+    """`plain` with one kind of line ends, without its first `drop` lines and without comment lines.
 
-    The first `drop` lines are left out.
+    Empty lines stand for those, but in a file of one column (`single`), where they would be rows.
     """
     target = folder / f"tidy{len(list(folder.iterdir()))}"
     mark, sign = comment.encode(), quote.encode()
     inside = False
+    removed = []
     with open(plain.path, "rb") as file, open(target, "wb") as out:
         for number, raw in enumerate(_physical(file)):
             if number % 4096 == 0:
@@ -282,12 +294,15 @@ def tidied(plain: Plain, folder: Path, reporter: Reporter, comment: str, quote: 
             if number < drop:
                 continue
             if not inside and mark and raw.startswith(mark):
-                out.write(b"\n")
+                if single:
+                    removed.append(number + 1)
+                else:
+                    out.write(b"\n")
                 continue
             if sign and raw.count(sign) % 2:
                 inside = not inside
             out.write(raw if inside else raw.rstrip(b"\r\n") + b"\n")
-    return replace(plain, path=target, dropped=plain.dropped + drop)
+    return replace(plain, path=target, dropped=plain.dropped + drop, removed=tuple(removed))
 
 
 def _physical(file: BinaryIO) -> Iterator[bytes]:
@@ -311,11 +326,18 @@ def _physical(file: BinaryIO) -> Iterator[bytes]:
 
 
 def line_of(plain: Plain, record: int, skipped: int, quote: str, single: bool) -> int:
-    """The physical line (from 1) on which a record begins; `record` counts from 0 after `skipped` lines.
+    """The line of the original (from 1) on which a record begins; `record` counts from 0 after `skipped` lines.
 
     Empty lines are no records, but in a file of one column. Fast where nothing is quoted.
     """
-    line = plain.dropped
+    line = plain.dropped + _line_within(plain, record, skipped, quote, single)
+    for number in plain.removed:
+        line += number <= line
+    return line
+
+
+def _line_within(plain: Plain, record: int, skipped: int, quote: str, single: bool) -> int:
+    line = 0
     sign = quote.encode()
     inside = False
     with open(plain.path, "rb") as file:

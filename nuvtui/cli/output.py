@@ -11,9 +11,13 @@ from nuvtui import sanitise
 
 
 def emit(
-    value: Any, form: str, rows: Sequence[Sequence[str]] | None = None, headings: Sequence[str] = ()
+    value: Any,
+    form: str,
+    rows: Sequence[Sequence[str]] | None = None,
+    headings: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> None:
-    """Print `value` as one JSON or YAML value, or (`tabulated`) `rows` under `headings`."""
+    """Print `value` as one JSON or YAML value, or (`tabulated`) `rows` under `headings` (or `names`, see `table`)."""
     if form == "json":
         try:
             text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8")
@@ -29,15 +33,20 @@ def emit(
 
         yaml.safe_dump(_plain(value), sys.stdout, sort_keys=False, allow_unicode=_unicode())
     elif rows is not None:
-        table(rows, headings)
+        table(rows, headings, names)
 
 
-def table(rows: Sequence[Sequence[str]], headings: Sequence[str] = ()) -> None:
-    """Print aligned columns; numbers (as their heading ends in `#` says) to the right. Cells are sanitised."""
+def table(rows: Sequence[Sequence[str]], headings: Sequence[str] = (), names: Sequence[str] = ()) -> None:
+    """Print aligned columns; numbers (as their heading ends in `#` says) to the right. Cells are sanitised.
+
+    Headings are nuvtui's own, and shown in capitals; `names` are the user's, and shown as they are.
+    """
     right = [heading.endswith("#") for heading in headings]
     clean = [[sanitise.line(str(cell)) for cell in row] for row in rows]
     if headings:
         clean.insert(0, [sanitise.line(heading.removesuffix("#").upper()) for heading in headings])
+    if names:
+        clean.insert(0, [sanitise.line(name) for name in names])
     if not clean:
         return
     from rich.cells import cell_len

@@ -1,11 +1,14 @@
 """`tables`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, from_snapshot, run_task, scoped
-from nuvtui.cli.output import emit, say
+from nuvtui.cli.outcome import show
+from nuvtui.cli.output import emit, pairs, say, table
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
 
 
@@ -15,14 +18,144 @@ def tables() -> None:
 
 
 @tables.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("-n", "--name", help="Name of the table (default: from the file's name).")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@click.option("-n", "--name", help="Name of the table (default: from the file's name); for one file.")
 @click.option("--replace", is_flag=True, help="Replace a table of that name.")
+@click.option("--dry-run", is_flag=True, help="Only show dialect, types, doubts and ten rows.")
+@click.option("--delimiter", metavar="TEXT", help="What separates fields: one character or more, or \\t.")
+@click.option("--quote", metavar="CHAR", help='What quotes fields; "" where nothing is quoted.')
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of numbers.")
+@click.option("--encoding", metavar="NAME", help="Encoding of the text: windows-1252, utf-16, …")
+@click.option("--header/--no-header", default=None, help="Whether the first line holds the columns' names.")
+@click.option("--skip", type=click.IntRange(0), metavar="N", help="Lines before the header to leave out.")
+@click.option("--comment", metavar="TEXT", help="Leave out lines that begin so.")
+@click.option("--null", "nulls", multiple=True, metavar="WORD", help="Word for a missing value; repeat it.")
+@click.option("--types", multiple=True, metavar="COL=TYPE", help="DuckDB type of a column; repeat it.")
+@click.option("--dates", multiple=True, metavar="FORMAT", help="Format of dates: %d/%m/%Y; repeat it.")
+@click.option("--sheet", metavar="NAME", help="Sheet of a workbook, table of an SQLite database.")
+@click.option("--range", "cells", metavar="B3:F20", help="Cells of a sheet.")
 @detachable
 @formatted
 @scoped
-def import_(scope: Scope, file: Path, name: str | None, replace: bool, wait: bool, form: str) -> None:
-    """Read a CSV, TSV, Parquet or JSON file into a table."""
+def import_(
+    scope: Scope,
+    files: tuple[Path, ...],
+    name: str | None,
+    replace: bool,
+    dry_run: bool,
+    wait: bool,
+    form: str,
+    types: tuple[str, ...],
+    nulls: tuple[str, ...],
+    dates: tuple[str, ...],
+    cells: str | None,
+    delimiter: str | None,
+    **said: Any,
+) -> None:
+    """Read files into tables, one each: CSV and other text, Parquet, JSON, Excel, Stata, SPSS, SAS, R, Arrow, SQLite.
+
+    A type is taken only where every value written back is the same; what is doubtful stays text, and is told.
+    """
+    options = {
+        **said,
+        "delimiter": _delimiter(delimiter),
+        "null": list(nulls),
+        "types": _types(types),
+        "dates": list(dates),
+        "range": cells,
+    }
+    options = {key: value for key, value in options.items() if value not in (None, [], {})}
+    if name is not None and len(files) > 1:
+        raise NuvError(
+            "One name for several files",
+            f"{len(files)} files are given with --name {name}",
+            "Leave --name out: each table is named after its file.",
+            Exit.USAGE,
+        )
+    _refuse_same_names(files)
+
+    def one(file: Path) -> Any:
+        if dry_run:
+            return _rehearse(scope, file, name, options, form)
+        return _import_one(scope, file, name, replace, options, wait, form)
+
+    if len(files) == 1:
+        result = one(files[0])
+        if result is not None and (form != "tabulated" or not dry_run):
+            emit(result, form)
+        return
+    results = []
+    failed = 0
+    for file in files:
+        try:
+            results.append(one(file))
+        except NuvError as error:
+            if error.exit_code in (Exit.CANCELLED, Exit.ROLE):
+                raise
+            failed += 1
+            show(error)
+            failure = {"title": error.title, "message": error.message, "hint": error.hint}
+            results.append({"file": path_to_text(str(file)), "error": failure})
+    if wait or dry_run:
+        emit(results, form)
+    if failed:
+        raise NuvError(
+            f"{failed} of {len(files)} files could not be imported",
+            "each is told above; the others are tables now" if not dry_run else "each is told above",
+        )
+
+
+def _delimiter(text: str | None) -> str | None:
+    if text is None:
+        return None
+    made = text.replace("\\t", "\t")
+    if not made or len(made.encode()) > 4 or set(made) & set('\r\n"'):
+        raise NuvError(
+            f"{text!r} cannot separate fields",
+            "expected one to four characters",
+            "Say \\t for a tab.",
+            Exit.USAGE,
+        )
+    return made
+
+
+def _types(said: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for each in said:
+        column, mark, kind = each.rpartition("=")
+        if not mark or not column or not kind:
+            raise NuvError(
+                f"{each!r} names no type", "expected COLUMN=TYPE", "As in --types id=VARCHAR.", Exit.USAGE
+            )
+        found[column] = kind
+    return found
+
+
+def _refuse_same_names(files: tuple[Path, ...]) -> None:
+    """Two files that make one table would replace each other, or the second would fail halfway."""
+    from nuvtui.tables.intake import name_of
+
+    named: dict[str, Path] = {}
+    for file in files:
+        other = named.setdefault(name_of(file).lower(), file)
+        if other != file:
+            raise NuvError(
+                "Two files would be one table",
+                f"{path_to_text(str(other))} and {path_to_text(str(file))} are both named {name_of(file)!r}",
+                "Import them one by one with --name.",
+                Exit.USAGE,
+            )
+
+
+def _import_one(
+    scope: Scope,
+    file: Path,
+    name: str | None,
+    replace: bool,
+    options: dict[str, Any],
+    wait: bool,
+    form: str,
+) -> Any:
     result = run_task(
         scope.services,
         "import-table",
@@ -31,16 +164,44 @@ def import_(scope: Scope, file: Path, name: str | None, replace: bool, wait: boo
             "file": path_to_text(str(file.absolute())),
             "name": name,
             "replace": replace,
+            "options": options,
         },
         f"Import {file.name}",
         space=scope.space.id,
         instance=scope.instance.id,
         wait=wait,
     )
-    if result is not None:
-        emit(result, form)
-        if form == "tabulated":
-            say(f"Table {result['name']}: {result['rows']:,} rows, {len(result['columns'])} columns.")
+    if result is not None and form == "tabulated":
+        say(f"Table {result['name']}: {result['rows']:,} rows, {len(result['columns'])} columns.")
+    return result
+
+
+def _rehearse(scope: Scope, file: Path, name: str | None, options: dict[str, Any], form: str) -> Any:
+    import msgspec
+
+    from nuvtui.tables.intake import sentences
+    from nuvtui.tables.report import ImportOptions
+
+    report = scope.services.tables.rehearse_import(
+        scope.instance.id, file.absolute(), name, msgspec.convert(options, ImportOptions)
+    )
+    if form == "tabulated":
+        if report.dialect is not None:
+            pairs([(key, _shown(value)) for key, value in msgspec.structs.asdict(report.dialect).items()])
+            print()
+        table([(column.name, column.type) for column in report.columns], ("column", "type"))
+        print()
+        table([[_cell(v) for v in row] for row in report.sample], names=[c.name for c in report.columns])
+        for sentence in sentences(report):
+            say(f"warning: {sentence}")
+        say(f"Would be table {report.name}: {report.rows:,} rows, {len(report.columns)} columns.")
+    return report
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 @tables.command("list")
@@ -49,9 +210,14 @@ def import_(scope: Scope, file: Path, name: str | None, replace: bool, wait: boo
 @scoped
 def list_(scope: Scope, snapshot_key: str | None, form: str) -> None:
     """List tables."""
-    found = scope.services.tables.list(scope.state(snapshot_key))
-    rows = [(t.name, f"{t.rows:,}", str(len(t.columns))) for t in found]
-    emit(found, form, rows, ("name", "rows#", "columns#"))
+    ref = scope.state(snapshot_key)
+    found = scope.services.tables.list(ref)
+    said = scope.services.tables.descriptions(ref)
+    described = [_described(said.get(t.name, ""), t) for t in found]
+    rows = [
+        (t["name"], f"{t['rows']:,}", str(len(t["columns"])), _first(t["description"])) for t in described
+    ]
+    emit(described, form, rows, ("name", "rows#", "columns#", "description"))
 
 
 @tables.command("columns")
@@ -65,11 +231,32 @@ def columns(scope: Scope, table: str, distribution: bool, snapshot_key: str | No
     if distribution:
         _distributions(scope, table, snapshot_key, form)
         return
-    found = scope.services.tables.columns(scope.state(snapshot_key), table)
+    ref = scope.state(snapshot_key)
+    book = scope.services.tables.described(ref, table)
+    found = [_described(book.columns.get(c.name, ""), c) for c in scope.services.tables.columns(ref, table)]
     rows = [
-        (c.name, c.type, "" if c.nulls is None else f"{c.nulls:,}", _cell(c.min), _cell(c.max)) for c in found
+        (
+            c["name"],
+            c["type"],
+            "" if c["nulls"] is None else f"{c['nulls']:,}",
+            _cell(c["min"]),
+            _cell(c["max"]),
+            _first(c["description"]),
+        )
+        for c in found
     ]
-    emit(found, form, rows, ("name", "type", "nulls#", "min", "max"))
+    emit(found, form, rows, ("name", "type", "nulls#", "min", "max", "description"))
+
+
+def _described(description: str, value: Any) -> dict[str, Any]:
+    """`value` as JSON carries it, with its description."""
+    import msgspec
+
+    return {**msgspec.to_builtins(value), "description": description}
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str) -> None:
@@ -99,7 +286,8 @@ def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str
 def preview(scope: Scope, table: str, offset: int, limit: int, snapshot_key: str | None, form: str) -> None:
     """Show rows of a table."""
     found = scope.services.tables.preview(scope.state(snapshot_key), table, offset, limit)
-    emit(found, form, [[_cell(v) for v in row] for row in found.rows], [c.name for c in found.columns])
+    rows = [[_cell(v) for v in row] for row in found.rows]
+    emit(found, form, rows, names=[c.name for c in found.columns])
 
 
 @tables.command("query")
@@ -111,7 +299,8 @@ def preview(scope: Scope, table: str, offset: int, limit: int, snapshot_key: str
 def query(scope: Scope, sql: str, limit: int, snapshot_key: str | None, form: str) -> None:
     """Run a read-only SQL query over the tables."""
     found = scope.services.tables.query(scope.state(snapshot_key), sql, limit)
-    emit(found, form, [[_cell(v) for v in row] for row in found.rows], [c.name for c in found.columns])
+    rows = [[_cell(v) for v in row] for row in found.rows]
+    emit(found, form, rows, names=[c.name for c in found.columns])
 
 
 @tables.command("export")
@@ -121,8 +310,54 @@ def query(scope: Scope, sql: str, limit: int, snapshot_key: str | None, form: st
 @scoped
 def export(scope: Scope, table: str, file: Path, snapshot_key: str | None) -> None:
     """Write a table to a CSV, TSV or Parquet file, by its ending."""
-    scope.services.tables.export(scope.state(snapshot_key), table, file.absolute())
+    book = scope.services.tables.export(scope.state(snapshot_key), table, file.absolute())
     say(f"Table {table} is in {file}.")
+    if book is not None:
+        say(f"What its columns are about is in {book.name}, beside it.")
+
+
+@tables.command("describe")
+@click.argument("table")
+@click.argument("text", required=False)
+@click.option("-c", "--column", help="Describe this column instead of the table.")
+@from_snapshot
+@formatted
+@scoped
+def describe(
+    scope: Scope, table: str, text: str | None, column: str | None, snapshot_key: str | None, form: str
+) -> None:
+    """Say what a table, or one of its columns, is about; without TEXT: show what is said. "" removes it."""
+    ref = scope.state(snapshot_key)
+    if text is not None:
+        if ref.snapshot is not None:
+            raise NuvError(
+                "A snapshot is not changed",
+                "descriptions are written in the Current State only",
+                "Leave -p out.",
+                Exit.USAGE,
+            )
+        columns = {} if column is None else {column: text}
+        scope.services.tables.describe(ref.instance, table, text if column is None else None, columns)
+        say(f"Described: {table if column is None else f'column {column} of table {table}'}.")
+        return
+    book = scope.services.tables.described(ref, table)
+    if column is not None:
+        known = {name.lower(): name for name in (c.name for c in scope.services.tables.columns(ref, table))}
+        if column.lower() not in known:
+            raise NuvError(
+                f"Table {table!r} has no column {column!r}",
+                "",
+                f"There is: {', '.join(known.values())}.",
+                Exit.NOT_FOUND,
+            )
+        own = book.columns.get(known[column.lower()], "")
+        emit({"table": book.table, "column": known[column.lower()], "description": own}, form, [(own,)])
+        return
+    rows = [
+        (book.table, "", book.description),
+        *((book.table, name, said) for name, said in book.columns.items()),
+    ]
+    emit(book, form, rows, ("table", "column", "description"))
 
 
 @tables.command("rename")

@@ -13,6 +13,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.spaces import Location
+from nuvtui.tables.report import ImportOptions
 
 if TYPE_CHECKING:
     from nuvtui.services.use_cases import UseCases
@@ -60,7 +61,13 @@ def lay_out(
         master, "raw-data-as-received", "The data as published, nothing run yet.", "First analysis", reporter
     )
     say(f"Snapshot {first.id[:8]} {first.name}: {first.files.count} files")
-    table = services.tables.import_file(master, root / "data" / "penguins.csv", "penguins", reporter=reporter)
+    table = services.tables.import_file(
+        master,
+        root / "data" / "penguins.csv",
+        "penguins",
+        options=ImportOptions(null=["NA"]),
+        reporter=reporter,
+    )
     say(f"Table {table.name}: {table.rows} rows, {len(table.columns)} columns")
     subprocess.run([sys.executable, "analysis.py"], cwd=root, check=True, stdout=subprocess.DEVNULL)
     second = create(

@@ -130,10 +130,18 @@ def _import_table(
     file: str,
     name: str | None = None,
     replace: bool = False,
+    options: dict[str, Any] | None = None,
 ) -> Any:
     """Import a file as a table."""
+    from nuvtui.tables.report import ImportOptions
+
     return services.tables.import_file(
-        instance, Path(text_to_path(file)), name, replace=replace, reporter=reporter
+        instance,
+        Path(text_to_path(file)),
+        name,
+        replace=replace,
+        options=msgspec.convert(options or {}, ImportOptions),
+        reporter=reporter,
     )
 
 

@@ -5,12 +5,15 @@ from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.roles import Action
+from nuvtui.model.snapshot import Column, TablePart
 from nuvtui.model.stage import StateRef
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.states import StatesService, TableView
 from nuvtui.tables import parquet
-from nuvtui.tables.database import ColumnInfo, Rows, TableInfo, Tables
+from nuvtui.tables.codebook import Codebook, refuse_other, write_codebook
+from nuvtui.tables.database import ColumnInfo, Rows, Tables, rehearse
+from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.values import Distribution
 
 
@@ -62,24 +65,78 @@ class TablesService:
         name: str | None = None,
         *,
         replace: bool = False,
+        options: ImportOptions | None = None,
         reporter: Reporter | None = None,
-    ) -> TableInfo:
-        """Read a CSV, TSV, Parquet or JSON file into a table. Needs the editor role (4)."""
-        return self._open(instance, Action.MODIFY).import_file(file, name, replace, reporter or Silent())
+    ) -> ImportReport:
+        """Read a file into a table, with what is doubtful in it told. Needs the editor role (4)."""
+        tables = self._open(instance, Action.MODIFY)
+        return tables.import_file(file, name, replace, reporter or Silent(), options)
 
-    def export(self, ref: StateRef, table: str, file: Path, reporter: Reporter | None = None) -> None:
-        """Write a table of a state to a CSV, TSV or Parquet file, by the file's ending."""
+    def rehearse_import(
+        self, instance: str, file: Path, name: str | None = None, options: ImportOptions | None = None
+    ) -> ImportReport:
+        """What `import_file` would make and tell, with the first rows; nothing is changed. Needs the viewer role."""
+        self._open(instance, Action.VIEW)
+        return rehearse(file, name, options)
+
+    def describe(self, instance: str, table: str, description: str | None, columns: dict[str, str]) -> None:
+        """Describe a table (None: leave its description) and its columns; an empty text removes a description.
+
+        Needs the editor role (4).
+        """
+        self._open(instance, Action.MODIFY).describe(table, description, columns)
+
+    def described(self, ref: StateRef, table: str) -> Codebook:
+        """What a table of a state and its columns are about."""
         if ref.snapshot is None:
-            self._open(ref.instance, Action.VIEW).export(table, file, reporter or Silent())
-            return
+            description, columns = self._open(ref.instance, Action.VIEW).described(table)
+            return Codebook(table, description, columns)
+        part = self._captured(ref, table)
+        # Snapshots of before there were descriptions have none.
+        described = {c.name: getattr(c, "description", "") for c in part.columns}
+        return Codebook(
+            part.name,
+            getattr(part, "description", ""),
+            {name: text for name, text in described.items() if text},
+        )
+
+    def descriptions(self, ref: StateRef) -> dict[str, str]:
+        """The descriptions of a state's tables, by name; of those that have one."""
+        if ref.snapshot is None:
+            return self._open(ref.instance, Action.VIEW).descriptions()
+        said = {part.name: getattr(part, "description", "") for part in self._context.manifest(ref).tables}
+        return {name: text for name, text in said.items() if text}
+
+    def _captured(self, ref: StateRef, table: str) -> TablePart:
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)
         self._context.require(view, Action.VIEW, instance.space, instance.id)
         for part in self._context.manifest(ref).tables:
             if part.name == table:
-                parquet.Captured(self._context.store, part, self._context.home.cache / "tables").export(file)
-                return
-        raise NuvError(f"No table {table!r} in snapshot {ref.snapshot[:8]}", "", "", Exit.NOT_FOUND)
+                return part
+        raise NuvError(f"No table {table!r} in snapshot {(ref.snapshot or '')[:8]}", "", "", Exit.NOT_FOUND)
+
+    def export(self, ref: StateRef, table: str, file: Path, reporter: Reporter | None = None) -> Path | None:
+        """Write a table of a state to a CSV, TSV or Parquet file, by the file's ending.
+
+        Where table or columns are described, a codebook is written beside it: `data.csv` gets `data.codebook.csv`.
+        Returns the codebook's path, None where there is none.
+        """
+        book = self.described(ref, table)
+        if book.description or book.columns:
+            refuse_other(file)
+        if ref.snapshot is None:
+            self._open(ref.instance, Action.VIEW).export(table, file, reporter or Silent())
+        else:
+            part = self._captured(ref, table)
+            parquet.Captured(self._context.store, part, self._context.home.cache / "tables").export(file)
+        return write_codebook(book, self._columns_of(ref, table), file)
+
+    def _columns_of(self, ref: StateRef, table: str) -> builtins.list[Column]:
+        """Names and types of a table's columns."""
+        found = [view for view in self.list(ref) if view.name.lower() == table.lower()]
+        exact = [view for view in found if view.name == table] or found
+        return exact[0].columns if exact else []
 
     def rename(self, instance: str, old: str, new: str) -> None:
         """Rename a table. Needs the editor role (4)."""

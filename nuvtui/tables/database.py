@@ -6,16 +6,19 @@ whatever the case.
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import connection as access
-from nuvtui.tables import distribution, intake, output, schema
+from nuvtui.tables import descriptions, distribution, intake, output, schema
+from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
 from nuvtui.tables.values import ColumnInfo, Distribution, Rows, TableInfo
@@ -23,7 +26,10 @@ from nuvtui.tables.values import ColumnInfo, Distribution, Rows, TableInfo
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
 
-__all__ = ["Column", "ColumnInfo", "Rows", "TableInfo", "Tables"]
+SHOWN = 10
+"""Rows that a rehearsal shows."""
+
+__all__ = ["Column", "ColumnInfo", "Rows", "TableInfo", "Tables", "rehearse"]
 
 
 class Tables:
@@ -129,33 +135,79 @@ class Tables:
         name: str | None = None,
         replace: bool = False,
         reporter: Reporter | None = None,
-    ) -> TableInfo:
-        """Make a table of a CSV, TSV, Parquet or JSON file (also gzip-compressed text), wholly or not at all.
+        options: ImportOptions | None = None,
+    ) -> ImportReport:
+        """Make a table of a file, wholly or not at all; what is doubtful in it goes to the reporter as warnings.
 
         `name` None: the file's name without its ending. Raises NuvError: CONFLICT where there is such a table
-        and `replace` is not set, NOT_FOUND where there is no such file, FAILED naming line and problem where
-        the file cannot be read as what it is.
+        and `replace` is not set, NOT_FOUND where there is no such file, USAGE where an option does not fit the
+        file, FAILED naming line and problem where the file cannot be read as what it is.
         """
         reporter = reporter or Silent()
         with intake.opened(path) as source:
             name = intake.checked_name(name) if name is not None else intake.name_of(path)
-            with access.writing(self.path, [source.path], tell=reporter.warning) as connection:
+            if not replace:
+                self._refuse_existing(name)
+            load = intake.ready(source, options or ImportOptions(), reporter)
+            with access.writing(self.path, [source.folder, source.path], tell=reporter.warning) as connection:
                 existing = [t for t in schema.read(connection) if t.name.lower() == name.lower()]
                 if existing and not replace:
-                    raise NuvError(
-                        f"There is a table {existing[0].name!r} already",
-                        "",
-                        "Give another name, or say that it is to be replaced.",
-                        Exit.CONFLICT,
-                    )
+                    raise _existing(existing[0].name)
 
                 def drop() -> None:
                     for table in existing:
                         _drop(connection, table)
 
-                intake.load(connection, source, name, drop, reporter)
-                with access.explained(f"Table {name!r} cannot be read"):
-                    return _info(connection, schema.find(connection, name))
+                report = _imported(connection, load, source, name, drop)
+            reporter.progress(source.size, source.size, "bytes", name)
+            for sentence in intake.sentences(report):
+                reporter.warning(sentence)
+            return report
+
+    def _refuse_existing(self, name: str) -> None:
+        """Before a long file is looked at; what counts is asked once more when the database is open."""
+        if self.exists():
+            with self.reading() as connection:
+                for table in schema.read(connection):
+                    if table.name.lower() == name.lower():
+                        raise _existing(table.name)
+
+    def describe(self, name: str, description: str | None, columns: dict[str, str]) -> None:
+        """Describe a table (None: leave its description) and its columns; an empty text removes a description.
+
+        Raises NuvError (NOT_FOUND) for a column that is not there.
+        """
+        if not self.exists():
+            raise schema.missing(name, [])
+        with access.writing(self.path) as connection:
+            table = schema.find(connection, name)
+            own = {column.name.lower(): column.name for column in table.columns}
+            for column in columns:
+                if column.lower() not in own:
+                    raise NuvError(
+                        f"Table {table.name!r} has no column {column!r}",
+                        "",
+                        f"There is: {', '.join(list(own.values())[:30])}.",
+                        Exit.NOT_FOUND,
+                    )
+            with (
+                access.explained(f"Table {table.name!r} cannot be described"),
+                access.transaction(connection),
+            ):
+                named = {own[column.lower()]: text for column, text in columns.items()}
+                descriptions.write(connection, table.name, description, named)
+
+    def descriptions(self) -> dict[str, str]:
+        """The descriptions of the tables that have one, by name."""
+        if not self.exists():
+            return {}
+        with self.reading() as connection, access.explained("The tables cannot be listed"):
+            return descriptions.of_tables(connection)
+
+    def described(self, name: str) -> tuple[str, dict[str, str]]:
+        """The description of a table (empty: none), and those of its columns by name."""
+        with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
+            return descriptions.read(connection, table.name)
 
     def export(self, name: str, path: Path, reporter: Reporter | None = None) -> None:
         """Write a table to a CSV, TSV or Parquet file, by the file's ending; a file there is replaced.
@@ -204,6 +256,52 @@ class Tables:
             return []
         with self.reading() as connection, access.explained("The tables cannot be listed"):
             return [_info(connection, table) for table in schema.read(connection)]
+
+
+def rehearse(path: Path, name: str | None = None, options: ImportOptions | None = None) -> ImportReport:
+    """What importing a file would make and tell, with its first rows: it is done, in a database of its own.
+
+    Raises NuvError as `Tables.import_file` does.
+    """
+    with intake.opened(path) as source:
+        name = intake.checked_name(name) if name is not None else intake.name_of(path)
+        load = intake.ready(source, options or ImportOptions(), Silent())
+        with access.writing(source.folder / "rehearsal.duckdb", [source.folder, source.path]) as connection:
+            report = _imported(connection, load, source, name, lambda: None)
+            values = [f"source.{identifier(column.name)}" for column in report.columns]
+            with access.explained(f"Table {name!r} cannot be read"):
+                rows = output.page(
+                    connection, f"main.{identifier(name)} AS source", report.columns, values, 0, SHOWN, None
+                )
+            return msgspec.structs.replace(report, dry_run=True, sample=rows.rows)
+
+
+def _imported(
+    connection: "Connection", load: intake.Load, source: intake.Source, name: str, prepare: Callable[[], None]
+) -> ImportReport:
+    told = load(connection, name, prepare)
+    with access.explained(f"Table {name!r} cannot be read"):
+        table = schema.find(connection, name)
+        return ImportReport(
+            name=table.name,
+            rows=_count(connection, table),
+            columns=table.columns,
+            file=source.shown,
+            format=source.format,
+            dialect=told.dialect,
+            doubts=told.doubts,
+            rewritten=told.rewritten,
+            notes=told.notes,
+        )
+
+
+def _existing(name: str) -> NuvError:
+    return NuvError(
+        f"There is a table {name!r} already",
+        "",
+        "Give another name, or say that it is to be replaced.",
+        Exit.CONFLICT,
+    )
 
 
 def _drop(connection: "Connection", table: Schema) -> None:

@@ -1,28 +1,26 @@
-"""Reading a file into a table: CSV, TSV, Parquet and JSON, with nothing lost without a word.
+"""Reading a file into a table, with nothing lost or changed without a word.
 
-DuckDB's CSV reader guesses the dialect; where rows have differing numbers of fields it may skip the first
-ones or put whole lines into one column. Both are noticed here and refused. `NA` and its kin count as missing
-only where a column becomes numeric or a date by it, and the user is told so.
+What a file is, is told by its first bytes, else by its ending. Delimited texts are read in `delimited`, the
+formats of other programs in `foreign`; Parquet and JSON by DuckDB itself.
 """
 
-import codecs
 import contextlib
-import gzip
-import itertools
 import os
 import re
 import stat
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
+from nuvtui.tables import descriptions, foreign, plaintext
+from nuvtui.tables.delimited import Delimited, Told
+from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.types import identifier, literal
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 FORMATS = {
     ".csv": "csv",
     ".txt": "csv",
+    ".dat": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
     ".parquet": "parquet",
@@ -38,11 +37,11 @@ FORMATS = {
     ".json": "json",
     ".jsonl": "json",
     ".ndjson": "json",
+    **foreign.ENDINGS,
 }
-MISSING = ("NA", "N/A", "NaN", "nan", "NULL", "null", "None", ".")
-"""Words that stand for a missing value in the files of other programs."""
+"""Formats by a file's ending."""
+_COMPRESSED = tuple(ending for _, ending in plaintext.COMPRESSIONS.values())
 LONGEST_NAME = 255
-_SAMPLE = 200_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -53,18 +52,25 @@ class Source:
 
     path: Path
     """A link with a harmless name: DuckDB takes `*` and `[` in names for patterns."""
+    folder: Path
+    """Of the link; for copies. All that SQL has to reach lies in it."""
     shown: str
     """The file's own path, in text form."""
     format: str
-    """`csv`, `tsv`, `parquet` or `json`."""
+    """`csv`, `tsv`, `parquet`, `json` or one of `foreign`."""
     size: int
-    gzip: bool
-    """Compressed with gzip."""
+    compression: str
+    """Empty: none."""
+
+    @property
+    def title(self) -> str:
+        """Of errors."""
+        return f"{self.shown} cannot be imported"
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """The file at `path`, recognised by its ending, else by its first bytes. Raises NuvError."""
+    """The file at `path`, recognised by its first bytes, else by its ending. Raises NuvError."""
     shown = path_to_text(str(path))
     title = f"{shown} cannot be imported"
     try:
@@ -84,15 +90,8 @@ def opened(path: Path) -> Iterator[Source]:
         raise NuvError(
             title, "the file is empty", "A table needs at least a line with column names.", Exit.USAGE
         )
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compressed = head.startswith(b"\x1f\x8b")
-    if compressed and suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-    kind = FORMATS.get(suffixes[-1]) if suffixes else None
-    if head.startswith(b"PAR1"):
-        kind = "parquet"
-    elif kind is None and head.lstrip()[:1] in (b"[", b"{"):
-        kind = "json"
+    compression = plaintext.compression_of(head)
+    kind = _format(path, head, compression)
     if kind is None:
         raise NuvError(
             title,
@@ -103,7 +102,21 @@ def opened(path: Path) -> Iterator[Source]:
     with tempfile.TemporaryDirectory(prefix="nuvtui-import-", ignore_cleanup_errors=True) as folder:
         link = Path(folder) / "source"
         link.symlink_to(path.absolute())
-        yield Source(link, shown, kind, info.st_size, compressed)
+        yield Source(link, Path(folder), shown, kind, info.st_size, compression)
+
+
+def _format(path: Path, head: bytes, compression: str) -> str | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if compression and suffixes[-1:] and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    kind = FORMATS.get(suffixes[-1]) if suffixes else None
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if (found := foreign.recognised(head)) and (kind is None or kind not in foreign.ENDINGS.values()):
+        return found
+    if kind is None and head.lstrip()[:1] in (b"[", b"{"):
+        return "json"
+    return kind
 
 
 def checked_name(name: str) -> str:
@@ -122,42 +135,141 @@ def name_of(path: Path) -> str:
     """A table name made of a file's name: letters, digits and `_`."""
     stem = path.name
     for suffix in reversed(path.suffixes):
-        if suffix.lower() not in FORMATS and suffix.lower() != ".gz":
+        if suffix.lower() not in FORMATS and suffix.lower() not in _COMPRESSED:
             break
         stem = stem[: -len(suffix)]
     name = re.sub(r"_+", "_", re.sub(r"[^\w]", "_", _CONTROL.sub("_", stem))).strip("_")
     return name[:LONGEST_NAME] or "table"
 
 
-def load(
-    connection: "Connection", source: Source, name: str, prepare: Callable[[], None], reporter: Reporter
-) -> None:
-    """Make table `name` of `source` in one transaction; `prepare` runs first in it (drops what is replaced).
+Load = Callable[["Connection", str, Callable[[], None]], Told]
+"""Makes a table of the name in one transaction, in which the callable runs first."""
 
-    Types are guessed from a sample of the rows; where a later row does not fit, all rows are looked at.
-    Raises NuvError, and then nothing has changed.
+
+def ready(source: Source, asked: ImportOptions, reporter: Reporter) -> Load:
+    """All that can be done of reading `source` before the database is opened; what is left to do.
+
+    Raises NuvError, as the rest does, and then nothing has changed.
     """
+
+    def tell(done: float) -> None:
+        reporter.progress(int(done * source.size), source.size, "bytes", source.shown)
+
+    reporter.progress(0, source.size, "bytes", source.shown)
+    if source.format in ("csv", "tsv"):
+        if source.format == "tsv" and asked.delimiter is None:
+            asked = _with_tab(asked)
+        text = Delimited(source.path, source.folder, source.compression, source.shown, asked, reporter)
+        return lambda connection, table, prepare: text.load(connection, table, prepare, tell)
+    _refuse_options(source, asked)
+    if source.format in foreign.ENDINGS.values():
+        taken = foreign.take(source.path, source.folder, source.format, source.title, asked, reporter)
+        readers = [f"read_parquet({literal(str(taken.file))})"]
+
+        def load_taken(connection: "Connection", table: str, prepare: Callable[[], None]) -> Told:
+            def describe() -> None:
+                descriptions.write(connection, table, taken.description, taken.descriptions)
+
+            _create(connection, table, readers, prepare, describe, source, reporter)
+            return Told(None, taken.doubts, [], taken.notes)
+
+        return load_taken
+    own = _own_readers(source, asked, reporter)
+
+    def load(connection: "Connection", table: str, prepare: Callable[[], None]) -> Told:
+        _create(connection, table, own, prepare, lambda: None, source, reporter)
+        return Told(None, [], [], [])
+
+    return load
+
+
+def sentences(report: ImportReport) -> list[str]:
+    """What is doubtful in an import, and what is written otherwise than in the file."""
+    found = [*report.notes]
+    for doubt in report.doubts:
+        option = f"; read otherwise with {doubt.option}" if doubt.option else ""
+        found.append(f"{doubt.message}{option}")
+    for each in report.rewritten:
+        written = "NULL" if each.written is None else repr(each.written)
+        many = "1 value" if each.count == 1 else f"{each.count:,} values"
+        are = "is" if each.count == 1 else "are"
+        found.append(
+            f"{many} of column {each.column!r} {are} written otherwise, the first in line {each.line}: "
+            f"{each.value!r} becomes {written}"
+        )
+    return found
+
+
+def _with_tab(asked: ImportOptions) -> ImportOptions:
+    import msgspec
+
+    return msgspec.structs.replace(asked, delimiter="\t")
+
+
+def _refuse_options(source: Source, asked: ImportOptions) -> None:
+    """Options that mean nothing for a format are no options of it: better to say so than to pass over them."""
+    sheets = source.format in foreign.WITH_SHEETS
+    known = (
+        {"sheet", "range", "header"}
+        if sheets
+        else {"encoding"}
+        if source.format in foreign.ENDINGS.values()
+        else set()
+    )
+    given = {name for name in asked.__struct_fields__ if getattr(asked, name) not in (None, [], {})}
+    if wrong := sorted(given - known):
+        raise NuvError(
+            source.title,
+            f"--{wrong[0]} means nothing for {source.format}",
+            f"Leave it out{'; for ' + source.format + ' there are: --' + ', --'.join(sorted(known)) if known else ''}.",
+            Exit.USAGE,
+        )
+
+
+def _own_readers(source: Source, asked: ImportOptions, reporter: Reporter) -> list[str]:
+    """SQL that reads Parquet and JSON, in the order in which to try."""
+    if source.format == "parquet":
+        return [f"read_parquet({literal(str(source.path))})"]
+    plain = plaintext.prepare(
+        source.path, source.folder, source.compression, asked.encoding, reporter, source.title
+    )
+    return [
+        f"read_json({literal(str(plain.path))}, compression = 'none', maximum_object_size = 268435456, "
+        f"sample_size = {sample})"
+        for sample in (20000, -1)
+    ]
+
+
+def _create(
+    connection: "Connection",
+    table: str,
+    readers: list[str],
+    prepare: Callable[[], None],
+    finish: Callable[[], None],
+    source: Source,
+    reporter: Reporter,
+) -> None:
     import duckdb
 
-    title = f"{source.shown} cannot be imported"
-    reporter.progress(0, source.size, "bytes", name)
     failures: list[duckdb.Error] = []
-    for reader in _readers(connection, source, reporter, title):
+    for reader in readers:
         try:
             with access.transaction(connection):
                 prepare()
                 access.run(
                     connection,
-                    f"CREATE TABLE main.{identifier(name)} AS SELECT * FROM {reader}",
+                    f"CREATE TABLE main.{identifier(table)} AS SELECT * FROM {reader}",
                     reporter,
-                    lambda done: reporter.progress(int(done * source.size), source.size, "bytes", name),
+                    lambda done: reporter.progress(
+                        int(done * source.size), source.size, "bytes", source.shown
+                    ),
                 )
+                finish()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             failures.append(error)
         except duckdb.Error as error:
             raise _translated(error, source) from error
         else:
-            reporter.progress(source.size, source.size, "bytes", name)
             return
     # What says more than that a guessed type was wrong comes first.
     failures.sort(key=lambda error: isinstance(error, duckdb.ConversionException))
@@ -165,168 +277,7 @@ def load(
 
 
 def _translated(error: Exception, source: Source) -> NuvError:
-    failure = access.translate(error, f"{source.shown} cannot be imported")
-    failure.message = failure.message.replace(str(source.path), source.shown)
+    failure = access.translate(error, source.title)
+    for path in (*source.folder.iterdir(), source.path):
+        failure.message = failure.message.replace(str(path), source.shown)
     return failure
-
-
-def _readers(connection: "Connection", source: Source, reporter: Reporter, title: str) -> list[str]:
-    """SQL that reads `source`, in the order in which to try."""
-    file = literal(str(source.path))
-    if source.format == "parquet":
-        return [f"read_parquet({file})"]
-    encoding = _encoding(source, reporter, title)
-    packed = f"compression = '{'gzip' if source.gzip else 'none'}'"
-    if source.format == "json":
-        return [
-            f"read_json({file}, {packed}, maximum_object_size = 268435456, sample_size = {sample})"
-            for sample in (20000, -1)
-        ]
-    options = [packed, "comment = ''"]
-    if source.format == "tsv":
-        options.append("delim = '\t'")
-    if encoding != "utf-8":
-        options.append(f"encoding = {literal(encoding)}")
-    if encoding == "latin-1":
-        reporter.warning(f"{source.shown} is not UTF-8; it was read as Latin-1")
-    found = _dialect(connection, source, options, reporter, title)
-    dialect = f"{found.options}, header = {found.header}, skip = {found.skipped}"
-    if source.format == "csv":
-        dialect += f", delim = {literal(found.delimiter)}"
-    # The dialect, too, is guessed from a sample: later rows may have quotes although the first have none.
-    quotes = ["quote = '\"', escape = '\"'"]
-    if (found.quote, found.escape) not in (('"', '"'), ('"', ""), ("", "")):
-        quotes.insert(0, f"quote = {literal(found.quote)}, escape = {literal(found.escape)}")
-    elif not found.quote:
-        quotes.append("quote = '', escape = ''")
-    return [
-        f"read_csv({file}, {dialect}, {quote}, sample_size = {sample})"
-        for quote in quotes
-        for sample in (_SAMPLE, -1)
-    ]
-
-
-@dataclass(frozen=True)
-class _Dialect:
-    options: str
-    delimiter: str
-    quote: str
-    escape: str
-    skipped: int
-    header: bool
-    columns: tuple[tuple[str, str], ...]
-
-
-def _dialect(
-    connection: "Connection", source: Source, options: list[str], reporter: Reporter, title: str
-) -> _Dialect:
-    """How the text file is written. Raises NuvError where rows would get lost."""
-    import duckdb
-
-    try:
-        found = _sniff(connection, source, options)
-    except duckdb.Error:
-        try:
-            # Only the first lines: then reading can name the line that is not like them.
-            found = _sniff(connection, source, options, 2048)
-        except duckdb.Error as error:
-            raise NuvError(
-                title,
-                "it is not recognised as lines with the same number of fields each, separated by comma, "
-                "semicolon, tab or bar",
-                "Correct the file, or convert it to CSV or Parquet first.",
-            ) from error
-    _refuse_lost_rows(source, found, title, reporter)
-    if not any(kind == "VARCHAR" for _, kind in found.columns):
-        return found
-    words = ", ".join(literal(word) for word in ("", *MISSING))
-    try:
-        other = _sniff(connection, source, [*options, f"nullstr = [{words}]"])
-    except duckdb.Error:
-        return found
-    if [name for name, _ in other.columns] != [name for name, _ in found.columns]:
-        return found
-    gained = [
-        name
-        for (name, before), (_, after) in zip(found.columns, other.columns, strict=True)
-        if before == "VARCHAR" != after
-    ]
-    if not gained:
-        return found
-    reporter.warning(f"NA and the like were read as missing values, because of column {', '.join(gained)}")
-    return other
-
-
-def _encoding(source: Source, reporter: Reporter, title: str) -> str:
-    """The encoding of a text file: UTF-16 by its mark, UTF-8 where all of it is, else Latin-1.
-
-    Reads the whole file, so that a damaged archive is noticed, too. Raises NuvError.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    encoding = "utf-8"
-    try:
-        with _bytes(source) as file:
-            piece = file.read(1 << 20)
-            if piece.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                encoding = "utf-16"
-            while piece:
-                reporter.check()
-                if encoding == "utf-8":
-                    try:
-                        decoder.decode(piece)
-                    except UnicodeDecodeError:
-                        encoding = "latin-1"
-                piece = file.read(1 << 20)
-        if encoding == "utf-8":
-            decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        encoding = "latin-1"
-    except (OSError, EOFError, zlib.error) as error:
-        raise NuvError(title, f"it cannot be read: {error}") from error
-    return encoding
-
-
-def _bytes(source: Source) -> BinaryIO:
-    """The file's content, decompressed."""
-    if source.gzip:
-        return gzip.open(source.path, "rb")  # type: ignore[return-value]
-    return open(source.path, "rb")
-
-
-def _sniff(connection: "Connection", source: Source, options: list[str], sample: int = _SAMPLE) -> _Dialect:
-    given = ", ".join(options)
-    row = connection.execute(
-        "SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns "
-        f"FROM sniff_csv({literal(str(source.path))}, {given}, sample_size = {sample})"
-    ).fetchall()[0]
-    delimiter, quote, escape = ("" if value == "(empty)" else str(value) for value in row[:3])
-    columns = tuple((str(column["name"]), str(column["type"])) for column in row[5])
-    return _Dialect(given, delimiter or ",", quote, escape, int(row[3]), bool(row[4]), columns)
-
-
-def _refuse_lost_rows(source: Source, found: _Dialect, title: str, reporter: Reporter) -> None:
-    first = _first_lines(source, found.skipped + 1)
-    skipped = [line for line in first[: found.skipped] if line.strip()]
-    if any(found.delimiter in line for line in skipped):
-        raise NuvError(
-            title,
-            f"the first {found.skipped} lines do not have the same number of fields as the ones after them "
-            f"({len(found.columns)}, separated by {found.delimiter!r})",
-            "Correct the file so that every line has the same number of fields.",
-        )
-    header = first[found.skipped] if len(first) > found.skipped else ""
-    if len(found.columns) == 1 and '"' not in header and any(mark in header for mark in ",;\t|"):
-        raise NuvError(
-            title,
-            "the lines differ in their number of fields",
-            "Correct the file so that every line has the same number of fields.",
-        )
-    if skipped:
-        reporter.warning(
-            f"The first {found.skipped} lines of {source.shown} were taken for a title and left out"
-        )
-
-
-def _first_lines(source: Source, count: int) -> list[str]:
-    with _bytes(source) as file:
-        return [line.decode("utf-8", "replace").rstrip("\r\n") for line in itertools.islice(file, count)]

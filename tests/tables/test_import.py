@@ -14,6 +14,7 @@ from nuvtui.model.snapshot import Column
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Silent
 from nuvtui.tables.database import Tables
+from nuvtui.tables.report import ImportOptions
 from tests.tables.helpers import Recorder, checksum, make
 
 Write = Callable[..., Path]
@@ -38,14 +39,17 @@ def test_csv(tables: Tables, write: Write) -> None:
     assert info.columns == [Column("species", "VARCHAR"), Column("mass", "DOUBLE"), Column("id", "VARCHAR")]
     assert tables.preview(info.name).rows == [["Adelie", 3750.0, "007"], ["Gentoo", 5000.5, "008"]]
     assert recorder.progressed[-1] == (file.stat().st_size, file.stat().st_size, "bytes")
-    assert recorder.warnings == []
+    told = " ".join(recorder.warnings)
+    assert "'3750' becomes '3750.0'" in told
+    assert "'007' in line 2" in told
+    assert len(recorder.warnings) == 2
 
 
 @pytest.mark.parametrize(
     ("name", "content", "rows"),
     [
         ("a.tsv", "a\tb\n1\tx,y\n", [[1, "x,y"]]),
-        ("a.csv", "a;b\n1;1,5\n", [[1, "1,5"]]),
+        ("a.csv", "a;b\n1;1,5\n", [[1, 1.5]]),
         ("a.txt", "a|b\n1|2\n", [[1, 2]]),
         ("a.csv", 'a,b\r\n1,"x\ny"\r\n2,"q""q"\r\n', [[1, "x\ny"], [2, 'q"q']]),
         ("a.csv", "\ufeffa,b\n1,2\n", [[1, 2]]),
@@ -81,12 +85,16 @@ def test_type_of_a_late_row_decides(tables: Tables, write: Write) -> None:
     assert (info.rows, info.columns) == (300_001, [Column("a", "VARCHAR")])
 
 
-def test_na_is_missing_where_it_stands_among_numbers(tables: Tables, write: Write) -> None:
+def test_na_among_numbers_is_text_until_it_is_said_to_be_missing(tables: Tables, write: Write) -> None:
     recorder = Recorder()
-    tables.import_file(write("p.csv", "sp,mass\nAdelie,3750\nAdelie,NA\n"), reporter=recorder)
+    file = write("p.csv", "sp,mass\nAdelie,3750\nAdelie,NA\n")
+    report = tables.import_file(file, reporter=recorder)
+    assert tables.preview("p").rows == [["Adelie", "3750"], ["Adelie", "NA"]]
+    (doubt,) = report.doubts
+    assert (doubt.kind, doubt.column, doubt.line, doubt.option) == ("missing word", "mass", 3, "--null NA")
+    assert "--null NA" in recorder.warnings[0]
+    tables.import_file(file, replace=True, options=ImportOptions(null=["NA"]))
     assert tables.preview("p").rows == [["Adelie", 3750], ["Adelie", None]]
-    assert len(recorder.warnings) == 1
-    assert "mass" in recorder.warnings[0]
 
 
 def test_na_stays_text_among_text(tables: Tables, write: Write) -> None:
@@ -146,7 +154,8 @@ def test_rows_of_differing_length_are_refused_not_lost(tables: Tables, write: Wr
     [
         ("e.csv", "", "empty"),
         ("e.json", "not json", "JSON"),
-        ("e.xlsx", "PK..", "expected a file that ends in"),
+        ("e.docx", "PK..", "expected a file that ends in"),
+        ("e.xlsx", "PK..", "cannot be read as xlsx"),
         ("e", "a,b\n", "no ending"),
         ("e.parquet", "PAR1 but no more", ""),
     ],

@@ -5,7 +5,25 @@ from collections.abc import Mapping, Sequence
 from nuvtui.tui.dialogs.text import Field, TextDialog
 from nuvtui.tui.widgets.lines import line
 
-ENDINGS = (".csv", ".tsv", ".txt", ".tab", ".parquet", ".json", ".jsonl", ".ndjson", ".gz")
+ENDINGS = (
+    *(".csv", ".tsv", ".txt", ".tab", ".dat", ".parquet", ".pq", ".json", ".jsonl", ".ndjson"),
+    *(
+        ".gz",
+        ".zst",
+        ".bz2",
+        ".xz",
+        ".xlsx",
+        ".xlsm",
+        ".xls",
+        ".xlsb",
+        ".ods",
+        ".dta",
+        ".sav",
+        ".zsav",
+        ".por",
+    ),
+    *(".sas7bdat", ".xpt", ".rds", ".feather", ".arrow", ".ipc", ".sqlite", ".sqlite3", ".db"),
+)
 
 
 class ImportDialog(TextDialog):

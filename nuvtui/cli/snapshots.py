@@ -24,6 +24,12 @@ def status(scope: Scope, form: str) -> None:
     """What changed in the Current State since the newest snapshot."""
     diff = scope.services.changes.status(scope.instance.id)
     show_diff(diff, form)
+    for kept in diff.kept if form == "tabulated" else ():
+        say(
+            f"Kept in {sanitise.line(text_to_path(kept.path))}: {kept.files:,} file{'s' if kept.files != 1 else ''} "
+            "that a change would have overwritten. "
+            "Take from there what you need, then delete the folder."
+        )
 
 
 @click.group()

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from nuvtui.model.application import Package
+from nuvtui.model.kept import KeptFolder
 from nuvtui.model.snapshot import Column
 
 ChangeKind = Literal["added", "changed", "removed"]
@@ -69,6 +70,8 @@ class Diff(msgspec.Struct, frozen=True):
     files: list[FileChange]
     tables: list[TableChange]
     applications: list[ApplicationChange]
+    kept: list[KeptFolder] = []
+    """Of the Current State: what was kept of files that a restore or a distribution would have overwritten."""
 
     @property
     def empty(self) -> bool:

@@ -152,6 +152,8 @@ class TargetResult(msgspec.Struct, frozen=True):
     error: str = ""
     kept_files: list[KeptFile] = []
     """Files that were written in the target meanwhile and that no snapshot holds, with where they are now."""
+    skipped: list[str] = []
+    """Paths, in text form, that the target's file system cannot hold."""
 
 
 class Distribution(msgspec.Struct, frozen=True):

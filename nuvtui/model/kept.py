@@ -10,3 +10,12 @@ class KeptFile(msgspec.Struct, frozen=True):
     """Where it was, in text form, relative to the workspace."""
     kept_as: str
     """Where it is now, likewise."""
+
+
+class KeptFolder(msgspec.Struct, frozen=True):
+    """A folder of a workspace that holds kept files, or a database that could not be read."""
+
+    path: str
+    """In text form, relative to the workspace."""
+    files: int
+    """How many it holds."""

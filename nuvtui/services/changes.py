@@ -3,6 +3,8 @@
 import difflib
 import os
 
+import msgspec
+
 from nuvtui import sanitise
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import Package
@@ -18,6 +20,7 @@ from nuvtui.services.context import Context
 from nuvtui.services.states import Files, StatesService
 from nuvtui.services.table_states import TableStates
 from nuvtui.store import trees
+from nuvtui.store.staging import kept_folders
 
 TEXT_LIMIT = 1 << 20
 """Bytes of a file above which no text diff is made."""
@@ -37,7 +40,8 @@ class ChangesService:
         self._context.require(view, Action.VIEW, found.space, instance)
         newest = self._context.newest_sound(view, instance, reporter)
         old = StateRef(instance, newest.id) if newest else None
-        return self.diff(old, StateRef(instance), reporter)
+        diff = self.diff(old, StateRef(instance), reporter)
+        return msgspec.structs.replace(diff, kept=kept_folders(self._context.workspace(found).root))
 
     def diff(self, old: StateRef | None, new: StateRef, reporter: Reporter | None = None) -> Diff:
         """What differs from `old` (None: an empty state) to `new`. Needs the viewer role on both (4)."""

@@ -212,6 +212,7 @@ class DistributionService:
                 _counts(planned[0].applications),
                 outcome.backup.id,
                 kept_files=outcome.kept,
+                skipped=[path for path, _reason in outcome.skipped],
             )
         except HalfDoneError as error:
             text = f"{error}. {error.hint}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.distribution import Strategies
+from nuvtui.model.distribution import Strategies, TargetResult
 from nuvtui.model.export import ExportSpec
 from nuvtui.model.names import short, text_to_path
 from nuvtui.reporter import Reporter
@@ -58,8 +58,15 @@ def _snapshot(
 
 
 def _restore(services: "UseCases", reporter: Reporter, snapshot: str, instance: str | None = None) -> Any:
-    """Restore a snapshot."""
-    return services.restore.restore(snapshot, instance, reporter)
+    """Restore a snapshot; a task that could not put every path in place has failed."""
+    done = services.restore.restore(snapshot, instance, reporter)
+    if done.skipped:
+        raise NuvError(
+            f"{len(done.skipped)} of the snapshot's paths could not be put in place",
+            f"the file system cannot hold {', '.join(done.skipped[:5])}; all else is as in the snapshot",
+            f"To undo: `nuvtui snapshots restore {short(done.backup)}`.",
+        )
+    return done
 
 
 def _distribute(
@@ -83,14 +90,18 @@ def _distribute(
         os.environ.get("NUVTUI_TASK"),
         distribution,
     )
-    failed = [target for target in done.targets if target.status != "completed"]
+    failed = [target for target in done.targets if target.status != "completed" or target.skipped]
     if failed:
         raise NuvError(
             f"{len(failed)} of {len(done.targets)} targets could not be distributed to",
-            "; ".join(f"{target.name}: {target.error}" for target in failed),
+            "; ".join(f"{target.name}: {target.error or _skipped(target)}" for target in failed),
             f"See `nuvtui distribution show {short(done.id)}`.",
         )
     return done
+
+
+def _skipped(target: TargetResult) -> str:
+    return f"its file system cannot hold {', '.join(target.skipped[:5])}; the rest is done"
 
 
 def _recall(services: "UseCases", reporter: Reporter, distribution: str) -> Any:

@@ -21,7 +21,7 @@ import msgspec
 from nuvtui import clock
 from nuvtui.atomic import TEMPORARY, write_all
 from nuvtui.errors import NuvError
-from nuvtui.model.kept import KeptFile
+from nuvtui.model.kept import KeptFile, KeptFolder
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.paths import DOT
 from nuvtui.store.folders import FOLDER_FLAGS, Folders, below, move, opened, remove_tree
@@ -311,13 +311,13 @@ def _beside(staging: int) -> Iterator[str]:
                 yield os.fsdecode(file.read())
 
 
-def kept_folders(target: Path) -> list[tuple[str, int]]:
-    """What is kept in the workspace `target`: folders (relative to it, in text form), and how many files each holds."""
-    found: list[tuple[str, int]] = []
+def kept_folders(target: Path) -> list[KeptFolder]:
+    """The folders of the workspace `target` that hold what was kept."""
+    found: list[KeptFolder] = []
     with contextlib.suppress(OSError), opened(target / KEPT) as kept:
         for name in sorted(os.listdir(kept)):
             with contextlib.suppress(OSError), opened(name, kept) as one:
                 count = sum(not stat.S_ISDIR(item.status.st_mode) for item in below(one))
                 if count:
-                    found.append((f"{KEPT}/{path_to_text(name)}", count))
+                    found.append(KeptFolder(f"{KEPT}/{path_to_text(name)}", count))
     return found

@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
-from nuvtui.model.names import short
+from nuvtui.model.names import short, text_to_path
 from nuvtui.model.roles import Action, allows, needed
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.stage import StateRef
@@ -530,13 +530,23 @@ class Timeline(Place):
                 describe.changes_line(describe.counted(diff), "It will hold  "),
             ]
         newest = describe.called(self.records[0])
+        lines: list[Line | str] = [
+            line(
+                ("Kept ", "warn"),
+                f"{describe.plural(kept.files, 'file')} in {text_to_path(kept.path)}: a change would have overwritten "
+                f"{'it' if kept.files == 1 else 'them'}.",
+            )
+            for kept in diff.kept
+        ]
+        if lines:
+            lines.append("")
         if diff.empty:
             return [
+                *lines,
                 line(("Nothing changed ", "strong"), f"since {newest}."),
                 "",
                 line(("F5 looks again.", "muted")),
             ]
-        lines: list[Line | str] = []
         if self._same is not None:
             same = describe.called(self._same)
             lines += [

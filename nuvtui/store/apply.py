@@ -19,22 +19,21 @@ import functools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from nuvtui import sanitise
 from nuvtui.atomic import write_all
-from nuvtui.errors import Exit, NuvError, StoreError
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model.kept import KeptFile
 from nuvtui.model.names import path_to_text
-from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
+from nuvtui.model.tree import FOLDER, Entry
 from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
+from nuvtui.store.files_writer import FilesWriter
 from nuvtui.store.folders import FOLDER_FLAGS, Folders, below, exchange, move, remove_tree, take
 from nuvtui.store.recorded import Content, Guard, Recorded, holds, kind_of
 from nuvtui.store.staging import AWAY, NEW_FLAGS, Item, Keeper, Plan, Staging
 from nuvtui.store.store import Store
-from nuvtui.store.writer import ZERO, ZERO_ID
 
 NAMED = 5
 """So many paths are named in an error; of the rest only the number."""
@@ -158,7 +157,9 @@ class Replacement:
         """Write all that comes into the staging folder. Raises NuvError, StoreError, Cancelled; nothing is changed."""
         try:
             self._staging = Staging(self._root)
-            self._write_all()
+            contents = [(path, self._wanted[path]) for path in self._files]
+            writer = FilesWriter(self._store, self._staging.descriptor, self._reporter)
+            self._items = dict(enumerate(writer.write(contents)))
             items = [Item(path_to_text(path)) for path in self._numbers]
             for number, item in self._items.items():
                 items[number] = item
@@ -167,116 +168,6 @@ class Replacement:
             sync_file_system(self._root)
         except OSError as error:
             raise self._refused(error, "") from error
-
-    def _write_all(self) -> None:
-        """Write every file and link under its number."""
-        leaders: dict[tuple[int, int, tuple[bytes, ...]], int] = {}
-        linked: list[tuple[int, int]] = []
-        blocks: dict[tuple[bytes, int], list[str]] = {}
-        alone: list[str] = []
-        for number, path in enumerate(self._files):
-            content = self._wanted[path]
-            if isinstance(content, bytes):
-                alone.append(path)
-                continue
-            if content.group:
-                key = (content.group, content.mode, tuple(content.content))
-                if key in leaders:
-                    linked.append((leaders[key], number))
-                    continue
-                leaders[key] = number
-            if content.kind == FILE and len(content.content) == 1:
-                # Files whose bytes lie in one block are written together: it is decompressed once.
-                block = self._store.locate(content.content[0]).block
-                blocks.setdefault((block.pack, block.offset), []).append(path)
-            else:
-                for item in content.content:
-                    self._store.locate(item)
-                alone.append(path)
-        self._run([*blocks.values(), *([path] for path in alone)], len(self._files))
-        assert self._staging is not None
-        staging = self._staging.descriptor
-        for leader, number in linked:
-            os.link(str(leader), str(number), src_dir_fd=staging, dst_dir_fd=staging, follow_symlinks=False)
-            written = self._items[leader]
-            self._items[number] = Item(
-                path_to_text(self._files[number]), written.inode, written.size, written.mtime_ns
-            )
-
-    def _run(self, jobs: list[list[str]], total: int) -> None:
-        threads = min(4, (os.cpu_count() or 1) + 1)
-        done = 0
-        running: set[Future[int]] = set()
-        with ThreadPoolExecutor(threads, thread_name_prefix="nuvtui-apply") as pool:
-            try:
-                for job in jobs:
-                    running.add(pool.submit(self._write_job, job))
-                    if len(running) > 2 * threads:
-                        ended, running = wait(running, return_when=FIRST_COMPLETED)
-                        done += sum(future.result() for future in ended)
-                        self._reporter.progress(done, total, "files")
-                        self._reporter.check()
-                for future in running:
-                    done += future.result()
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        self._reporter.progress(done, total, "files")
-        self._reporter.check()
-
-    def _write_job(self, job: list[str]) -> int:
-        assert self._staging is not None
-        staging = self._staging.descriptor
-        for path in job:
-            content = self._wanted[path]
-            number = self._numbers[path]
-            if isinstance(content, Entry) and content.kind == LINK:
-                os.symlink(content.target, os.fsencode(str(number)), dir_fd=staging)
-                times = (content.mtime_ns, content.mtime_ns)
-                os.utime(str(number), ns=times, dir_fd=staging, follow_symlinks=False)
-                status = os.stat(str(number), dir_fd=staging, follow_symlinks=False)
-            else:
-                status = self._write_file(staging, str(number), content)
-            self._items[number] = Item(path_to_text(path), status.st_ino, status.st_size, status.st_mtime_ns)
-        return len(job)
-
-    def _write_file(self, staging: int, name: str, content: Content) -> os.stat_result:
-        descriptor = os.open(name, NEW_FLAGS, 0o600, dir_fd=staging)
-        try:
-            if isinstance(content, bytes):
-                write_all(descriptor, content)
-                os.fchmod(descriptor, 0o644)
-            else:
-                self._write_content(descriptor, content)
-                os.fchmod(descriptor, content.mode & 0o777)
-                os.utime(descriptor, ns=(content.mtime_ns, content.mtime_ns))
-            return os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _write_content(self, descriptor: int, entry: Entry) -> None:
-        written, hole = 0, False
-        for item in entry.content:
-            if item == ZERO_ID:
-                written += ZERO
-                hole = True
-                os.lseek(descriptor, ZERO, os.SEEK_CUR)
-                continue
-            data = self._store.read(item)
-            hole = len(data) >= 4096 and not data[0] and not data[-1] and not data.strip(b"\0")
-            if hole:
-                os.lseek(descriptor, len(data), os.SEEK_CUR)  # a hole reads as zeros and takes no space
-            else:
-                write_all(descriptor, data)
-            written += len(data)
-        if written != entry.size:
-            raise StoreError(
-                "A file of the snapshot is damaged",
-                f"{sanitise.line(os.fsdecode(entry.name))}: {written} of {entry.size} bytes are there",
-                "`nuvtui store check` names what is affected.",
-            )
-        if hole:
-            os.ftruncate(descriptor, written)
 
     # -- look
 
@@ -782,12 +673,12 @@ class Replacement:
             return NuvError(
                 f"No space for workspace {self._target}",
                 f"{what}: {error.strerror}",
-                "Free space on its disk, then try again.",
+                "It is as it was. Free space on its disk, then try again.",
             )
         return NuvError(
             f"Workspace {self._target} cannot be changed",
             f"{what}: {error.strerror or error}",
-            "Check who may write there, then try again.",
+            "It is as it was. Check who may write there, then try again.",
         )
 
 

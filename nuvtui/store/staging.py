@@ -182,7 +182,7 @@ class Keeper:
         while missing:
             name = missing.pop()
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=descriptor)
+                os.mkdir(name, 0o777, dir_fd=descriptor)
             path = f"{path}/{name}" if path else name
             descriptor = self._folders.open(path)
         return descriptor

@@ -1,6 +1,7 @@
 """What is written while a change goes on is never lost: through the services, and told where people look."""
 
 import contextlib
+import errno
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.distribution import Strategies, Strategy
 from nuvtui.paths import Workspace
 from nuvtui.services import transition
+from nuvtui.store import folders
 from nuvtui.store.apply import Replacement
 from tests.services.helpers import Listener, World, refused
 
@@ -84,6 +86,49 @@ def test_an_edit_in_the_moment_of_replacement_is_kept_and_told(study: World) -> 
     study.services.restore.restore(done.backup)
     assert (study.root() / "README.md").read_text() == "second"
     assert sorted(kept(study)) == [b"# precious too\n", b"precious"]
+
+
+def test_a_refusal_of_the_system_names_the_file_and_leaves_all_as_it_was(
+    study: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = study.snapshot("one")
+    study.write("README.md", "second")
+    study.write("data/b.csv", "second")
+    study.write("data/new.csv", "second")
+    whole = study.whole()
+    real = folders.rename2
+
+    def rename2(source: int, old: str, target: int, new: str, flags: int) -> None:
+        if new == "b.csv":  # an immutable file (chattr +i), say
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), new)
+        real(source, old, target, new, flags)
+
+    monkeypatch.setattr(folders, "rename2", rename2)
+    with refused(1, "data/b.csv: Operation not permitted", "It is as it was."):
+        study.services.restore.restore(one.id)
+    assert study.whole() == whole
+    assert kept(study) == []
+
+
+def test_a_name_that_the_file_system_cannot_hold_does_not_stop_the_rest(
+    study: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = study.snapshot("one")
+    for path in ("README.md", "data/a.csv"):
+        (study.root() / path).unlink()
+    real = folders.rename2
+
+    def rename2(source: int, old: str, target: int, new: str, flags: int) -> None:
+        if new == "a.csv":
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), new)
+        real(source, old, target, new, flags)
+
+    monkeypatch.setattr(folders, "rename2", rename2)
+    listener = Listener()
+    done = study.services.restore.restore(one.id, reporter=listener)
+    assert done.skipped == ["data/a.csv"]
+    assert any("data/a.csv" in warning and "too long" in warning for warning in listener.warnings)
+    assert (study.root() / "README.md").read_text() == "# A study\n"
 
 
 def test_rows_committed_meanwhile_stop_the_restore_before_anything_is_changed(study: World) -> None:
@@ -219,7 +264,7 @@ def test_a_database_that_cannot_be_read_is_kept_and_the_snapshot_restored(study:
 def test_edits_at_random_moments_of_every_operation(tmp_path: Path) -> None:
     """Of restore, distribution, recall and undo, in the steps of the services: nothing that was written is gone."""
     chance = random.Random(7)
-    steps = ("stage", "_write_all", "place", "_put", "_remove", "_make_folder", "_finish_folders", "finish")
+    steps = ("stage", "_check", "place", "_put", "_remove", "_make_folder", "_finish_folders", "finish")
     for turn in range(24):
         world = World(tmp_path / str(turn))
         target = world.add("target")

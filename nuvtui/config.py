@@ -66,12 +66,13 @@ def load(
 
 
 def for_task(settings: Settings) -> dict[str, Any]:
-    """What of `settings` is written into a task's request: all but URLs that may carry credentials.
+    """What of `settings` is written into a task's request: all but URLs that may carry credentials, and the home.
 
-    Those the task reads again from where they are set, with the environment that it inherits.
+    The URLs the task reads again from where they are set, with the environment that it inherits; the home is where it
+    lies itself.
     """
     values: dict[str, Any] = msgspec.to_builtins(settings)
-    return {key: value for key, value in values.items() if key not in ("pip_index", "apt_mirror")}
+    return {key: value for key, value in values.items() if key not in ("home", "pip_index", "apt_mirror")}
 
 
 def home(settings: Settings) -> paths.Home:

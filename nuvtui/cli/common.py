@@ -12,6 +12,7 @@ from nuvtui import config
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.cli.output import emit
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.names import path_to_text
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus
@@ -172,7 +173,7 @@ def run_task(
     from nuvtui.tasks.request import Request
     from nuvtui.tasks.submit import submit
 
-    settings = config.for_task(scope_services.settings) | {"home": str(scope_services.home.root)}
+    settings = config.for_task(scope_services.settings)
     task = submit(
         scope_services.home,
         Request(
@@ -184,7 +185,7 @@ def run_task(
             instance=instance,
             subject=subject,
             settings=settings,
-            cwd=str(Path.cwd()),
+            cwd=path_to_text(str(Path.cwd())),
         ),
     )
     if not wait:

@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from nuvtui.errors import Exit, NuvError
 from nuvtui.tasks import files
+from nuvtui.tasks.events import plain
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +31,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(request: Request) -> bytes:
-    """The content of `request.json`. Raises TypeError or ValueError for what is not JSON."""
-    return msgspec.json.encode(request)
+    """The content of `request.json`.
+
+    Raises NuvError (2) where a word that somebody typed is no text; TypeError or ValueError for what is not JSON.
+    """
+    try:
+        return msgspec.json.encode(msgspec.structs.replace(request, title=plain(request.title)))
+    except UnicodeEncodeError as error:
+        raise NuvError(
+            "A word of this command is no text",
+            f"{plain(error.object)!r} has bytes that are not UTF-8",
+            "Names and descriptions are UTF-8 text; paths may be anything.",
+            Exit.USAGE,
+        ) from error
 
 
 def read(folder: Path) -> Request:

@@ -6,7 +6,7 @@ Order of commitment: objects (durable) → manifest (the commit point) → state
 import os
 from collections.abc import Mapping
 
-from nuvtui import atomic, clock
+from nuvtui import atomic, clock, config
 from nuvtui.model.application import Package
 from nuvtui.model.snapshot import (
     ApplicationPart,
@@ -40,8 +40,11 @@ def take(
     description: str = "",
     next_phase: str = "",
     cause: str = "",
+    reread: bool = False,
 ) -> Snapshot:
     """Record the Current State of `instance` as a snapshot and return its manifest.
+
+    `reread`: read every file, whatever its times say; else where the setting `reread_every` says that it is time.
 
     Raises NuvError where the workspace or its database cannot be read, StoreError where the store fails; then
     nothing is listed.
@@ -54,7 +57,13 @@ def take(
     created = clock.now()
     with context.store.writer() as writer:
         reporter.step("files", "Reading workspace files")
-        files = scan.scan(workspace.root, writer, stat_cache(context, instance.id), reporter)
+        files = scan.scan(
+            workspace.root,
+            writer,
+            stat_cache(context, instance.id),
+            reporter,
+            reread=0 if reread else config.reread_seconds(context.settings),
+        )
         reporter.step("tables", "Capturing tables")
         captured, table_warnings = _tables(context, instance, workspace, parent, writer, reporter)
         reporter.step("applications", "Capturing applications")

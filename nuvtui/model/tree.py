@@ -13,7 +13,7 @@ FOLDER = "d"
 LINK = "l"
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One name in a folder."""
 
     name: bytes
@@ -62,8 +62,9 @@ class Builder:
         self._count += len(entries)
 
     def finish(self) -> bytes:
-        """What `encode` makes of all of them."""
-        return _head(self._count) + self._body
+        """What `encode` makes of all of them. To be asked once."""
+        body, self._body = self._body, bytearray()
+        return _head(self._count) + body
 
 
 def _head(count: int) -> bytes:

@@ -502,6 +502,7 @@ class _Scanner:
         out.add(some)
         self.done += files
         self.reporter.progress(self.done, None, "files", os.fsdecode(base))
+        del known  # of a wide folder it is large
         data = out.finish()
         tree_id = self.writer.put_tree(data)
         if not self.reads:

@@ -46,6 +46,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Other keys for commands: command id to a comma-separated list of keys."""
     task_days: int = 30
     """Ended tasks are forgotten after so many days."""
+    reread_every: str = ""
+    """Now and then a snapshot reads every file whatever its times say: so long (`12h`, `7d`, `4w`) after it was last
+    done. Empty: only where `snapshots create --reread` asks for it."""
 
 
 def load(
@@ -66,12 +69,27 @@ def load(
 
 
 def for_task(settings: Settings) -> dict[str, Any]:
-    """What of `settings` is written into a task's request: all but URLs that may carry credentials.
+    """What of `settings` is written into a task's request: all but URLs that may carry credentials, and the home.
 
-    Those the task reads again from where they are set, with the environment that it inherits.
+    The URLs the task reads again from where they are set, with the environment that it inherits; the home is where it
+    lies itself.
     """
     values: dict[str, Any] = msgspec.to_builtins(settings)
-    return {key: value for key, value in values.items() if key not in ("pip_index", "apt_mirror")}
+    return {key: value for key, value in values.items() if key not in ("home", "pip_index", "apt_mirror")}
+
+
+_UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def reread_seconds(settings: Settings) -> float | None:
+    """`reread_every` in seconds; None: never. Raises ValueError where it is no length of time."""
+    text = settings.reread_every.strip()
+    if not text:
+        return None
+    number, unit = text[:-1].strip(), text[-1]
+    if unit not in _UNITS or not (number.isascii() and number.isdigit()):
+        raise ValueError(f"expected a number and one of {', '.join(_UNITS)}, such as `7d`; found {text!r}")
+    return float(int(number) * _UNITS[unit])
 
 
 def home(settings: Settings) -> paths.Home:
@@ -126,7 +144,12 @@ def _from_text(variable: str, text: str, kind: Any) -> Any:
 
 def _convert(values: dict[str, Any], source: str) -> Settings:
     try:
-        return msgspec.convert(values, Settings)
+        settings = msgspec.convert(values, Settings)
     except msgspec.ValidationError as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(Settings))
         raise NuvError(f"Settings in {source}", str(error), f"Known keys: {known}.", Exit.USAGE) from error
+    try:
+        reread_seconds(settings)
+    except ValueError as error:
+        raise NuvError(f"Settings in {source}: reread_every", str(error), "", Exit.USAGE) from error
+    return settings

@@ -41,10 +41,15 @@ def snapshots() -> None:
 @click.option("-n", "--name", default="", help="A name that says what this is (default: a quick snapshot).")
 @click.option("-d", "--description", default="", metavar="TEXT", help="What it holds and why it was taken.")
 @click.option("--next", "next_phase", default="", metavar="TEXT", help="What the next phase of work will be.")
+@click.option(
+    "--reread", is_flag=True, help="Read every file, also those whose size and times are as before."
+)
 @detachable
 @formatted
 @scoped
-def create(scope: Scope, name: str, description: str, next_phase: str, wait: bool, form: str) -> None:
+def create(
+    scope: Scope, name: str, description: str, next_phase: str, reread: bool, wait: bool, form: str
+) -> None:
     """Take a snapshot of files, tables and applications."""
     from nuvtui.services.snapshots import naming_hint
 
@@ -54,7 +59,13 @@ def create(scope: Scope, name: str, description: str, next_phase: str, wait: boo
     result = run_task(
         scope.services,
         "snapshot",
-        {"instance": scope.instance.id, "name": name, "description": description, "next_phase": next_phase},
+        {
+            "instance": scope.instance.id,
+            "name": name,
+            "description": description,
+            "next_phase": next_phase,
+            "reread": reread,
+        },
         f"Snapshot {name}".strip() + f" of {scope.instance.name}",
         space=scope.space.id,
         instance=scope.instance.id,

@@ -25,6 +25,7 @@ from nuvtui.model.export import AcceptedFinding, Excluded, ExportSpec, Report
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import Ref, Snapshot
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
+from nuvtui.store import ignore
 
 FILES = "files"
 """Where the workspace files are inside an image, without leading slash."""
@@ -320,9 +321,7 @@ def _members(
     excluded: list[Excluded],
     warnings: list[str],
 ) -> Iterator[tuple[str, Entry]]:
-    import pathspec  # here: an export of the application only does without
-
-    patterns = pathspec.GitIgnoreSpec.from_lines(application.exclude)
+    rules = ignore.parse("\n".join(application.exclude).encode("utf-8", "surrogateescape"))
     licences = {_in_workspace(path, manifest.provenance.workspace) for path in application.license.files}
     hidden = 0
     # A copy or another link of a licence file is one as well.
@@ -335,32 +334,36 @@ def _members(
         and entry.content
     }
 
-    def visit(content: bytes, prefix: str) -> Iterator[tuple[str, Entry]]:
-        nonlocal hidden
-        for entry in tree(content):
-            path = prefix + entry.name.decode("utf-8", "surrogateescape")
-            folder = entry.kind == FOLDER
-            shown = path_to_text(path) + ("/" if folder else "")
-            reason = denied(path)
-            if path in licences or (entry.content and tuple(entry.content) in contents):
-                reason = "licence: bring your own"
-            if reason is not None:
-                if path != ".nuvtui":
-                    excluded.append(Excluded(shown, reason))
-            elif application.exclude and patterns.match_file(path + ("/" if folder else "")):
-                hidden += 1
-                if hidden <= EXCLUDED_SHOWN:
-                    excluded.append(Excluded(shown, "left out by the application's `exclude`"))
-            else:
-                if entry.kind == LINK and entry.target.startswith(b"/"):
-                    warnings.append(
-                        f"{shown} is a link to a place outside the workspace, which the image does not have."
-                    )
-                yield f"{FILES}/{path}", entry
-                if folder:
-                    yield from visit(entry.content[0], f"{path}/")
-
-    yield from visit(bytes.fromhex(manifest.files.root), "")
+    folders = [iter(tree(bytes.fromhex(manifest.files.root)))]
+    base = ""
+    while folders:
+        entry = next(folders[-1], None)
+        if entry is None:
+            folders.pop()
+            base = base[: base.rfind("/", 0, -1) + 1]
+            continue
+        path = base + entry.name.decode("utf-8", "surrogateescape")
+        folder = entry.kind == FOLDER
+        shown = path_to_text(path) + ("/" if folder else "")
+        reason = denied(path)
+        if path in licences or (entry.content and tuple(entry.content) in contents):
+            reason = "licence: bring your own"
+        if reason is not None:
+            if path != ".nuvtui":
+                excluded.append(Excluded(shown, reason))
+        elif rules.match(path.encode("utf-8", "surrogateescape"), folder):
+            hidden += 1
+            if hidden <= EXCLUDED_SHOWN:
+                excluded.append(Excluded(shown, "left out by the application's `exclude`"))
+        else:
+            if entry.kind == LINK and entry.target.startswith(b"/"):
+                warnings.append(
+                    f"{shown} is a link to a place outside the workspace, which the image does not have."
+                )
+            yield f"{FILES}/{path}", entry
+            if folder:
+                folders.append(iter(tree(entry.content[0])))
+                base = f"{path}/"
     if hidden > EXCLUDED_SHOWN:
         excluded.append(
             Excluded(f"{hidden - EXCLUDED_SHOWN} more", "left out by the application's `exclude`")

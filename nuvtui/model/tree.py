@@ -13,7 +13,7 @@ FOLDER = "d"
 LINK = "l"
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One name in a folder."""
 
     name: bytes
@@ -50,27 +50,28 @@ def encode(entries: list[Entry]) -> bytes:
 
 
 class Builder:
-    """A tree object from entries that come one by one, sorted by name without duplicates."""
+    """A tree object from entries that come little by little, sorted by name without duplicates."""
 
     def __init__(self) -> None:
         self._body = bytearray()
         self._count = 0
 
-    def add(self, entry: Entry) -> None:
-        """The next entry."""
-        _encoder.encode_into(entry, self._body, -1)
-        self._count += 1
+    def add(self, entries: list[Entry]) -> None:
+        """The next entries."""
+        self._body += _encoder.encode(entries)[len(_head(len(entries))) :]
+        self._count += len(entries)
 
     def finish(self) -> bytes:
-        """What `encode` makes of all of them."""
-        count = self._count
-        if count < 16:
-            head = bytes([0x90 | count])
-        elif count < 1 << 16:
-            head = b"\xdc" + count.to_bytes(2, "big")
-        else:
-            head = b"\xdd" + count.to_bytes(4, "big")
-        return head + self._body
+        """What `encode` makes of all of them. To be asked once."""
+        body, self._body = self._body, bytearray()
+        return _head(self._count) + body
+
+
+def _head(count: int) -> bytes:
+    """How the msgpack of an array of so many items begins."""
+    if count < 16:
+        return bytes([0x90 | count])
+    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
 
 
 def each(data: bytes) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
-from nuvtui import atomic, clock
+from nuvtui import atomic, clock, config
 from nuvtui.errors import StoreError
 from nuvtui.model.application import Package
 from nuvtui.model.names import short
@@ -58,10 +58,12 @@ def take(
     next_phase: str = "",
     cause: str = "",
     over_damage: bool = False,
+    reread: bool = False,
 ) -> Taken:
     """Record the Current State of `instance` as a snapshot.
 
     `over_damage`: a database that cannot be read is named in the warnings and left out, instead of stopping it.
+    `reread`: read every file, whatever its times say; else where the setting `reread_every` says that it is time.
     Raises NuvError where the workspace or its database cannot be read, StoreError where the store fails; then
     nothing is listed.
     """
@@ -78,7 +80,13 @@ def take(
         )
     with context.store.writer() as writer:
         reporter.step("files", "Reading workspace files")
-        files = scan.scan(workspace.root, writer, stat_cache(context, instance.id), reporter)
+        files = scan.scan(
+            workspace.root,
+            writer,
+            stat_cache(context, instance.id),
+            reporter,
+            reread=0 if reread else config.reread_seconds(context.settings),
+        )
         reporter.step("tables", "Capturing tables")
         unread: DamagedDatabaseError | None = None
         try:

@@ -52,9 +52,10 @@ def _snapshot(
     name: str = "",
     description: str = "",
     next_phase: str = "",
+    reread: bool = False,
 ) -> Any:
     """Take a snapshot."""
-    return services.snapshots.create(instance, name, description, next_phase, reporter)
+    return services.snapshots.create(instance, name, description, next_phase, reporter, reread=reread)
 
 
 def _restore(services: "UseCases", reporter: Reporter, snapshot: str, instance: str | None = None) -> Any:

@@ -37,8 +37,13 @@ class SnapshotsService:
         description: str = "",
         next_phase: str = "",
         reporter: Reporter | None = None,
+        *,
+        reread: bool = False,
     ) -> SnapshotRecord:
-        """Take a snapshot: quick where no name is given, else named. Needs the editor role (4)."""
+        """Take a snapshot: quick where no name is given, else named. Needs the editor role (4).
+
+        `reread`: read every file, whatever its times say.
+        """
         from nuvtui.reporter import Silent
         from nuvtui.services import capture  # lists of snapshots do without what takes them
 
@@ -57,6 +62,7 @@ class SnapshotsService:
                 name=name,
                 description=description,
                 next_phase=next_phase,
+                reread=reread,
             ).snapshot
         return summarise(snapshot)
 

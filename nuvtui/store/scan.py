@@ -53,7 +53,9 @@ MARGIN = 2_000_000_000
 READ = 4 << 20
 """Bytes that are read of a large file before it is looked whether to stop."""
 OFTEN = 512
-"""Files of one folder between two looks at whether to stop."""
+"""Files of one folder that are recorded before it is looked whether to stop."""
+NARROW = 5000
+"""Names of a new folder that are kept at hand; of a larger one they are taken from its record."""
 TRIES = 3
 """A file that changes while it is read is read so many times."""
 LARGEST = 32 << 40
@@ -67,10 +69,10 @@ _SPECIAL = {
     stat.S_IFBLK: "a block device",
 }
 _DOT = DOT.encode()
-_pack = PIECE.pack
+_pack, _unpack = PIECE.pack, PIECE.unpack
 _WRAP = (1 << 64) - 1
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-_KIND, _IS_FOLDER = 0o170000, stat.S_IFDIR
+_KIND, _IS_FOLDER, _IS_FILE, _IS_LINK = 0o170000, stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK
 
 Tree = Callable[[bytes], list[Entry]]
 
@@ -188,10 +190,14 @@ class _Below(NamedTuple):
 
 
 class _On(NamedTuple):
-    """Where a folder lies."""
+    """The folder whose files are read."""
 
+    descriptor: int
     device: int
     kind: Kind
+    """Of the file system that it lies on."""
+    settled: int
+    """What was last changed before (ns) needs no care."""
 
 
 @dataclass
@@ -199,6 +205,8 @@ class _Look:
     """A folder as listed."""
 
     pieces: bytes
+    listed: list[tuple[bytes, bytes]] | None
+    """What `pieces` holds, where it is at hand."""
     folders: list[_Below]
     linked: dict[bytes, int]
     """Files with several names, and the devices that they lie on."""
@@ -239,7 +247,7 @@ class _Scanner:
             self.trusted = False
         self.limit = started - MARGIN
         self.home = _identity(writer.store.home.root)
-        self.writeback = Writeback()
+        self.writeback = Writeback(started, self.reads)
         self.way = Descent(-1)
         """To the folder that is being scanned."""
 
@@ -348,6 +356,7 @@ class _Scanner:
         linked: dict[bytes, int] = {}
         ignored: list[bytes] = []
         racy: list[bytes] = []
+        listed: list[tuple[bytes, bytes]] | None = [] if offset is None and len(names) < NARROW else None
         limit = self.limit
         # What is done for every file of the workspace, every time: short, and with nothing called that need not be.
         ignores_file, ignores_folder = self.rules.files, self.rules.folders
@@ -359,7 +368,10 @@ class _Scanner:
                 elif not top:
                     self.warn(base + name, "belongs to another workspace and is left out")
                 elif (own := _own(descriptor)) is not None:
-                    pieces += b"%b\0%b" % (name, _folder_piece(*own))
+                    seen = _folder_piece(*own)
+                    pieces += b"%b\0%b" % (name, seen)
+                    if listed is not None:
+                        listed.append((name, seen))
                     folders.append((name, *own))
                 continue
             try:
@@ -391,8 +403,10 @@ class _Scanner:
                 seen = _folder_piece(mode, status.st_mtime_ns)
                 folders.append((name, mode, status.st_mtime_ns))
             pieces += b"%b\0%b" % (name, seen)
+            if listed is not None:
+                listed.append((name, seen))
         record = self.old.record(offset) if offset is not None else None
-        return _Look(bytes(pieces), [], linked, offset, record, ignored, racy), folders
+        return _Look(bytes(pieces), listed, [], linked, offset, record, ignored, racy), folders
 
     def _kept(self, record: Record) -> bool:
         """True where a folder that looks the same needs no reading; sees to it that its tree is at hand."""
@@ -427,29 +441,29 @@ class _Scanner:
         if self.helping:
             raise _DiffersError
         base = self.way.base
-        known = Known(look.record)
+        known = Known(look.record) if look.record is not None else None
         certain = self.trusted and look.record is not None and look.record.stored
         warned = len(self.warnings)
         folders = {below.name: below for below in look.folders}
         untrusted = set(look.racy)
         out = tree_format.Builder()
+        some: list[Entry] = []
         on: _On | None = None
         stored = True
         has = self.writer.has
         size = count = files = 0
-        for name, seen in split(look.pieces):
+        for name, seen in look.listed or split(look.pieces):
             mode = int.from_bytes(seen[:4], "big")
             if mode & _KIND == _IS_FOLDER:
                 below = folders.get(name)
                 if below is not None:
                     entry = _folder_entry(below)
                     self._tell(base + name, 0, entry)
-                    out.add(entry)
+                    some.append(entry)
                     size += entry.size
                     count += entry.count
                 continue
-            path = base + name
-            old = known.find(name, seen)
+            old = known.find(name, seen) if known is not None else None
             if (
                 old is not None
                 and not self.reread
@@ -457,29 +471,38 @@ class _Scanner:
             ):
                 group = 0
                 if name in look.linked and old.kind == FILE:
-                    group = self._group(path, look.linked[name], int.from_bytes(seen[-8:], "big"))
+                    inode = int.from_bytes(seen[-8:], "big")
+                    group = self._group(base + name, look.linked[name], inode)
                 entry = old if group == old.group else _regroup(old, group)
             else:
                 on = on or self._on()
-                read = self._read(name, path, seen, on)
+                read = self._read(base, name, seen, on)
                 if read is None:
                     continue
                 entry, trusted = read
                 if not trusted:
                     untrusted.add(name)
                 if old is not None and trusted and old.content != entry.content:
-                    self.warn(path, "its bytes changed, and its times did not, since they were last read")
+                    self.warn(
+                        base + name, "its bytes changed, and its times did not, since they were last read"
+                    )
             if not self.reads and stored:
                 stored = all(has(item) for item in entry.content)
-            self._tell(path, mode, entry)
-            out.add(entry)
+            if mode & 0o6000 or not EARLIEST < entry.mtime_ns < LATEST:
+                self._tell(base + name, mode, entry)
+            some.append(entry)
             size += entry.size
             files += 1
             if not files % OFTEN:
+                out.add(some)
+                some.clear()
+                on = None  # to be looked at again
                 self.reporter.check()
                 self.reporter.progress(self.done + files, None, "files", os.fsdecode(base))
+        out.add(some)
         self.done += files
         self.reporter.progress(self.done, None, "files", os.fsdecode(base))
+        del known  # of a wide folder it is large
         data = out.finish()
         tree_id = self.writer.put_tree(data)
         if not self.reads:
@@ -528,80 +551,89 @@ class _Scanner:
     # -- one file
 
     def _on(self) -> _On:
-        """Where the folder lies whose files are about to be read."""
+        """The folder at the end of the way."""
         try:
             descriptor = self.way.descriptor
             device = os.fstat(descriptor).st_dev
         except OSError:
-            return _On(0, Kind.OTHER)  # it is gone; each of its files will say so
-        return _On(device, self.writeback.kind(descriptor, device))
+            return _On(-1, 0, Kind.MEMORY, 0)  # it is gone, and so are its files: each will say so
+        kind = self.writeback.kind(descriptor, device)
+        return _On(descriptor, device, kind, self.writeback.settled(device, kind))
 
-    def _read(self, name: bytes, path: bytes, seen: bytes, on: _On) -> tuple[Entry, bool] | None:
+    def _read(self, base: bytes, name: bytes, seen: bytes, on: _On) -> tuple[Entry, bool] | None:
         """The entry of a file or link, its content put, and whether it can be trusted from now on; None: left out.
 
         `seen`: what it looked like when the folder was listed (`PIECE`).
         """
-        kind = stat.S_IFMT(int.from_bytes(seen[:4], "big"))
+        look = _unpack(seen)
         try:
-            if kind == stat.S_IFLNK:
-                target = os.readlink(name, dir_fd=self.way.descriptor)
-                status = os.stat(name, dir_fd=self.way.descriptor, follow_symlinks=False)
-                entry = Entry(name, LINK, 0o777, _time(status), 0, target=os.fsencode(target))
+            if look[0] & _KIND == _IS_FILE:
+                return self._read_file(base, name, look, on)
+            if look[0] & _KIND == _IS_LINK:
+                target = os.readlink(name, dir_fd=on.descriptor)
+                status = os.stat(name, dir_fd=on.descriptor, follow_symlinks=False)
+                entry = Entry(
+                    name, LINK, 0o777, _kept_time(status.st_mtime_ns), 0, target=os.fsencode(target)
+                )
                 return entry, piece(status) == seen
-            if kind != stat.S_IFREG:
-                self.warn(path, f"is {_SPECIAL.get(kind, 'not a file')} and is left out")
-                return None
-            return self._read_file(name, path, seen, on)
+            self.warn(base + name, f"is {_SPECIAL.get(look[0] & _KIND, 'not a file')} and is left out")
         except FileNotFoundError:
-            self.warn(path, "vanished while the snapshot was taken")
+            self.warn(base + name, "vanished while the snapshot was taken")
         except OSError as error:
-            self.warn(path, f"cannot be read: {error.strerror}")
+            self.warn(base + name, f"cannot be read: {error.strerror}")
         return None
 
-    def _read_file(self, name: bytes, path: bytes, seen: bytes, on: _On) -> tuple[Entry, bool] | None:
-        size = PIECE.unpack(seen)[1]
-        steady = False
+    def _read_file(
+        self, base: bytes, name: bytes, look: tuple[int, int, int, int, int], on: _On
+    ) -> tuple[Entry, bool] | None:
+        writer = self.writer
         for _ in range(TRIES):
+            _, size, modified, changed, _ = look
             if size > LARGEST:
-                self.warn(path, f"is larger than {LARGEST >> 40} TiB and is left out")
+                self.warn(base + name, f"is larger than {LARGEST >> 40} TiB and is left out")
                 return None
-            descriptor = os.open(name, _FILE_FLAGS, dir_fd=self.way.descriptor)
+            large = size > WHOLE
+            descriptor = os.open(name, _FILE_FLAGS, dir_fd=on.descriptor)
             try:
-                ready = self.writeback.ready(descriptor, on.device, on.kind)
-                if size > WHOLE:
+                ready = (modified < on.settled and changed < on.settled) or self.writeback.ready(
+                    descriptor, on.device, on.kind, not large
+                )
+                if large:
                     before = os.fstat(descriptor)
                     if not stat.S_ISREG(before.st_mode):
-                        self.warn(path, "became something else while the snapshot was taken")
+                        self.warn(base + name, "became something else while the snapshot was taken")
                         return None
                     # one byte more than there should be: it may grow as fast as it is read
                     if before.st_blocks * 512 + ZERO <= before.st_size:
-                        content, got = self.writer.put_sparse(descriptor, size + 1, self.reporter.check)
+                        content, got = writer.put_sparse(descriptor, size + 1, self.reporter.check)
                     else:
-                        content, got = self.writer.put_stream(self._reader(descriptor, size + 1))
-                    small = False
+                        content, got = writer.put_stream(self._reader(descriptor, size + 1))
                 else:
-                    got = os.readv(descriptor, [self.writer.space()])
-                    content, small = [], True
+                    got = os.readv(descriptor, [writer.space()])
+                    content = []
                 after = os.fstat(descriptor)
             finally:
                 os.close(descriptor)
-            if not stat.S_ISREG(after.st_mode):
-                self.warn(path, "became something else while the snapshot was taken")
+            mode, mtime = after.st_mode, after.st_mtime_ns
+            if mode & _KIND != _IS_FILE:
+                self.warn(base + name, "became something else while the snapshot was taken")
                 return None
-            now = piece(after)
-            steady = got == after.st_size and now == seen
-            seen, size = now, after.st_size
+            now = (mode, after.st_size, mtime & _WRAP, after.st_ctime_ns & _WRAP, after.st_ino)
+            steady = now == look and got == size
             if steady:
                 break
-        if small and got > WHOLE:  # it grows
-            content, got = self.writer.put_stream(io.BytesIO(self.writer.space()).readinto)
-        elif small and got:
-            content = [self.writer.put_space(got)]
+            look = now
+        if not large and got:
+            if got > WHOLE:  # it grows
+                content, got = writer.put_stream(io.BytesIO(writer.space()).readinto)
+            else:
+                content = [writer.put_space(got)]
         if not steady:
-            self.warn(path, "changed while it was read")
-        group = self._group(path, after.st_dev, after.st_ino) if after.st_nlink > 1 else 0
-        mode = stat.S_IMODE(after.st_mode) & 0o777
-        entry = Entry(name, FILE, mode, _time(after), got, content, group=group)
+            self.warn(base + name, "changed while it was read")
+        if not EARLIEST < mtime < LATEST:
+            mtime = _kept_time(mtime)
+        group = self._group(base + name, after.st_dev, after.st_ino) if after.st_nlink > 1 else 0
+        entry = Entry(name, FILE, mode & 0o777, mtime, got, content, b"", group)
         return entry, steady and ready and after.st_dev == on.device
 
     def _reader(self, descriptor: int, limit: int) -> Callable[[memoryview], int]:
@@ -637,7 +669,7 @@ class _Scanner:
             return None
         try:
             seen = piece(os.stat("ignore", dir_fd=self.way.descriptor, follow_symlinks=False))
-            read = self._read(b"ignore", path, seen, self._on())
+            read = self._read(_DOT + b"/", b"ignore", seen, self._on())
         except OSError as error:
             self.warn(path, f"cannot be read: {error.strerror}")
             return None
@@ -649,7 +681,7 @@ class _Scanner:
         data = tree_format.encode([entry])
         tree_id = self.writer.put_tree(data)
         record = self.old.record(offset) if offset is not None else None
-        look = _Look(b"ignore\0" + seen, [], {}, offset, record, [], [])
+        look = _Look(b"ignore\0" + seen, None, [], {}, offset, record, [], [])
         return self._record(look, tree_id, data, entry.size, 1, [b"ignore"], False, self.reads)
 
 
@@ -681,14 +713,15 @@ def _folder_piece(mode: int, mtime_ns: int) -> bytes:
 
 def _folder_entry(below: _Below) -> Entry:
     found = below.found
-    mtime = min(max(below.mtime_ns, EARLIEST), LATEST)
     bits = stat.S_IMODE(below.mode) & 0o3777
-    return Entry(below.name, FOLDER, bits, mtime, found.size, [found.id], count=found.count)
+    return Entry(
+        below.name, FOLDER, bits, _kept_time(below.mtime_ns), found.size, [found.id], count=found.count
+    )
 
 
-def _time(status: os.stat_result) -> int:
-    """The time of modification, as near as an entry can have it."""
-    return min(max(status.st_mtime_ns, EARLIEST), LATEST)
+def _kept_time(mtime_ns: int) -> int:
+    """A time of modification, as near as an entry can have it."""
+    return min(max(mtime_ns, EARLIEST), LATEST)
 
 
 def _regroup(entry: Entry, group: int) -> Entry:

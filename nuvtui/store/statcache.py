@@ -25,10 +25,11 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 from blake3 import blake3
@@ -44,6 +45,7 @@ PIECE = struct.Struct(">IQQQQ")
 """Of a name: mode, size, mtime, ctime (ns), inode; of a folder only mode and mtime, the others 0. See `piece`."""
 
 _WRAP = (1 << 64) - 1
+_groups: Callable[[re.Match[bytes]], Any] = re.Match.groups
 
 
 def piece(status: os.stat_result, changed_ns: int | None = None) -> bytes:
@@ -60,12 +62,12 @@ def piece(status: os.stat_result, changed_ns: int | None = None) -> bytes:
     )
 
 
+_ONE = re.compile(rb"([^\0]+)\0(.{%d})" % PIECE.size, re.DOTALL)
+
+
 def split(pieces: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name and `PIECE` of everything in `Record.pieces`."""
-    at, end, size = 0, len(pieces), PIECE.size
-    while at < end:
-        cut = pieces.index(0, at)
-        yield pieces[at:cut], pieces[cut + 1 : (at := cut + 1 + size)]
+    return map(_groups, _ONE.finditer(pieces))
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):
@@ -149,7 +151,7 @@ class StatCache:
         if self._map is None or offset + HEAD.size > self.length:
             return None
         check, length = HEAD.unpack_from(self._map, offset)
-        body = self._map[offset + HEAD.size : offset + HEAD.size + length]
+        body = memoryview(self._map)[offset + HEAD.size : offset + HEAD.size + length]
         if len(body) != length or blake3(body).digest(8) != check:
             return None
         try:
@@ -198,15 +200,15 @@ class CacheWriter:
     def add(self, record: Record) -> int:
         """Add a record; its offset. Where the disk does not take it, there will be no new cache."""
         body = _encoder.encode(record)
-        data = HEAD.pack(blake3(body).digest(8), len(body)) + body
         if not self._broken:
             try:
-                self._write(data)
+                self._write(HEAD.pack(blake3(body).digest(8), len(body)))
+                self._write(body)
             except OSError:
                 self._broken = True
                 self.discard()
         self._last = self._length
-        self._length += len(data)
+        self._length += HEAD.size + len(body)
         return self._last
 
     def _write(self, data: bytes) -> None:

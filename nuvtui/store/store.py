@@ -35,7 +35,7 @@ from nuvtui.paths import Home
 from nuvtui.store import failure
 from nuvtui.store.index import IndexSet, Location
 from nuvtui.store.packs import SUFFIX, Block, PackFile, decompress
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import ZERO, ZERO_ID, Writer
 
 FORMAT = "nuvtui snapshot"
 CACHED_BYTES = 48 << 20
@@ -45,6 +45,8 @@ CACHED_ENTRIES = 100_000
 CACHED_PACKS = 32
 GENERATION = 16
 """Bytes of a generation."""
+ZEROS = bytes(ZERO)
+"""The object `ZERO_ID`: holes are made of it, often thousands of times."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -356,7 +358,7 @@ class Store:
                 if start >= length:
                     start -= length
                     continue
-            data = self.read(object_id)
+            data = ZEROS if object_id == ZERO_ID else self.read(object_id)
             yield data[start:] if start else data
             start = 0
 

@@ -19,17 +19,19 @@ def walk(tree: Tree, root: bytes, prefix: str = "") -> Iterator[tuple[str, Entry
 
     `prefix` (empty or ending in `/`) is put before every path.
     """
-    stack = [(prefix, iter(tree(root)))]
+    stack = [iter(tree(root))]
+    base = prefix  # one for all folders above: of a deep one each would be long
     while stack:
-        base, entries = stack[-1]
-        entry = next(entries, None)
+        entry = next(stack[-1], None)
         if entry is None:
             stack.pop()
+            base = base[: base.rfind("/", 0, -1) + 1]
             continue
         path = base + os.fsdecode(entry.name)
         yield path, entry
         if entry.kind == FOLDER:
-            stack.append((path + "/", iter(tree(entry.content[0]))))
+            stack.append(iter(tree(entry.content[0])))
+            base = path + "/"
 
 
 def lookup(tree: Tree, root: bytes, path: str) -> Entry | None:
@@ -146,12 +148,13 @@ def differences(
     """As `diff`, with every path whose entries differ in anything, a time included."""
     if root_old == root_new:
         return
-    stack = [("", _pairs(tree_old, root_old, tree_new, root_new))]
+    stack = [_pairs(tree_old, root_old, tree_new, root_new)]
+    base = ""
     while stack:
-        base, pairs = stack[-1]
-        pair = next(pairs, None)
+        pair = next(stack[-1], None)
         if pair is None:
             stack.pop()
+            base = base[: base.rfind("/", 0, -1) + 1]
             continue
         old, new = pair
         name = (old or new).name  # type: ignore[union-attr]  # one of the two is there
@@ -160,7 +163,8 @@ def differences(
         below_old = old.content[0] if old is not None and old.kind == FOLDER else None
         below_new = new.content[0] if new is not None and new.kind == FOLDER else None
         if below_old != below_new:
-            stack.append((path + "/", _pairs(tree_old, below_old, tree_new, below_new)))
+            stack.append(_pairs(tree_old, below_old, tree_new, below_new))
+            base = path + "/"
 
 
 def _pairs(

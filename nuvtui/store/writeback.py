@@ -4,9 +4,10 @@ What a program writes through a mapping (`mmap`) sets a time only where the page
 dirty, further writes leave no trace. So a file is written out before it is read; the next write then sets a time.
 
 Who has a file open or mapped for writing is told by a read lease (fcntl(2), F_SETLEASE): the kernel gives it only
-where nobody has. That costs two microseconds and no disk, so that only files that are being written are written
-out, each by itself. Where the kernel does not tell (somebody else's file, a file system over a network or over another
-one) the whole file system is written out, once for a scan.
+where nobody has. That costs no disk, so that only files that are being written are written out, each by itself; and
+one that was last changed long ago the kernel has written out. Where the kernel does not tell (somebody else's file, a
+file system over a network or over another one), or would have to be asked very often, the whole file system is written
+out, once for a scan.
 
 In memory (tmpfs) nothing is ever written out and mapped pages never are clean: no file there can be trusted, all are
 read every time.
@@ -23,6 +24,12 @@ _DIRECT = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs",
 """File systems whose leases know of every mapping, and that set a time when a clean page is written to."""
 _MEMORY = frozenset({"tmpfs", "ramfs", "rootfs", "devtmpfs", "hugetlbfs"})
 
+MANY = 4096
+"""So many files are asked about before the whole file system is written out instead."""
+_NEVER = 1 << 64
+_fcntl, _SET_SIGNAL, _SET_LEASE, _READ = fcntl.fcntl, fcntl.F_SETSIG, fcntl.F_SETLEASE, fcntl.F_RDLCK
+_IGNORED = int(signal.SIGURG)
+
 
 class Kind(enum.Enum):
     """What a file system lets know."""
@@ -33,11 +40,15 @@ class Kind(enum.Enum):
 
 
 class Writeback:
-    """For one scan."""
+    """For one scan, which trusts no file with a time from its beginning on."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ns: int, flush: bool) -> None:
+        """`now_ns`: what the clock says. `flush`: write out a file system to save time, too."""
+        self._settled = now_ns - _patience_ns()
+        self._flush = flush
         self._kinds: dict[int, Kind] = {}
         self._flushed: dict[int, bool] = {}
+        self._asked = 0
 
     def kind(self, descriptor: int, device: int) -> Kind:
         """Of the file system with the number `device` (`st_dev`) that `descriptor` lies on."""
@@ -45,40 +56,70 @@ class Writeback:
             self._kinds[device] = _kind(descriptor)
         return self._kinds[device]
 
-    def ready(self, descriptor: int, device: int, kind: Kind) -> bool:
-        """True where the file, open and about to be read, can be trusted afterwards as long as its times stay."""
+    def settled(self, device: int, kind: Kind) -> int:
+        """What was last changed before (ns) needs no `ready`: it has been written out."""
+        if kind is Kind.MEMORY:
+            return 0
+        return _NEVER if self._flushed.get(device) else self._settled
+
+    def ready(self, descriptor: int, device: int, kind: Kind, keep: bool = False) -> bool:
+        """True where the file, open and about to be read, can be trusted afterwards as long as its times stay.
+
+        `keep`: whoever wants to write to it may wait until it is closed again.
+        """
         if kind is Kind.MEMORY:
             return False
-        if kind is Kind.DIRECT:
-            written = written_to(descriptor)
+        self._asked += 1
+        if kind is Kind.DIRECT and (self._asked < MANY or not self._flush):
+            written = written_to(descriptor, keep)
             if written is False:
                 return True
             if written:
-                with contextlib.suppress(OSError):  # of a file that is one hole
-                    os.lseek(descriptor, 0, os.SEEK_DATA)  # waits for the end of a write that has begun
-                try:
-                    os.fdatasync(descriptor)
-                except OSError:
-                    return False
-                return True
+                return _write_out(descriptor)
         if device not in self._flushed:
             self._flushed[device] = _flush(descriptor)
         return self._flushed[device]
 
 
-def written_to(descriptor: int) -> bool | None:
-    """True where anybody has the file open or mapped for writing; None where the kernel does not tell."""
+def _patience_ns() -> int:
+    """So long ago (ns) what was dirtied then has been written out by the kernel itself, many times over."""
+    try:
+        vm = Path("/proc/sys/vm")
+        interval, age = (
+            int((vm / f"dirty_{name}_centisecs").read_text()) for name in ("writeback", "expire")
+        )
+    except (OSError, ValueError):
+        return _NEVER
+    return max(3600, 20 * (interval + age) // 100) * 10**9 if interval else _NEVER
+
+
+def written_to(descriptor: int, keep: bool = False) -> bool | None:
+    """True where anybody has the file open or mapped for writing; None where the kernel does not tell.
+
+    `keep`: nobody may begin to write until the file is closed.
+    """
     try:
         # Whoever wants to write in between waits for as long, and we get a signal, which would end the process: one
         # that is ignored.
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        _fcntl(descriptor, _SET_SIGNAL, _IGNORED)
+        _fcntl(descriptor, _SET_LEASE, _READ)
+        if not keep:
+            _fcntl(descriptor, _SET_LEASE, fcntl.F_UNLCK)
     except BlockingIOError:
         return True
     except OSError:
         return None
     return False
+
+
+def _write_out(descriptor: int) -> bool:
+    with contextlib.suppress(OSError):  # of a file that is one hole
+        os.lseek(descriptor, 0, os.SEEK_DATA)  # waits for the end of a write that has begun
+    try:
+        os.fdatasync(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _flush(descriptor: int) -> bool:

@@ -62,8 +62,9 @@ class Writer:
         self._store = store
         self.generation = store.generation()
         """The store's generation when the session began."""
-        store.index.refresh()
-        self._listed = [file.name for file in store.index.files]
+        self._index = store.index
+        self._index.refresh()
+        self._listed = [file.name for file in self._index.files]
         """The indexes that this session has looked into: nothing in them was added again."""
         self._gone = store.lost_packs()
         self._seen: set[bytes] = set()
@@ -110,8 +111,8 @@ class Writer:
     def _held(self, object_id: bytes) -> bool:
         """True where a pack that is there holds the object."""
         if not self._gone:
-            return self._store.index.find(object_id) is not None
-        places = self._store.index.places(object_id)
+            return self._index.find(object_id) is not None
+        places = self._index.places(object_id)
         return any(file.pack_of(position) not in self._gone for file, position in places)
 
     def put(self, data: bytes | memoryview) -> bytes:
@@ -130,14 +131,14 @@ class Writer:
 
     def space(self) -> memoryview:
         """Where to read the next object to, `WHOLE` bytes and one more; for `put_space`."""
-        group = self._open_group()
+        group = self._group or self._open_group()
         return group.view[group.used : group.used + WHOLE + 1]
 
     def put_space(self, length: int) -> bytes:
         """Add the first `length` bytes of `space` as an object; its id. Raises StoreError."""
-        group = self._open_group()
+        group = self._group or self._open_group()
         object_id = blake3(group.view[group.used : group.used + length]).digest()
-        if not self.has(object_id):
+        if object_id not in self._seen and not self._held(object_id):
             self._seen.add(object_id)
             self._added(group, object_id, length)
         return object_id

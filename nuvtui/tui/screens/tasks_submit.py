@@ -34,7 +34,7 @@ def submit(
         if before is not None:
             before()
         services = nuv.services
-        settings = config.for_task(services.settings) | {"home": str(services.home.root)}
+        settings = config.for_task(services.settings)
         return start(
             services.home,
             Request(

@@ -86,8 +86,13 @@ class Context:
 
     def require_store(self) -> None:
         """Raise NuvError (3) where there is no store at the home."""
-        if not self.state.exists() and not self.home.snapshots.is_dir():
+        if not self.exists:
             raise no_store(self.home)
+
+    @property
+    def exists(self) -> bool:
+        """True where there is a store at the home, be it one that lost its state."""
+        return self.state.exists() or self.home.snapshots.is_dir()
 
     def view(self) -> View:
         """What the state file holds now."""

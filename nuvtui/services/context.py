@@ -152,9 +152,14 @@ class Context:
         return workspace
 
     def mark(self, instance: Instance, workspace: Workspace) -> None:
-        """Say in the workspace whose it is, where nothing says so: one that an older nuvtui made."""
+        """Say in the workspace whose it is, where nothing says so: one that an older nuvtui made.
+
+        Raises NuvError (5) where another instance works in the same place.
+        """
         if os.path.lexists(workspace.identity):
             return
+        for other in self.view().instances.all():
+            self.distinct(instance, [other])
         with contextlib.suppress(OSError):  # a workspace that may only be read is still worth a snapshot
             self.claim(instance, workspace)
 

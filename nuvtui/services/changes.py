@@ -35,8 +35,8 @@ class ChangesService:
         view = self._context.view()
         found = self._context.instance(view, instance)
         self._context.require(view, Action.VIEW, found.space, instance)
-        newest = self._context.newest_sound(view, instance, reporter)
-        old = StateRef(instance, newest.id) if newest else None
+        newest = view.newest(instance)
+        old = StateRef(instance, newest) if newest else None
         return self.diff(old, StateRef(instance), reporter)
 
     def diff(self, old: StateRef | None, new: StateRef, reporter: Reporter | None = None) -> Diff:

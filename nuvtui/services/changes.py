@@ -38,8 +38,8 @@ class ChangesService:
         view = self._context.view()
         found = self._context.instance(view, instance)
         self._context.require(view, Action.VIEW, found.space, instance)
-        newest = self._context.newest_sound(view, instance, reporter)
-        old = StateRef(instance, newest.id) if newest else None
+        newest = view.newest(instance)
+        old = StateRef(instance, newest) if newest else None
         diff = self.diff(old, StateRef(instance), reporter)
         return msgspec.structs.replace(diff, kept=kept_folders(self._context.workspace(found).root))
 

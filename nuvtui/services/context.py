@@ -86,8 +86,13 @@ class Context:
 
     def require_store(self) -> None:
         """Raise NuvError (3) where there is no store at the home."""
-        if not self.state.exists() and not self.home.snapshots.is_dir():
+        if not self.exists:
             raise no_store(self.home)
+
+    @property
+    def exists(self) -> bool:
+        """True where there is a store at the home, be it one that lost its state."""
+        return self.state.exists() or self.home.snapshots.is_dir()
 
     def view(self) -> View:
         """What the state file holds now."""
@@ -147,9 +152,14 @@ class Context:
         return workspace
 
     def mark(self, instance: Instance, workspace: Workspace) -> None:
-        """Say in the workspace whose it is, where nothing says so: one that an older nuvtui made."""
+        """Say in the workspace whose it is, where nothing says so: one that an older nuvtui made.
+
+        Raises NuvError (5) where another instance works in the same place.
+        """
         if os.path.lexists(workspace.identity):
             return
+        for other in self.view().instances.all():
+            self.distinct(instance, [other])
         with contextlib.suppress(OSError):  # a workspace that may only be read is still worth a snapshot
             self.claim(instance, workspace)
 
@@ -208,7 +218,7 @@ class Context:
     def newest_sound(self, view: View, instance: str, reporter: Reporter | None = None) -> Snapshot | None:
         """The newest snapshot of an instance whose manifest can be read; None where there is none.
 
-        For what is only compared with it, or saved by it. Newer ones that cannot be read are named to `reporter`.
+        For what it only saves work, or is counted against. Newer ones that cannot be read are told to `reporter`.
         """
         newest = view.newest(instance)
         if newest is None:
@@ -216,20 +226,24 @@ class Context:
         try:
             return self.store.read_manifest(newest)
         except NuvError as error:
-            damaged = [(newest, error)]
-        found = None
+            reason = error.message
+        passed, found = 1, None
         for snapshot in view.back_from_newest(instance)[1:]:
             try:
                 found = self.store.read_manifest(snapshot)
                 break
-            except NuvError as error:
-                damaged.append((snapshot, error))
+            except NuvError:
+                passed += 1
         if reporter is not None:
-            for snapshot, reason in damaged:
-                reporter.warning(
-                    f"Snapshot {short(snapshot)} cannot be read, and is passed over ({reason.message}). "
-                    "`nuvtui store check` says more"
-                )
+            more = (
+                f" and {passed - 1:,} before it cannot be read, and are"
+                if passed > 1
+                else " cannot be read, and is"
+            )
+            reporter.warning(
+                f"Snapshot {short(newest)}{more} passed over ({reason}). `nuvtui store check` says more, "
+                "`nuvtui store repair` sets aside what is damaged"
+            )
         return found
 
     def role(self, view: View, space: str, instance: str | None) -> Role | None:

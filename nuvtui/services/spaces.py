@@ -86,7 +86,7 @@ class SpacesService:
 
     def locate(self, start: Path) -> Location | None:
         """The space and instance whose workspace `start` lies in, or None."""
-        if not self._context.state.exists():
+        if not self._context.exists:
             return None
         view = self._context.view()
         workspace = find_workspace(start)
@@ -101,7 +101,7 @@ class SpacesService:
 
     def list(self) -> builtins.list[SpaceInfo]:
         """Every space, by name, with the acting user's role in it."""
-        if not self._context.state.exists():
+        if not self._context.exists:
             return []
         view = self._context.view()
         instances = view.instances.all()
@@ -176,7 +176,7 @@ class SpacesService:
         """What is said (3) where `start` lies in no workspace of this store: whose it is, and what to do."""
         workspace = find_workspace(start)
         found = identity.read(workspace) if workspace is not None else None
-        if workspace is None or (found is None and not (self._context.state.exists() and self.list())):
+        if workspace is None or (found is None and not (self._context.exists and self.list())):
             return NuvError(
                 "No space here",
                 f"{start} is in no workspace",
@@ -190,7 +190,7 @@ class SpacesService:
                 "Was the project moved here? `nuvtui instances move -s SPACE INSTANCE --path .` Else `nuvtui init`.",
                 Exit.NOT_FOUND,
             )
-        if not self._context.state.exists():
+        if not self._context.exists:
             return NuvError(
                 f"There is no nuvtui store at {self._context.home.root}",
                 f"{workspace.root} is the workspace of {found.name}, in the store {text_to_path(found.home)}",
@@ -210,7 +210,7 @@ class SpacesService:
         found = identity.read(workspace)
         if found is None:
             return
-        view = self._context.view() if self._context.state.exists() else None
+        view = self._context.view() if self._context.exists else None
         refusal = self._refusal(view, workspace, found)
         if refusal is not None:
             refusal.exit_code = Exit.CONFLICT

@@ -261,7 +261,8 @@ class CurrentState:
 
     @functools.cached_property
     def _newest(self) -> Snapshot | None:
-        return self._context.newest_sound(self._view, self.ref.instance) if self._view else None
+        newest = self._view.newest(self.ref.instance) if self._view is not None else None
+        return self._context.store.read_manifest(newest) if newest is not None else None
 
     def _look(self, base: str, folder: str, name: str, known: list[Entry] | None) -> FileView:
         path = f"{folder}/{name}" if folder else name

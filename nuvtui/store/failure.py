@@ -36,7 +36,7 @@ def from_os(error: OSError, what: str) -> StoreError:
         return StoreError(
             "The store failed",
             f"{what}: {error.strerror}{where}",
-            "Move it away, then `nuvtui store repair`.",
+            "Move it away, then try again.",
         )
     return StoreError(
         "The store failed",

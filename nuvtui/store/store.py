@@ -432,7 +432,7 @@ class Store:
                 raise NuvError(
                     f"{title} has no manifest",
                     "the store does not hold it",
-                    "`nuvtui store check` lists what is missing.",
+                    "`nuvtui store check` lists what is missing, `nuvtui store repair` takes it off the list.",
                     Exit.NOT_FOUND,
                 ) from None
         try:

@@ -18,6 +18,7 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.roles import Role
 from nuvtui.paths import Home
 from tests.support.cli import NUVTUI, Nuvtui
+from tests.support.terminal import Terminal
 
 SNAPSHOT_KEYS = {"id", "name", "kind", "created", "author", "description", "files", "tables", "applications",
                  "stored_bytes"}  # fmt: skip
@@ -434,3 +435,21 @@ def test_the_history_of_files_and_tables(study: Nuvtui) -> None:
     spread = study.json("tables", "columns", "visits", "--distribution")
     assert [column["distinct"] for column in spread] == [2, 2]
     assert sum(spread[0]["bins"]) == 2
+
+
+def test_at_a_terminal_a_restore_asks_and_elsewhere_it_is_refused(study: Nuvtui) -> None:
+    study.run("snapshots", "create", "-n", "as-received")
+    file = study.folder / "README.md"
+    file.write_text("not preserved yet\n")
+    said = study.run("snapshots", "restore", "as-received", code=6).stderr
+    assert "--yes" in said
+    assert file.read_text() == "not preserved yet\n"
+    for answer, code, expected in (("n", 6, "not preserved yet\n"), ("y", 0, "# A study\n")):
+        terminal = Terminal([NUVTUI, "snapshots", "restore", "as-received"], folder=study.folder)
+        try:
+            terminal.wait_for("Go on?")
+            terminal.send(answer, "enter")
+            assert terminal.wait_end() == code
+        finally:
+            terminal.close()
+        assert file.read_text() == expected

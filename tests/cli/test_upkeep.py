@@ -151,3 +151,15 @@ def test_what_is_said_of_a_copy_and_of_a_moved_project_can_be_typed(project: Nuv
     )
     project.at(tmp_path).run(*shlex.split(command.replace("DIR", "away")))
     project.at(tmp_path).run("snapshots", "create", "-s", "study")
+
+
+def test_a_store_that_lost_its_state_says_so_and_gets_it_back(project: Nuvtui, tmp_path: Path) -> None:
+    for file in (tmp_path / "home").glob("state.json*"):
+        file.unlink()
+    for command in (["status"], ["spaces", "list"], ["snapshots", "create"], ["init"]):
+        said = project.run(*command, code=3).stderr
+        assert "lost its list" in said
+        assert not (tmp_path / "home" / "state.json").exists()
+    follow(project, said)
+    assert [s["name"] for s in project.json("snapshots", "list")] == ["second-data", "first-data"]
+    project.run("snapshots", "create")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nuvtui import clock
+from nuvtui.errors import NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.state.state import State
 from tests.services.helpers import Listener, World
@@ -79,13 +80,12 @@ def test_a_newest_manifest_that_cannot_be_read_is_passed_over_with_a_word(
     damaged = study.snapshot("damaged")
     damage(study.home.manifest(damaged.id))
     services = study.fresh()
-    listener = Listener()
-    assert not services.changes.status(study.master.id, listener).empty
-    assert any(damaged.id[:8] in sentence and "store check" in sentence for sentence in listener.warnings)
-    assert services.states.reader(study.current()).folder("")
+    with pytest.raises(NuvError, match=damaged.id) as error:  # not the changes since another one in its place
+        services.changes.status(study.master.id)
+    assert "store repair" in error.value.hint
     listener = Listener()
     taken = services.snapshots.create(study.master.id, "after", reporter=listener)
-    assert any(damaged.id[:8] in sentence for sentence in listener.warnings)
+    assert any(damaged.id[:8] in sentence and "store repair" in sentence for sentence in listener.warnings)
     assert taken.parent == sound.id
     listener = Listener()
     services.restore.restore(sound.id, None, listener)

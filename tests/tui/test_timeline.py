@@ -238,6 +238,10 @@ def test_way_back_is_that_of_the_last_change() -> None:
         {"instance": "x", "backup": "bx", "status": "completed"},
         {"instance": "y", "backup": "by", "status": "failed"},
     ]
+    # The clock was set back between two restores: the one whose automatic snapshot is the newer one is the last.
+    later = way_back([restore, task("restore", "i", backup="newer")], "s", "i", ["newer", "x", "b"])
+    assert later is not None
+    assert later.backups == [("i", "newer")]
     distributed = way_back([task("distribute", "i", targets=targets), restore], "s", "i")
     assert distributed is not None
     assert distributed.backups == [("x", "bx")]

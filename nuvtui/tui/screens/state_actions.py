@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model import order
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import path_to_text, short
 from nuvtui.model.roles import Action
@@ -188,12 +189,15 @@ class WayBack(msgspec.Struct, frozen=True):
     """Instance and automatic snapshot (ids)."""
 
 
-def way_back(tasks: Sequence[TaskView], space: str, instance: str) -> WayBack | None:
+def way_back(
+    tasks: Sequence[TaskView], space: str, instance: str, snapshots: Iterable[str] = ()
+) -> WayBack | None:
     """What `u` would undo: the last task that changed this instance, or that this space distributed, if it can be.
 
-    `tasks` newest first. A snapshot taken after it does not matter; another change (an import) does.
+    `tasks` newest first, `snapshots` (ids) as well. A snapshot taken after it does not matter; another change (an
+    import) does.
     """
-    for task in tasks:
+    for task in in_order(tasks, snapshots):
         if (
             task.space != space
             or task.status is not TaskStatus.COMPLETED
@@ -214,6 +218,29 @@ def way_back(tasks: Sequence[TaskView], space: str, instance: str) -> WayBack | 
         if task.kind in ("recall", "import-table") and task.instance == instance:
             return None
     return None
+
+
+def in_order(tasks: Sequence[TaskView], snapshots: Iterable[str]) -> list[TaskView]:
+    """`tasks`, newest first by the clock, with those that left automatic snapshots in the order of these."""
+    left = {at: backups for at, task in enumerate(tasks) if (backups := _backups(task))}
+    out = list(tasks)
+    if len(left) > 1:
+        wanted = set().union(*left.values())
+        places = {snapshot: at for at, snapshot in enumerate(snapshots) if snapshot in wanted}
+        placed = [at for at, backups in left.items() if backups & places.keys()]
+        ordered = sorted(placed, key=lambda at: min(places[each] for each in left[at] & places.keys()))
+        for at, moved in zip(placed, ordered, strict=True):
+            out[at] = tasks[moved]
+    return out
+
+
+def _backups(task: TaskView) -> set[str]:
+    """Ids of the automatic snapshots that a task left."""
+    if not isinstance(task.result, dict):
+        return set()
+    targets = task.result.get("targets", [])
+    found = [task.result.get("backup"), *(each.get("backup") for each in targets if isinstance(each, dict))]
+    return {str(each) for each in found if each}
 
 
 def under_way(tasks: Sequence[TaskView], space: str, instance: str) -> TaskView | None:
@@ -249,7 +276,9 @@ def ask_undo(node: Scoped) -> None:
         from nuvtui.tasks.lifecycle import list_tasks
 
         tasks = list_tasks(nuv.home)
-        running, found = under_way(tasks, space, here), way_back(tasks, space, here)
+        taken = order.newest_first(nuv.services.context.view().snapshots.all())
+        running = under_way(tasks, space, here)
+        found = way_back(tasks, space, here, [each.id for each in taken])
         names = {each.id: each.name for each in nuv.services.instances.list(space)}
         backups = []
         for instance, backup in found.backups if found is not None and running is None else ():

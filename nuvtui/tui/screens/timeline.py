@@ -219,7 +219,7 @@ class Timeline(Place):
         where = (context.space.id, context.instance.id)
         if state_actions.under_way(self.nuv.tasks, *where) is not None:
             return []
-        back = state_actions.way_back(self.nuv.tasks, *where)
+        back = state_actions.way_back(self.nuv.tasks, *where, (record.id for record in self.records))
         if back is None or describe.age(back.when).split()[-1] not in ("now", "min", "h"):
             return []
         return [f"u undoes: {back.what}"]

@@ -311,6 +311,9 @@ def show_diff(found: Diff, form: str) -> None:
         parts += [f"+ column {c.name} {c.type}" for c in table.columns_added]
         parts += [f"- column {c.name}" for c in table.columns_removed]
         parts += [f"column {a.name}: {a.type} → {b.type}" for a, b in table.columns_retyped]
+        parts += [f"description of column {name}" for name in table.described]
+        parts += ["description"] if table.description_changed else []
+        parts += ["keys"] if table.constraints_changed else []
         print(f"{SIGNS[table.change]} table {sanitise.line(table.name)}  ({sanitise.line(', '.join(parts))})")
     for app in found.applications:
         print(f"{SIGNS[app.change]} application {sanitise.line(app.slug)}")

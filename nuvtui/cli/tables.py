@@ -1,5 +1,6 @@
 """`tables`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -50,8 +51,8 @@ def import_(scope: Scope, file: Path, name: str | None, replace: bool, wait: boo
 def list_(scope: Scope, snapshot_key: str | None, form: str) -> None:
     """List tables."""
     found = scope.services.tables.list(scope.state(snapshot_key))
-    rows = [(t.name, f"{t.rows:,}", str(len(t.columns))) for t in found]
-    emit(found, form, rows, ("name", "rows#", "columns#"))
+    rows = [[t.name, f"{t.rows:,}", str(len(t.columns))] for t in found]
+    emit(found, form, *_described(rows, ["name", "rows#", "columns#"], [t.description for t in found]))
 
 
 @tables.command("columns")
@@ -66,10 +67,18 @@ def columns(scope: Scope, table: str, distribution: bool, snapshot_key: str | No
         _distributions(scope, table, snapshot_key, form)
         return
     found = scope.services.tables.columns(scope.state(snapshot_key), table)
-    rows = [
-        (c.name, c.type, "" if c.nulls is None else f"{c.nulls:,}", _cell(c.min), _cell(c.max)) for c in found
-    ]
-    emit(found, form, rows, ("name", "type", "nulls#", "min", "max"))
+    rows = [[c.name, c.type, f"{c.nulls:,}", _cell(c.min), _cell(c.max)] for c in found]
+    headings = ["name", "type", "nulls#", "min", "max"]
+    emit(found, form, *_described(rows, headings, [c.description for c in found]))
+
+
+def _described(
+    rows: Sequence[list[str]], headings: list[str], descriptions: Sequence[str]
+) -> tuple[Sequence[list[str]], list[str]]:
+    """`rows` and `headings` with the descriptions, where there are any."""
+    if not any(descriptions):
+        return rows, headings
+    return [[*row, text] for row, text in zip(rows, descriptions, strict=True)], [*headings, "description"]
 
 
 def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str) -> None:

@@ -217,4 +217,4 @@ def _count(connection: "Connection", table: Schema) -> int:
 
 
 def _info(connection: "Connection", table: Schema) -> TableInfo:
-    return TableInfo(table.name, _count(connection, table), table.columns)
+    return TableInfo(table.name, _count(connection, table), table.columns, table.description)

@@ -202,14 +202,40 @@ def test_what_is_not_kept_is_named(workspace: Workspace, other: Tables, store: S
         "CREATE VIEW view_of_p AS SELECT * FROM p",
         "CREATE SCHEMA elsewhere",
         "CREATE TABLE elsewhere.hidden(a INTEGER)",
+        "CREATE VIEW elsewhere.far AS SELECT 1 AS a",
+        "CREATE MACRO one_more(a) AS a + 1",
+        "CREATE MACRO rows_of(a) AS TABLE SELECT a",
+        "CREATE TYPE mood AS ENUM ('sad')",
+        "CREATE TABLE sorted(name VARCHAR COLLATE nocase)",
+        "CREATE SCHEMA empty_one",
     )
     parts, warnings = take_with_warnings(tables, store, home)
-    assert [part.name for part in parts] == ["f", "p"]
+    assert [part.name for part in parts] == ["f", "p", "sorted"]
     assert {warning.path for warning in warnings} == {".nuvtui/tables.duckdb"}
     said = "\n".join(warning.reason for warning in warnings)
-    for name in ("counter", "CHECK", "FOREIGN KEY", "'d'", "'g'", "by_n", "view_of_p", "hidden"):
+    for name in (
+        *(
+            "sequence 'counter'",
+            "CHECK",
+            "FOREIGN KEY",
+            "'d'",
+            "'g'",
+            "by_n",
+            "view_of_p",
+            "hidden",
+            "'elsewhere'",
+        ),
+        *(
+            "view 'far' of schema 'elsewhere'",
+            "macro 'one_more'",
+            "'rows_of'",
+            "'mood'",
+            "'sorted'",
+            "'empty_one'",
+        ),
+    ):
         assert name in said
-    assert len(warnings) == 8
+    assert len(warnings) == 15
     capture.replace(other, parts, [], store, home.tmp, Silent())
     assert other.preview("p").rows == [[1, 2, 5, 4]]
 

@@ -16,6 +16,7 @@ from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import connection as access
 from nuvtui.tables import distribution, intake, output, schema
+from nuvtui.tables.connection import DamagedDatabaseError
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
 from nuvtui.tables.values import ColumnInfo, Distribution, Rows, TableInfo
@@ -23,7 +24,7 @@ from nuvtui.tables.values import ColumnInfo, Distribution, Rows, TableInfo
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
 
-__all__ = ["Column", "ColumnInfo", "Rows", "TableInfo", "Tables"]
+__all__ = ["Column", "ColumnInfo", "DamagedDatabaseError", "Rows", "TableInfo", "Tables"]
 
 
 class Tables:
@@ -52,10 +53,19 @@ class Tables:
         """When the database last changed, in nanoseconds since the epoch; 0 where there is none."""
         return max(max(info.st_mtime_ns, info.st_ctime_ns) if info else 0 for info in self._looks())
 
+    def log_is_older(self) -> bool:
+        """True where a write-ahead log lies there that was last written before the database was.
+
+        DuckDB replays it all the same. So it is where a database was put in another one's place, and (seldom) where
+        a change was undone after the last commit.
+        """
+        database, log = self._looks()
+        return database is not None and log is not None and log.st_mtime_ns < database.st_mtime_ns
+
     def _looks(self) -> list[os.stat_result | None]:
         """Of the database and of its write-ahead log; None where it is not there."""
         found: list[os.stat_result | None] = []
-        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+        for path in (self.path, access.log_of(self.path)):
             try:
                 found.append(path.stat())
             except FileNotFoundError:

@@ -220,7 +220,8 @@ def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Re
             raise NuvError(
                 title,
                 "a column has a type that the target's database file, made in an older format, cannot hold",
-                "Copy that database into a new file with `ATTACH … (STORAGE_VERSION 'latest')` in DuckDB.",
+                "In DuckDB, attach a new file with `(STORAGE_VERSION 'latest')`, `COPY FROM DATABASE` the old one "
+                "to it, and put it in its place.",
                 Exit.REFUSED,
             ) from error
         access.run(

@@ -1,10 +1,10 @@
 """What a table is made of, and what of a database a snapshot does not keep.
 
-Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE. Not kept,
-and named in a snapshot's warnings: CHECK and FOREIGN KEY constraints, defaults, generated columns (kept as
-plain ones), indexes, views, sequences, and tables outside the schema `main`. Names of user-defined types
-become the types they stand for; collations are not kept. DuckDB's comments on tables and columns are their
-descriptions, and kept.
+Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE, and its description
+and those of its columns (DuckDB's comments). Not kept, and named in a snapshot's warnings: CHECK and FOREIGN KEY
+constraints, defaults, formulas of generated columns (kept as plain ones), collations, indexes, names of user-defined
+types (kept as what they stand for), views, macros, sequences, and other schemas than `main` with their tables. What
+of this the database's own table has stays where a restore puts rows of the same columns in its place (`replace`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -141,12 +141,16 @@ def not_kept(connection: "Connection") -> list[str]:
     ):
         sentences.append(f"schema {schema!r} is not captured: only tables of main are")
     for table, name in rows(f"SELECT table_name, index_name FROM duckdb_indexes() WHERE {main}"):
-        sentences.append(f"index {name!r} of table {table!r} is not captured: a restore leaves it out")
+        sentences.append(
+            f"index {name!r} of table {table!r} is not captured: a restore keeps it only where it is still there"
+        )
     for table, text in rows(
         "SELECT table_name, constraint_text FROM duckdb_constraints() "
         f"WHERE {main} AND constraint_type NOT IN ('PRIMARY KEY', 'UNIQUE', 'NOT NULL')"
     ):
-        sentences.append(f"constraint {text} of table {table!r} is not captured: a restore leaves it out")
+        sentences.append(
+            f"constraint {text} of table {table!r} is not captured: a restore keeps it only where it is still there"
+        )
     for table, name, generated in rows(
         "SELECT table_name, column_name, is_generated FROM duckdb_columns() "
         f"WHERE {main} AND NOT internal AND column_default IS NOT NULL"

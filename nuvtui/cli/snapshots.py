@@ -79,18 +79,25 @@ def create(
 
 
 def _announce(record: SnapshotRecord) -> None:
-    added, changed, removed = record.changes.files
     print(record.id)
     say(
         f"{record.kind.capitalize()} snapshot {short(record.id)}{f' ({record.name})' if record.name else ''}: "
         f"{record.files.count:,} files, {size(record.files.bytes)}, {len(record.tables)} tables, "
-        f"{len(record.applications)} applications; files +{added} ~{changed} -{removed}; "
+        f"{len(record.applications)} applications; files {_changed(record)}; "
         f"{size(record.stored_bytes)} stored."
     )
     if record.warnings:
         say(
             f"{record.warnings} things could not be held as they are: nuvtui snapshots show {short(record.id)}"
         )
+
+
+def _changed(record: SnapshotRecord) -> str:
+    """How many files differ from the snapshot before, and how many tables, where any do."""
+    files, tables = (
+        "+{} ~{} -{}".format(*counts) for counts in (record.changes.files, record.changes.tables)
+    )
+    return f"{files}, tables {tables}" if any(record.changes.tables) else files
 
 
 @snapshots.command("list")
@@ -117,7 +124,7 @@ def list_(scope: Scope, text: str, form: str) -> None:
             size(s.files.bytes),
             str(len(s.tables)),
             str(len(s.applications)),
-            "+{} ~{} -{}".format(*s.changes.files),
+            _changed(s),
         )
         for s in found
     ]
@@ -328,6 +335,9 @@ def show_diff(found: Diff, form: str) -> None:
         parts += [f"+ column {c.name} {c.type}" for c in table.columns_added]
         parts += [f"- column {c.name}" for c in table.columns_removed]
         parts += [f"column {a.name}: {a.type} → {b.type}" for a, b in table.columns_retyped]
+        parts += [f"description of column {name}" for name in table.described]
+        parts += ["description"] if table.description_changed else []
+        parts += ["keys"] if table.constraints_changed else []
         print(f"{SIGNS[table.change]} table {sanitise.line(table.name)}  ({sanitise.line(', '.join(parts))})")
     for app in found.applications:
         print(f"{SIGNS[app.change]} application {sanitise.line(app.slug)}")

@@ -1,5 +1,6 @@
 """`tables`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,14 +211,9 @@ def _shown(value: object) -> str:
 @scoped
 def list_(scope: Scope, snapshot_key: str | None, form: str) -> None:
     """List tables."""
-    ref = scope.state(snapshot_key)
-    found = scope.services.tables.list(ref)
-    said = scope.services.tables.descriptions(ref)
-    described = [_described(said.get(t.name, ""), t) for t in found]
-    rows = [
-        (t["name"], f"{t['rows']:,}", str(len(t["columns"])), _first(t["description"])) for t in described
-    ]
-    emit(described, form, rows, ("name", "rows#", "columns#", "description"))
+    found = scope.services.tables.list(scope.state(snapshot_key))
+    rows = [[t.name, f"{t.rows:,}", str(len(t.columns))] for t in found]
+    emit(found, form, *_described(rows, ["name", "rows#", "columns#"], [t.description for t in found]))
 
 
 @tables.command("columns")
@@ -231,32 +227,19 @@ def columns(scope: Scope, table: str, distribution: bool, snapshot_key: str | No
     if distribution:
         _distributions(scope, table, snapshot_key, form)
         return
-    ref = scope.state(snapshot_key)
-    book = scope.services.tables.described(ref, table)
-    found = [_described(book.columns.get(c.name, ""), c) for c in scope.services.tables.columns(ref, table)]
-    rows = [
-        (
-            c["name"],
-            c["type"],
-            "" if c["nulls"] is None else f"{c['nulls']:,}",
-            _cell(c["min"]),
-            _cell(c["max"]),
-            _first(c["description"]),
-        )
-        for c in found
-    ]
-    emit(found, form, rows, ("name", "type", "nulls#", "min", "max", "description"))
+    found = scope.services.tables.columns(scope.state(snapshot_key), table)
+    rows = [[c.name, c.type, f"{c.nulls:,}", _cell(c.min), _cell(c.max)] for c in found]
+    headings = ["name", "type", "nulls#", "min", "max"]
+    emit(found, form, *_described(rows, headings, [c.description for c in found]))
 
 
-def _described(description: str, value: Any) -> dict[str, Any]:
-    """`value` as JSON carries it, with its description."""
-    import msgspec
-
-    return {**msgspec.to_builtins(value), "description": description}
-
-
-def _first(text: str) -> str:
-    return text.partition("\n")[0]
+def _described(
+    rows: Sequence[list[str]], headings: list[str], descriptions: Sequence[str]
+) -> tuple[Sequence[list[str]], list[str]]:
+    """`rows` and `headings` with the descriptions, where there are any."""
+    if not any(descriptions):
+        return rows, headings
+    return [[*row, text] for row, text in zip(rows, descriptions, strict=True)], [*headings, "description"]
 
 
 def _distributions(scope: Scope, table: str, snapshot_key: str | None, form: str) -> None:

@@ -61,6 +61,7 @@ class TableView(msgspec.Struct, frozen=True):
     name: str
     rows: int
     columns: list[Column]
+    description: str = ""
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -334,7 +335,7 @@ class CurrentState:
         tables = self._tables()
         if not tables.exists():
             return []
-        return [TableView(t.name, t.rows, t.columns) for t in tables.list()]
+        return [TableView(t.name, t.rows, t.columns, t.description) for t in tables.list()]
 
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._tables().columns(table)
@@ -442,7 +443,7 @@ class SnapshotState:
         raise NuvError(f"No table {table!r} in {self.label}", "", "", Exit.NOT_FOUND)
 
     def tables(self) -> list[TableView]:
-        return [TableView(t.name, t.rows, t.columns) for t in self.manifest.tables]
+        return [TableView(t.name, t.rows, t.columns, t.description) for t in self.manifest.tables]
 
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._captured(table).columns()

@@ -92,20 +92,9 @@ class TablesService:
             description, columns = self._open(ref.instance, Action.VIEW).described(table)
             return Codebook(table, description, columns)
         part = self._captured(ref, table)
-        # Snapshots of before there were descriptions have none.
-        described = {c.name: getattr(c, "description", "") for c in part.columns}
         return Codebook(
-            part.name,
-            getattr(part, "description", ""),
-            {name: text for name, text in described.items() if text},
+            part.name, part.description, {c.name: c.description for c in part.columns if c.description}
         )
-
-    def descriptions(self, ref: StateRef) -> dict[str, str]:
-        """The descriptions of a state's tables, by name; of those that have one."""
-        if ref.snapshot is None:
-            return self._open(ref.instance, Action.VIEW).descriptions()
-        said = {part.name: getattr(part, "description", "") for part in self._context.manifest(ref).tables}
-        return {name: text for name, text in said.items() if text}
 
     def _captured(self, ref: StateRef, table: str) -> TablePart:
         view = self._context.view()

@@ -67,6 +67,11 @@ def capture(
     with captured.unfinished(tmp) as folder, tables.reading([folder]) as connection, _one_read(connection):
         schemas = schema.read(connection)
         lost = schema.not_kept(connection)
+        if tables.log_is_older():
+            lost.append(
+                f"the write-ahead log {access.log_of(tables.path).name} is older than the database; if another database "
+                "was put in its place, rows of the earlier one are among the tables now"
+            )
         for number, table in enumerate(schemas):
             reporter.check()
             reporter.progress(number, len(schemas), "steps", table.name)

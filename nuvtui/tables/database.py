@@ -18,6 +18,7 @@ from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import connection as access
 from nuvtui.tables import descriptions, distribution, intake, output, schema
+from nuvtui.tables.connection import DamagedDatabaseError
 from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SHOWN = 10
 """Rows that a rehearsal shows."""
 
-__all__ = ["Column", "ColumnInfo", "Rows", "TableInfo", "Tables", "rehearse"]
+__all__ = ["Column", "ColumnInfo", "DamagedDatabaseError", "Rows", "TableInfo", "Tables", "rehearse"]
 
 
 class Tables:
@@ -58,10 +59,19 @@ class Tables:
         """When the database last changed, in nanoseconds since the epoch; 0 where there is none."""
         return max(max(info.st_mtime_ns, info.st_ctime_ns) if info else 0 for info in self._looks())
 
+    def log_is_older(self) -> bool:
+        """True where a write-ahead log lies there that was last written before the database was.
+
+        DuckDB replays it all the same. So it is where a database was put in another one's place, and (seldom) where
+        a change was undone after the last commit.
+        """
+        database, log = self._looks()
+        return database is not None and log is not None and log.st_mtime_ns < database.st_mtime_ns
+
     def _looks(self) -> list[os.stat_result | None]:
         """Of the database and of its write-ahead log; None where it is not there."""
         found: list[os.stat_result | None] = []
-        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+        for path in (self.path, access.log_of(self.path)):
             try:
                 found.append(path.stat())
             except FileNotFoundError:
@@ -197,13 +207,6 @@ class Tables:
                 named = {own[column.lower()]: text for column, text in columns.items()}
                 descriptions.write(connection, table.name, description, named)
 
-    def descriptions(self) -> dict[str, str]:
-        """The descriptions of the tables that have one, by name."""
-        if not self.exists():
-            return {}
-        with self.reading() as connection, access.explained("The tables cannot be listed"):
-            return descriptions.of_tables(connection)
-
     def described(self, name: str) -> tuple[str, dict[str, str]]:
         """The description of a table (empty: none), and those of its columns by name."""
         with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
@@ -315,4 +318,4 @@ def _count(connection: "Connection", table: Schema) -> int:
 
 
 def _info(connection: "Connection", table: Schema) -> TableInfo:
-    return TableInfo(table.name, _count(connection, table), table.columns)
+    return TableInfo(table.name, _count(connection, table), table.columns, table.description)

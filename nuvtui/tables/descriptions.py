@@ -28,13 +28,3 @@ def read(connection: "Connection", table: str) -> tuple[str, dict[str, str]]:
         f"SELECT column_name, comment FROM duckdb_columns() WHERE {here} AND comment <> '' ORDER BY column_index"
     ).fetchall()
     return (rows[0][0] or "") if rows else "", dict(columns)
-
-
-def of_tables(connection: "Connection") -> dict[str, str]:
-    """The descriptions of the tables in main that have one, by name."""
-    return dict(
-        connection.execute(
-            "SELECT table_name, comment FROM duckdb_tables() "
-            "WHERE database_name = current_database() AND schema_name = 'main' AND comment <> ''"
-        ).fetchall()
-    )

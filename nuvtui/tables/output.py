@@ -140,10 +140,11 @@ def column_infos(
             asked.append(f"approx_count_distinct({value})")
             asked += [f"left(CAST({side}({value}) AS VARCHAR), {CLIP})" for side in ("min", "max")]
     row = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchall()[0]
-    return [
-        ColumnInfo(column.name, column.type, *row[4 * position : 4 * position + 4])
-        for position, column in enumerate(columns)
-    ]
+    infos = []
+    for position, column in enumerate(columns):
+        nulls, distinct, low, high = row[4 * position : 4 * position + 4]
+        infos.append(ColumnInfo(column.name, column.type, nulls, distinct, low, high, column.description))
+    return infos
 
 
 @dataclass(frozen=True)

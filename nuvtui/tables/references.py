@@ -9,13 +9,14 @@ indexes, comments and all rows in their order.
 import contextlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import fingerprint, schema
+from nuvtui.tables.fingerprint import Print
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier, literal
 
@@ -49,65 +50,86 @@ class Table:
     """Those that are not generated."""
     references: tuple[Reference, ...]
 
+    @property
+    def refers_to_itself(self) -> bool:
+        """True where its rows refer to its own rows."""
+        return any(reference.referred == self.name for reference in self.references)
 
-@dataclass
+    def keep(
+        self, connection: "Connection", kept: str, source: str, values: Sequence[str], reporter: Reporter
+    ) -> None:
+        """Keep the rows of `source` (SQL), of which `values` are the `columns`, in the temporary table `kept`."""
+        access.run(
+            connection,
+            f"CREATE TEMP TABLE {kept} AS SELECT row_number() OVER () - 1 AS n, {fingerprint.named(values)} "
+            f"FROM {source}",
+            reporter,
+        )
+
+    def make(
+        self, connection: "Connection", source: str, values: Sequence[str], shown: Schema, reporter: Reporter
+    ) -> Print:
+        """Make the table with the rows of `source` (as in `keep`) and the descriptions of `shown`; its print."""
+        connection.execute(self.definition)
+        self._fill(connection, f"SELECT {', '.join(values)} FROM {source}", reporter)
+        return self._finish(connection, shown, reporter)
+
+    def make_of_kept(self, connection: "Connection", kept: str, shown: Schema, reporter: Reporter) -> Print:
+        """As `make`, of rows that were kept; those that rows of the table itself refer to are inserted before them."""
+        connection.execute(self.definition)
+        listed = ", ".join(f"c{at}" for at in range(len(self.columns)))
+        for first, last in _batches(connection, kept, self):
+            self._fill(
+                connection, f"SELECT {listed} FROM temp.{kept} WHERE n BETWEEN {first} AND {last}", reporter
+            )
+        connection.execute(f"DROP TABLE temp.{kept}")
+        return self._finish(connection, shown, reporter)
+
+    def _fill(self, connection: "Connection", rows: str, reporter: Reporter) -> None:
+        into = ", ".join(identifier(name) for name in self.columns)
+        access.run(connection, f"INSERT INTO main.{identifier(self.name)} ({into}) {rows}", reporter)
+
+    def _finish(self, connection: "Connection", shown: Schema, reporter: Reporter) -> Print:
+        for name, sql, comment in self.indexes:
+            connection.execute(sql)
+            if comment:
+                connection.execute(f"COMMENT ON INDEX main.{identifier(name)} IS {literal(comment)}")
+        for statement in schema.comment_sql(shown):
+            connection.execute(statement)
+        return fingerprint.of_table(connection, shown, reporter)
+
+
 class Staying:
-    """Tables that are made again, those first that others of them refer to."""
+    """Tables that stay and are made again."""
 
-    tables: list[Table]
-    prints: dict[str, str] = field(default_factory=dict)
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self.tables = {table.name: table for table in tables}
+        self._kept = {table.name: f"kept_{number}" for number, table in enumerate(tables)}
+        self._prints: dict[str, str] = {}
 
     def keep(self, connection: "Connection", present: Mapping[str, Schema], reporter: Reporter) -> None:
         """Keep the rows aside, before the tables are dropped."""
-        for number, table in enumerate(self.tables):
-            shown = present[table.name]
-            with access.explained(f"Table {table.name!r} cannot be read"):
-                self.prints[table.name] = fingerprint.of_table(connection, shown, reporter).fingerprint
-                listed = ", ".join(f"{identifier(name)} AS c{at}" for at, name in enumerate(table.columns))
-                access.run(
-                    connection,
-                    f"CREATE TEMP TABLE kept_{number} AS "
-                    f"SELECT row_number() OVER () - 1 AS n, {listed} FROM {shown.sql_name}",
-                    reporter,
-                )
+        for name, table in self.tables.items():
+            with access.explained(f"Table {name!r} cannot be read"):
+                self._prints[name] = fingerprint.of_table(connection, present[name], reporter).fingerprint
+                values = [identifier(column) for column in table.columns]
+                table.keep(connection, self._kept[name], present[name].sql_name, values, reporter)
 
     def make_again(
-        self,
-        connection: "Connection",
-        present: Mapping[str, Schema],
-        removed: Sequence[str],
-        reporter: Reporter,
+        self, connection: "Connection", name: str, shown: Schema, removed: Sequence[str], reporter: Reporter
     ) -> None:
-        """Make the tables again. Raises NuvError (CONFLICT) where what they refer to is not there any more."""
-        for number, table in enumerate(self.tables):
-            shown = present[table.name]
-            for reference in table.references:
-                _refuse_missing(connection, number, table, reference, removed)
-            with _explained(table):
-                connection.execute(table.definition)
-                into = ", ".join(identifier(name) for name in table.columns)
-                listed = ", ".join(f"c{at}" for at in range(len(table.columns)))
-                for first, last in _batches(connection, number, table):
-                    access.run(
-                        connection,
-                        f"INSERT INTO {shown.sql_name} ({into}) SELECT {listed} FROM temp.kept_{number} "
-                        f"WHERE n BETWEEN {first} AND {last}",
-                        reporter,
-                    )
-                connection.execute(f"DROP TABLE temp.kept_{number}")
-                for name, sql, comment in table.indexes:
-                    connection.execute(sql)
-                    if comment:
-                        connection.execute(f"COMMENT ON INDEX main.{identifier(name)} IS {literal(comment)}")
-                for statement in schema.comment_sql(shown):
-                    connection.execute(statement)
-                found = fingerprint.of_table(connection, shown, reporter).fingerprint
-            if found != self.prints[table.name]:
-                raise NuvError(
-                    f"Table {table.name!r}, which refers to one that is replaced, cannot be kept",
-                    "made again, it was not as before. Nothing was changed",
-                    _hint(table),
-                )
+        """Make a table again. Raises NuvError (CONFLICT) where what it refers to is not there any more."""
+        table = self.tables[name]
+        for reference in table.references:
+            _refuse_missing(connection, self._kept[name], table, reference, removed)
+        with _explained(table):
+            found = table.make_of_kept(connection, self._kept[name], shown, reporter).fingerprint
+        if found != self._prints[name]:
+            raise NuvError(
+                f"Table {name!r}, which refers to one that is replaced, cannot be kept",
+                "made again, it was not as before. Nothing was changed",
+                _hint(table),
+            )
 
 
 @contextlib.contextmanager
@@ -164,12 +186,11 @@ def staying(connection: "Connection", going: Sequence[str]) -> Staying:
         and reference.table not in names
     }:
         names |= more
-    return Staying(
-        [_table(connection, name, references) for name in reversed(order(connection, sorted(names)))]
-    )
+    return Staying([table(connection, name) for name in sorted(names)])
 
 
-def _table(connection: "Connection", name: str, references: Sequence[Reference]) -> Table:
+def table(connection: "Connection", name: str) -> Table:
+    """How a table of schema main is made again."""
     named = f"{_HERE} AND table_name = {literal(name)}"
     ((definition,),) = connection.execute(f"SELECT sql FROM duckdb_tables() WHERE {named}").fetchall()
     indexes = connection.execute(
@@ -184,12 +205,12 @@ def _table(connection: "Connection", name: str, references: Sequence[Reference])
         definition,
         tuple(indexes),
         tuple(column for (column,) in columns),
-        tuple(reference for reference in references if reference.table == name),
+        tuple(reference for reference in all_of(connection) if reference.table == name),
     )
 
 
 def _refuse_missing(
-    connection: "Connection", number: int, table: Table, reference: Reference, removed: Sequence[str]
+    connection: "Connection", kept: str, table: Table, reference: Reference, removed: Sequence[str]
 ) -> None:
     """Raises NuvError (CONFLICT) where rows of a table that stays refer to what will not be there."""
     if reference.referred == table.name:
@@ -211,7 +232,7 @@ def _refuse_missing(
     known = " AND ".join(f"{one} IS NOT NULL" for one in mine)
     try:
         ((missing,),) = connection.execute(
-            f"SELECT count(*) FROM temp.kept_{number} AS kept WHERE {known} AND NOT EXISTS "
+            f"SELECT count(*) FROM temp.{kept} AS kept WHERE {known} AND NOT EXISTS "
             f"(SELECT 1 FROM main.{identifier(reference.referred)} AS other WHERE {pairs})"
         ).fetchall()
     except access.database_error() as error:
@@ -251,12 +272,12 @@ def _hint(table: Table) -> str:
     )
 
 
-def _batches(connection: "Connection", number: int, table: Table) -> list[tuple[int, int]]:
+def _batches(connection: "Connection", kept: str, table: Table) -> list[tuple[int, int]]:
     """Stretches of the kept rows (first and last n) that can be inserted one after the other.
 
     Usually one. A row that refers to a row of its own table needs that one to be there from an earlier statement.
     """
-    ((rows,),) = connection.execute(f"SELECT count(*) FROM temp.kept_{number}").fetchall()
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM temp.{kept}").fetchall()
     within: list[tuple[int, int]] = []
     for reference in table.references:
         if reference.referred != table.name:
@@ -266,8 +287,7 @@ def _batches(connection: "Connection", number: int, table: Table) -> list[tuple[
             for column, referred in zip(reference.columns, reference.referred_columns, strict=True)
         )
         within += connection.execute(
-            f"SELECT one.n, other.n FROM temp.kept_{number} AS one "
-            f"JOIN temp.kept_{number} AS other ON {pairs}"
+            f"SELECT one.n, other.n FROM temp.{kept} AS one JOIN temp.{kept} AS other ON {pairs}"
         ).fetchall()
     starts = [0]
     for here, there in sorted(within):

@@ -3,7 +3,8 @@
 Everything happens in one transaction of the database: what is there is compared with what the caller knows of it,
 goes, and the new tables are loaded and compared with their fingerprints. A table that stays and refers to one that
 is replaced by a foreign key is made again with its own definition and rows, since DuckDB drops no table that
-another one refers to.
+another one refers to. A table that is replaced by one of the same columns and keys keeps what a snapshot does not
+hold of it (foreign keys, checks, defaults, formulas, indexes, collations), unless the rows do not fit to that.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from nuvtui.store.store import Store
 from nuvtui.tables import captured, fingerprint, references, schema, types
 from nuvtui.tables import connection as access
 from nuvtui.tables.database import Tables
+from nuvtui.tables.fingerprint import Print
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import literal
 
@@ -37,6 +39,17 @@ class Replaced:
     removed: list[str] = field(default_factory=list)
     made_again: list[str] = field(default_factory=list)
     """Tables that stay as they are, made again because they refer to one that was replaced."""
+    plain: dict[str, str] = field(default_factory=dict)
+    """Tables whose rows did not fit to the checks, foreign keys or formulas that were there, and why: made without."""
+
+
+class _MisfitError(Exception):
+    """Rows to be put do not fit to the definition of the table that is there."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name = name
+        self.reason = reason
 
 
 def replace(
@@ -89,6 +102,32 @@ def replacing(
             reporter.check()
 
 
+def _replace(
+    connection: "Connection",
+    puts: Sequence[TablePart],
+    files: Sequence[Path],
+    removals: Sequence[str],
+    recorded: Mapping[str, TablePart] | None,
+    reporter: Reporter,
+) -> Replaced:
+    plain: dict[str, str] = {}
+    while True:
+        try:
+            replaced = _attempt(connection, puts, files, removals, recorded, plain, reporter)
+        except _MisfitError as misfit:
+            # An error ends DuckDB's transaction. The database is held all the while: nobody comes in between.
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN TRANSACTION")
+            plain[misfit.name] = misfit.reason
+            continue
+        for name, reason in plain.items():
+            reporter.warning(
+                f"Table {name} was put back without the checks, defaults, formulas, foreign keys and indexes that it "
+                f"had: its rows do not fit to them ({reason})"
+            )
+        return replaced
+
+
 def _stage(puts: Sequence[TablePart], store: Store, folder: Path, reporter: Reporter) -> list[Path]:
     """The Parquet files of `puts`, in `folder`."""
     files = []
@@ -103,12 +142,13 @@ def _stage(puts: Sequence[TablePart], store: Store, folder: Path, reporter: Repo
     return files
 
 
-def _replace(
+def _attempt(
     connection: "Connection",
     puts: Sequence[TablePart],
     files: Sequence[Path],
     removals: Sequence[str],
     recorded: Mapping[str, TablePart] | None,
+    plain: Mapping[str, str],
     reporter: Reporter,
 ) -> Replaced:
     with access.explained("The tables cannot be read"):
@@ -130,21 +170,40 @@ def _replace(
         removed=[name for name in going if name not in asked],
     )
     gone = [name for name in going if name not in replaced.equal]
+    loads = {
+        part.name: (part, file)
+        for part, file in zip(puts, files, strict=True)
+        if part.name not in replaced.equal
+    }
+    definitions = {
+        name: references.table(connection, name)
+        for name, (part, _) in loads.items()
+        if name in present and name not in plain and _same_shape(part, present[name])
+    }
     staying = references.staying(connection, gone)
-    replaced.made_again = [table.name for table in staying.tables]
     staying.keep(connection, present, reporter)
-    for name in references.order(connection, [*gone, *replaced.made_again]):
+    # Who refers goes first, and comes last.
+    order = references.order(connection, [*gone, *staying.tables])
+    for name in order:
         with access.explained(f"Table {name!r} cannot be replaced"):
             connection.execute(f"DROP TABLE {present[name].sql_name}")
-    for number, (part, file) in enumerate(zip(puts, files, strict=True)):
-        if part.name not in replaced.equal:
-            reporter.progress(number, len(puts), "steps", part.name)
-            _restore(connection, part, file, reporter)
-            replaced.put.append(part.name)
-        with contextlib.suppress(OSError):
-            file.unlink()
-    staying.make_again(connection, present, replaced.removed, reporter)
+    for name in [*(name for name in loads if name not in present), *reversed(order)]:
+        if name in loads:
+            reporter.progress(len(replaced.put), len(loads), "steps", name)
+            _restore(connection, *loads[name], definitions.get(name), reporter)
+            replaced.put.append(name)
+        elif name in staying.tables:
+            staying.make_again(connection, name, present[name], replaced.removed, reporter)
+            replaced.made_again.append(name)
+    replaced.plain = dict(plain)
     return replaced
+
+
+def _same_shape(part: TablePart, table: Schema) -> bool:
+    """True where columns and keys are the same; descriptions may differ."""
+    return part.constraints == table.constraints and [(c.name, c.type) for c in part.columns] == [
+        (c.name, c.type) for c in table.columns
+    ]
 
 
 def _may_be_equal(connection: "Connection", table: Schema, puts: Sequence[TablePart]) -> bool:
@@ -207,7 +266,22 @@ def _alike(one: str, other: str) -> NuvError:
     )
 
 
-def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Reporter) -> None:
+def _restore(
+    connection: "Connection",
+    part: TablePart,
+    file: Path,
+    definition: references.Table | None,
+    reporter: Reporter,
+) -> None:
+    """Make the table of a part; of `definition`, where one is given. Raises _MisfitError where it does not fit."""
+    if definition is not None:
+        try:
+            print_by = _make_by(connection, part, file, definition, reporter)
+        except access.database_error() as error:
+            raise _MisfitError(part.name, access.translate(error, "").message) from error
+        if not _is(print_by, part):
+            raise _MisfitError(part.name, "with its formulas it has other values")
+        return
     table = captured.shape(part)
     _kinds, values = captured.decoded(part)
     title = f"Table {part.name!r} cannot be put back"
@@ -220,7 +294,8 @@ def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Re
             raise NuvError(
                 title,
                 "a column has a type that the target's database file, made in an older format, cannot hold",
-                "Copy that database into a new file with `ATTACH … (STORAGE_VERSION 'latest')` in DuckDB.",
+                "In DuckDB, attach a new file with `(STORAGE_VERSION 'latest')`, `COPY FROM DATABASE` the old one "
+                "to it, and put it in its place.",
                 Exit.REFUSED,
             ) from error
         access.run(
@@ -231,12 +306,31 @@ def _restore(connection: "Connection", part: TablePart, file: Path, reporter: Re
         for statement in schema.comment_sql(table):
             connection.execute(statement)
         found = fingerprint.of_table(connection, table, reporter)
-    if found.rows != part.rows or (
-        fingerprint.comparable(found.fingerprint, part.fingerprint) and found.fingerprint != part.fingerprint
-    ):
+    if not _is(found, part):
         raise StoreError(
             title,
             f"expected {part.rows} rows with fingerprint {part.fingerprint}, found {found.rows} with "
             f"{found.fingerprint}",
             "Run `nuvtui store check --read-data`.",
         )
+
+
+def _is(found: Print, part: TablePart) -> bool:
+    """True where what was made is the captured table, as far as its fingerprint can tell."""
+    if not fingerprint.comparable(found.fingerprint, part.fingerprint):
+        return found.rows == part.rows
+    return found.fingerprint == part.fingerprint
+
+
+def _make_by(
+    connection: "Connection", part: TablePart, file: Path, definition: references.Table, reporter: Reporter
+) -> Print:
+    """Make the table of a part with the definition of the one that was there; its print."""
+    values = dict(zip((column.name for column in part.columns), captured.decoded(part)[1], strict=True))
+    chosen = [values[name] for name in definition.columns]
+    source = f"read_parquet({literal(str(file))})"
+    table = captured.shape(part)
+    if definition.refers_to_itself:
+        definition.keep(connection, "put", source, chosen, reporter)
+        return definition.make_of_kept(connection, "put", table, reporter)
+    return definition.make(connection, source, chosen, table, reporter)

@@ -1,10 +1,10 @@
 """What a table is made of, and what of a database a snapshot does not keep.
 
-Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE. Not kept,
-and named in a snapshot's warnings: CHECK and FOREIGN KEY constraints, defaults, generated columns (kept as
-plain ones), indexes, views, sequences, and tables outside the schema `main`. Names of user-defined types
-become the types they stand for; collations are not kept. DuckDB's comments on tables and columns are their
-descriptions, and kept.
+Kept of a table: rows in their order, columns with exact types, NOT NULL, PRIMARY KEY and UNIQUE, and its description
+and those of its columns (DuckDB's comments). Not kept, and named in a snapshot's warnings: CHECK and FOREIGN KEY
+constraints, defaults, formulas of generated columns (kept as plain ones), collations, indexes, names of user-defined
+types (kept as what they stand for), views, macros, sequences, and other schemas than `main` with their tables. What
+of this the database's own table has stays where a restore puts rows of the same columns in its place (`replace`).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -107,41 +107,60 @@ def missing(name: str, known: list[str]) -> NuvError:
 
 
 def not_kept(connection: "Connection") -> list[str]:
-    """Sentences on what of the database a snapshot does not hold."""
+    """Sentences on what of the database a snapshot does not hold, each thing by its name."""
     here = "database_name = current_database()"
+    main = f"{here} AND schema_name = 'main'"
     sentences = []
 
     def rows(sql: str) -> list[tuple[Any, ...]]:
-        return connection.execute(sql).fetchall()
+        return connection.execute(f"{sql} ORDER BY ALL").fetchall()
+
+    def of(schema: str) -> str:
+        return "" if schema == "main" else f" of schema {schema!r}"
 
     for schema, name in rows(
-        f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {here} AND schema_name <> 'main' "
-        "AND NOT internal ORDER BY ALL"
+        f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {here} AND schema_name <> 'main' AND NOT internal"
     ):
         sentences.append(f"table {name!r} is not captured: it lies in schema {schema!r}, not in main")
+    for kind, sql in (
+        ("view", f"SELECT schema_name, view_name FROM duckdb_views() WHERE {here} AND NOT internal"),
+        (
+            "macro",
+            f"SELECT DISTINCT schema_name, function_name FROM duckdb_functions() WHERE {here} AND NOT internal",
+        ),
+        ("sequence", f"SELECT schema_name, sequence_name FROM duckdb_sequences() WHERE {here}"),
+    ):
+        for schema, name in rows(sql):
+            sentences.append(f"{kind} {name!r}{of(schema)} is not captured: only tables are")
     for schema, name in rows(
-        f"SELECT schema_name, view_name FROM duckdb_views() WHERE {here} AND NOT internal ORDER BY ALL"
+        f"SELECT schema_name, type_name FROM duckdb_types() WHERE {here} AND NOT internal"
     ):
-        where = "" if schema == "main" else f" of schema {schema!r}"
-        sentences.append(f"view {name!r}{where} is not captured: only tables are")
-    for (name,) in rows(f"SELECT sequence_name FROM duckdb_sequences() WHERE {here} ORDER BY ALL"):
-        sentences.append(f"sequence {name!r} is not captured: only tables are")
-    for table, name in rows(
-        f"SELECT table_name, index_name FROM duckdb_indexes() WHERE {here} AND schema_name = 'main' "
-        "ORDER BY ALL"
+        sentences.append(f"the name of type {name!r}{of(schema)} is not captured: what it stands for is")
+    for (schema,) in rows(
+        f"SELECT schema_name FROM duckdb_schemas() WHERE {here} AND NOT internal AND schema_name <> 'main'"
     ):
-        sentences.append(f"index {name!r} of table {table!r} is not captured: a restore leaves it out")
+        sentences.append(f"schema {schema!r} is not captured: only tables of main are")
+    for table, name in rows(f"SELECT table_name, index_name FROM duckdb_indexes() WHERE {main}"):
+        sentences.append(
+            f"index {name!r} of table {table!r} is not captured: a restore keeps it only where it is still there"
+        )
     for table, text in rows(
         "SELECT table_name, constraint_text FROM duckdb_constraints() "
-        f"WHERE {here} AND schema_name = 'main' AND constraint_type IN ('CHECK', 'FOREIGN KEY') ORDER BY ALL"
+        f"WHERE {main} AND constraint_type NOT IN ('PRIMARY KEY', 'UNIQUE', 'NOT NULL')"
     ):
-        sentences.append(f"constraint {text} of table {table!r} is not captured: a restore leaves it out")
+        sentences.append(
+            f"constraint {text} of table {table!r} is not captured: a restore keeps it only where it is still there"
+        )
     for table, name, generated in rows(
         "SELECT table_name, column_name, is_generated FROM duckdb_columns() "
-        f"WHERE {here} AND schema_name = 'main' AND NOT internal AND column_default IS NOT NULL ORDER BY ALL"
+        f"WHERE {main} AND NOT internal AND column_default IS NOT NULL"
     ):
         what = "the formula" if generated else "the default"
         sentences.append(f"{what} of column {name!r} of table {table!r} is not captured: its values are")
+    for (table,) in rows(
+        f"SELECT table_name FROM duckdb_tables() WHERE {main} AND NOT internal AND contains(sql, ' COLLATE ')"
+    ):
+        sentences.append(f"the collations of table {table!r} are not captured: its values are")
     return sentences
 
 

@@ -13,6 +13,7 @@ class TableInfo(msgspec.Struct, frozen=True):
     name: str
     rows: int
     columns: list[Column]
+    description: str = ""
 
 
 class ColumnInfo(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class ColumnInfo(msgspec.Struct, frozen=True):
     min: str | None
     max: str | None
     """Smallest and largest value as text; None for nested types and where all values are NULL."""
+    description: str = ""
 
 
 class Rows(msgspec.Struct, frozen=True):

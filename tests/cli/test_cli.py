@@ -416,6 +416,25 @@ def test_the_state_file_and_tasks_are_private(study: Nuvtui, home: Home) -> None
     assert wide == []
 
 
+def test_descriptions_and_changes_of_tables_are_shown(study: Nuvtui) -> None:
+    study.run("tables", "import", "data.csv", "-n", "visits")
+    assert "DESCRIPTION" not in study.run("tables", "list").stdout
+    study.run("snapshots", "create", "-n", "raw-data-as-received")
+    with duckdb.connect(str(study.folder / ".nuvtui" / "tables.duckdb")) as database:
+        database.execute("COMMENT ON TABLE visits IS 'Of \x1b[31m2026'")
+        database.execute("COMMENT ON COLUMN visits.name IS 'Who came'")
+        database.execute("INSERT INTO visits VALUES (3, 'three'), (4, 'four')")
+    shown = study.run("tables", "list").stdout
+    assert "DESCRIPTION" in shown
+    assert "\x1b" not in shown
+    assert "Who came" in study.run("tables", "columns", "visits").stdout
+    assert study.json("tables", "columns", "visits")[1]["description"] == "Who came"
+    status = study.run("status").stdout
+    assert "~ table visits  (2 → 4 rows, +2 -0, description of column name, description)" in status
+    (change,) = study.json("status")["tables"]
+    assert (change["rows_added"], change["described"]) == (2, ["name"])
+
+
 def test_the_history_of_files_and_tables(study: Nuvtui) -> None:
     study.run("tables", "import", "data.csv", "-n", "visits")
     first = study.json("snapshots", "create", "-n", "raw-data-as-received")

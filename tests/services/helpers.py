@@ -93,6 +93,12 @@ class World:
         with duckdb.connect(str(file)) as database:
             database.execute(f'create or replace table "{name}" as {select}')
 
+    def sql(self, *statements: str, instance: Instance | None = None) -> None:
+        """Run statements on the tables, as any other client would."""
+        with duckdb.connect(str(Workspace(self.root(instance)).tables)) as database:
+            for statement in statements:
+                database.execute(statement)
+
     def drop(self, name: str, instance: Instance | None = None) -> None:
         with duckdb.connect(str(Workspace(self.root(instance)).tables)) as database:
             database.execute(f'drop table "{name}"')

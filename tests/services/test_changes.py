@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from nuvtui.model.diff import Diff, FileChange
 from nuvtui.model.stage import StateRef
+from nuvtui.tables import fingerprint
 from tests.services.helpers import World, refused
 
 
@@ -132,6 +135,49 @@ def test_tables_by_schema_and_rows(study: World) -> None:
         assert (rows.old_rows, rows.new_rows, rows.rows_added, rows.rows_removed) == (10, 12, 5, 3)
         assert study.services.changes.table(one, new, "rows") == rows
     assert study.services.changes.table(one, one, "rows") is None
+
+
+def test_descriptions_and_keys_of_tables(study: World) -> None:
+    study.table("visits", "select 1 as a, 'x' as b")
+    one = StateRef(study.master.id, study.snapshot().id)
+    study.sql("COMMENT ON TABLE visits IS 'Of 2026'", "COMMENT ON COLUMN visits.b IS 'Where'")
+    (change,) = study.services.changes.diff(one, study.current()).tables
+    assert (change.described, change.description_changed, change.constraints_changed) == (["b"], True, False)
+    assert (change.rows_added, change.rows_removed) == (0, 0)
+    described = study.snapshot()
+    assert described.changes.tables == (0, 1, 0)
+    assert described.stored_bytes == 0  # the rows are not written again
+    study.sql("ALTER TABLE visits ALTER a SET NOT NULL")
+    (change,) = study.services.changes.status(study.master.id).tables
+    assert (change.described, change.description_changed, change.constraints_changed) == ([], False, True)
+    study.services.restore.restore(one.snapshot or "")
+    assert study.services.changes.diff(one, study.current()).empty
+    study.services.restore.restore(described.id)
+    (view,) = study.services.tables.list(study.current())
+    assert (view.description, [c.description for c in view.columns]) == ("Of 2026", ["", "Where"])
+
+
+def test_tables_of_a_snapshot_of_an_earlier_version_are_not_taken_for_changed(
+    study: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their fingerprints say nothing about those of today; their rows do."""
+    study.table("visits", "select range as a from range(1000)")
+    study.table("other", "select 1 as a")
+    memory = study.home.cache / f"{study.master.id}.tables"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(fingerprint, "SCHEME", "")
+        one = study.snapshot()
+    memory.unlink(missing_ok=True)
+    assert study.services.changes.status(study.master.id).empty
+    study.sql("UPDATE other SET a = 2")
+    (change,) = study.services.changes.status(study.master.id).tables
+    assert (change.name, change.rows_added, change.rows_removed) == ("other", 1, 1)
+    two = study.snapshot()
+    assert two.changes.tables == (0, 1, 0)
+    old, new = (StateRef(study.master.id, each.id) for each in (one, two))
+    assert [each.name for each in study.services.changes.diff(old, new).tables] == ["other"]
+    study.services.restore.restore(one.id)
+    assert study.services.changes.diff(old, study.current()).empty
 
 
 def fake_environment(root: Path, packages: dict[str, str]) -> None:

@@ -202,14 +202,40 @@ def test_what_is_not_kept_is_named(workspace: Workspace, other: Tables, store: S
         "CREATE VIEW view_of_p AS SELECT * FROM p",
         "CREATE SCHEMA elsewhere",
         "CREATE TABLE elsewhere.hidden(a INTEGER)",
+        "CREATE VIEW elsewhere.far AS SELECT 1 AS a",
+        "CREATE MACRO one_more(a) AS a + 1",
+        "CREATE MACRO rows_of(a) AS TABLE SELECT a",
+        "CREATE TYPE mood AS ENUM ('sad')",
+        "CREATE TABLE sorted(name VARCHAR COLLATE nocase)",
+        "CREATE SCHEMA empty_one",
     )
     parts, warnings = take_with_warnings(tables, store, home)
-    assert [part.name for part in parts] == ["f", "p"]
+    assert [part.name for part in parts] == ["f", "p", "sorted"]
     assert {warning.path for warning in warnings} == {".nuvtui/tables.duckdb"}
     said = "\n".join(warning.reason for warning in warnings)
-    for name in ("counter", "CHECK", "FOREIGN KEY", "'d'", "'g'", "by_n", "view_of_p", "hidden"):
+    for name in (
+        *(
+            "sequence 'counter'",
+            "CHECK",
+            "FOREIGN KEY",
+            "'d'",
+            "'g'",
+            "by_n",
+            "view_of_p",
+            "hidden",
+            "'elsewhere'",
+        ),
+        *(
+            "view 'far' of schema 'elsewhere'",
+            "macro 'one_more'",
+            "'rows_of'",
+            "'mood'",
+            "'sorted'",
+            "'empty_one'",
+        ),
+    ):
         assert name in said
-    assert len(warnings) == 8
+    assert len(warnings) == 15
     capture.replace(other, parts, [], store, home.tmp, Silent())
     assert other.preview("p").rows == [[1, 2, 5, 4]]
 
@@ -225,6 +251,17 @@ def test_what_cannot_be_kept_exactly_is_refused(workspace: Workspace, store: Sto
     assert caught.value.exit_code == Exit.REFUSED
     assert "odd" in caught.value.title
     assert list(home.tmp.iterdir()) == []
+    # Both ways of its hint work.
+    make(
+        workspace,
+        "CREATE SCHEMA aside",
+        "CREATE TABLE aside.odd AS FROM main.odd",
+        "ALTER TABLE main.odd ALTER v TYPE VARCHAR",
+    )
+    (part,) = take(tables, store, home)
+    assert part.columns == [Column("v", "VARCHAR")]
+    make(workspace, "DROP TABLE main.odd")
+    assert take(tables, store, home) == []
 
 
 def test_a_variant_that_parquet_holds_comes_back(
@@ -247,6 +284,15 @@ def test_a_variant_that_parquet_holds_comes_back(
         capture.replace(other, parts, [], store, home.tmp, Silent())
     assert caught.value.exit_code == Exit.REFUSED
     assert other.preview("v").rows == [[1]]
+    # Its hint works.
+    newer = other.path.with_name("newer")
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{other.path}' AS old")
+        connection.execute(f"ATTACH '{newer}' AS new (STORAGE_VERSION 'latest')")
+        connection.execute("COPY FROM DATABASE old TO new")
+    newer.replace(other.path)
+    capture.replace(other, parts, [], store, home.tmp, Silent())
+    assert dump(other.path) == dump(workspace.tables)
 
 
 def test_replace_puts_removes_and_keeps(
@@ -309,6 +355,12 @@ def test_names_that_differ_only_in_case(
         capture.replace(other, parts, [], store, home.tmp, Silent())
     assert caught.value.exit_code == Exit.CONFLICT
     assert other.preview("data").rows == [["old"]]
+    assert "nuvtui tables rename data NAME" in caught.value.hint
+    other.rename("data", "data_of_before")
+    capture.replace(other, parts, [], store, home.tmp, Silent())
+    assert {table.name for table in other.list()} == {"Data", "data_of_before"}
+    capture.replace(other, [], ["Data"], store, home.tmp, Silent())
+    other.rename("data_of_before", "data")
     capture.replace(other, parts, ["data"], store, home.tmp, Silent())
     assert [table.name for table in other.list()] == ["Data"]
 

@@ -1,5 +1,6 @@
 """What goes is what was recorded, or nothing goes; until the block ends well, nothing is changed."""
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
 from nuvtui.tables import capture
 from nuvtui.tables.database import Tables
-from tests.tables.helpers import Recorder, dump, log_of_another, make, take
+from tests.tables.helpers import Recorder, dump, log_of_another, make, take, take_with_warnings
 
 Parts = dict[str, TablePart]
 
@@ -167,3 +168,20 @@ def test_a_log_of_the_database_itself_is_part_of_it(other: Tables, tmp_path: Pat
     (tmp_path / "killed.duckdb").rename(other.path)
     other.path.with_name(other.path.name + ".wal").write_bytes(data)
     assert [part.rows for part in capture.describe(other)] == [11]
+
+
+def test_a_log_older_than_its_database_is_named(
+    other: Tables, store: Store, home: Home, tmp_path: Path
+) -> None:
+    """DuckDB replays the log of a database that another one was copied over."""
+    data = log_of_another(tmp_path)
+    log = other.path.with_name(other.path.name + ".wal")
+    log.write_bytes(data)
+    os.utime(log, (1, 1))
+    make(Workspace(tmp_path / "third"), "CREATE TABLE a AS SELECT i FROM range(3) r(i)")
+    (tmp_path / "third" / ".nuvtui" / "tables.duckdb").rename(other.path)
+    parts, warnings = take_with_warnings(other, store, home)
+    assert parts[0].rows == 4
+    assert [warning.reason for warning in warnings if "write-ahead log" in warning.reason]
+    os.utime(log)
+    assert take_with_warnings(other, store, home)[1] == []

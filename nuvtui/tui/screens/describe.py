@@ -320,9 +320,15 @@ def change_note(change: Change) -> str:
     if isinstance(change, TableChange):
         if change.change == "changed":
             parts = [f"{change.old_rows or 0:,} → {plural(change.new_rows or 0, 'row')}"]
+            if change.rows_added or change.rows_removed:
+                parts.append(f"+{change.rows_added or 0:,} -{change.rows_removed or 0:,}")
             columns = len(change.columns_added) + len(change.columns_removed) + len(change.columns_retyped)
             if columns:
                 parts.append(plural(columns, "column") + " differ")
+            if change.described or change.description_changed:
+                parts.append("descriptions differ")
+            if change.constraints_changed:
+                parts.append("keys differ")
             return ", ".join(parts)
         rows = change.new_rows if change.new_rows is not None else change.old_rows
         return plural(rows or 0, "row")

@@ -102,7 +102,10 @@ def of_table(change: TableChange) -> list[Row]:
     out += [Row("change", column(before), column(after)) for before, after in change.columns_retyped]
     out += [Row("change", column(each), None) for each in change.columns_removed]
     out += [Row("change", None, column(each)) for each in change.columns_added]
-    return out
+    said = [f"description of column {name}" for name in change.described]
+    said += ["description of the table"] if change.description_changed else []
+    said += ["keys"] if change.constraints_changed else []
+    return out + [Row("change", each, each) for each in said]
 
 
 def of_application(change: ApplicationChange) -> list[Row]:

@@ -158,9 +158,10 @@ def ready(source: Source, asked: ImportOptions, reporter: Reporter) -> Load:
     _refuse_options(source, asked)
     reporter.progress(0, source.size, "bytes", source.shown)
     if source.format in ("csv", "tsv"):
-        if source.format == "tsv" and asked.delimiter is None:
-            asked = _with_tab(asked)
-        text = Delimited(source.path, source.folder, source.compression, source.shown, asked, reporter)
+        likely = "\t" if source.format == "tsv" else ""
+        text = Delimited(
+            source.path, source.folder, source.compression, source.shown, asked, reporter, likely
+        )
         return lambda connection, table, prepare: text.load(connection, table, prepare, tell)
     if source.format in foreign.ENDINGS.values():
         taken = foreign.take(source.path, source.folder, source.format, source.title, asked, reporter)
@@ -198,12 +199,6 @@ def sentences(report: ImportReport) -> list[str]:
             f"{each.value!r} becomes {written}"
         )
     return found
-
-
-def _with_tab(asked: ImportOptions) -> ImportOptions:
-    import msgspec
-
-    return msgspec.structs.replace(asked, delimiter="\t")
 
 
 def _refuse_options(source: Source, asked: ImportOptions) -> None:

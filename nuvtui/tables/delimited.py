@@ -4,7 +4,7 @@ DuckDB guesses nothing here. What it refuses is looked up in the file, so that t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import dialect, forms, plaintext, proof
 from nuvtui.tables.dialect import Layout
-from nuvtui.tables.forms import Choice
+from nuvtui.tables.forms import Choice, Obstacle
 from nuvtui.tables.plaintext import Plain
 from nuvtui.tables.report import Dialect, Doubt, ImportOptions, Rewritten
 from nuvtui.tables.types import literal
@@ -56,10 +56,21 @@ class Delimited:
     """A text file with its layout, ready to be made a table of."""
 
     def __init__(
-        self, path: Path, folder: Path, compression: str, shown: str, asked: ImportOptions, reporter: Reporter
+        self,
+        path: Path,
+        folder: Path,
+        compression: str,
+        shown: str,
+        asked: ImportOptions,
+        reporter: Reporter,
+        likely: str = "",
     ) -> None:
-        """Recognise the file at `path`. Raises NuvError. `folder`: for a copy where one is needed."""
+        """Recognise the file at `path`. Raises NuvError.
+
+        `folder`: for a copy where one is needed; `likely`: the delimiter that the file's ending speaks for.
+        """
         self._path, self._folder, self._compression, self._asked = path, folder, compression, asked
+        self._likely = likely
         self._title = f"{shown} cannot be imported"
         self._reporter = reporter
         plain = self._prepared()
@@ -89,7 +100,7 @@ class Delimited:
             text, whole = plaintext.sample(plain, size)
         if comment := self._asked.comment:
             text = re.sub(rf"(?m)^{re.escape(comment)}[^\r\n]*", "", text)
-        return dialect.recognise(text, whole, self._asked, self._title)
+        return dialect.recognise(text, whole, self._asked, self._title, self._likely)
 
     def _regular(self, attempt: _Attempt) -> _Attempt:
         """The attempt with a file that DuckDB can read: without comment lines, with a beginning it can skip."""
@@ -199,18 +210,19 @@ class Delimited:
             found[name] = Choice(kind, spelling, asked=kind != "VARCHAR")
         return found
 
-    def _line(self, row: int) -> int:
+    def _lines(self, rows: Iterable[int]) -> dict[int, int]:
         attempt = self._attempt
-        return plaintext.line_of(
-            attempt.plain, row, attempt.layout.begin, attempt.layout.quote, attempt.layout.single
+        return plaintext.lines_of(
+            attempt.plain, rows, attempt.layout.begin, attempt.layout.quote, attempt.layout.single
         )
 
     def _refuse(self, proven: list[proof.Proven]) -> None:
         for column in proven:
             if column.choice.asked and (found := column.refuted):
+                line = self._lines([found.row]).get(found.row)
                 raise NuvError(
                     self._title,
-                    f"line {self._line(found.row)}, column {column.name!r}: {found.text!r} is no {column.choice.type} "
+                    f"line {line}, column {column.name!r}: {found.text!r} is no {column.choice.type} "
                     f"({found.count:,} such values)",
                     f"Correct the file, say --null {found.text!r} where that stands for a missing value, or leave "
                     f"--types for this column out.",
@@ -263,23 +275,27 @@ class Delimited:
 
     def _told(self, proven: list[proof.Proven], texts: list[list[str | None]]) -> Told:
         plain, layout = self._attempt.plain, self._attempt.layout
-        doubts = [*plain.doubts, *layout.doubts]
-        rewritten = []
-        for column, seen in zip(proven, texts, strict=True):
-            if difference := column.rewritten:
-                rewritten.append(
-                    Rewritten(
-                        column=column.name,
-                        count=difference.count,
-                        line=self._line(difference.row),
-                        value=difference.text,
-                        written=difference.written,
-                    )
-                )
-            if column.choice == forms.TEXT and column.name not in self._asked.types:
-                doubt = self._doubt(column, seen)
-                if doubt:
-                    doubts.append(doubt)
+        obstacles = [self._obstacle(column, seen) for column, seen in zip(proven, texts, strict=True)]
+        differences = [column.rewritten for column in proven]
+        lines = self._lines(
+            [found.position for found in obstacles if found] + [found.row for found in differences if found]
+        )
+        doubts = [
+            _doubt(column.name, found, lines.get(found.position))
+            for column, found in zip(proven, obstacles, strict=True)
+            if found
+        ]
+        rewritten = [
+            Rewritten(
+                column=column.name,
+                count=found.count,
+                line=lines.get(found.row),
+                value=found.text,
+                written=found.written,
+            )
+            for column, found in zip(proven, differences, strict=True)
+            if found
+        ]
         return Told(
             Dialect(
                 delimiter="" if layout.single else layout.delimiter,
@@ -293,28 +309,30 @@ class Delimited:
                 encoding=plain.encoding,
                 compression=plain.compression,
             ),
-            doubts,
+            [*plain.doubts, *layout.doubts, *doubts],
             rewritten,
             [*plain.notes, *layout.notes],
         )
 
-    def _doubt(self, column: proof.Proven, seen: list[str | None]) -> Doubt | None:
+    def _obstacle(self, column: proof.Proven, seen: list[str | None]) -> Obstacle | None:
+        """Why a column is text, where it may be meant otherwise."""
+        if column.choice != forms.TEXT or column.name in self._asked.types:
+            return None
         if refuted := column.refuted:
             kind = forms.kind_of(refuted.text) or "other values"
-            obstacle = forms.Obstacle(kind, refuted.row, refuted.text)
-        else:
-            words = set(self._asked.null)
-            found = forms.obstacle([None if text in words else text for text in seen])
-            if found is None:
-                return None
-            obstacle = found
-        why, option = forms.explained(column.name, obstacle)
-        line = self._line(obstacle.position)
-        return Doubt(
-            kind=obstacle.kind,
-            column=column.name,
-            line=line,
-            value=obstacle.value[:80],
-            message=f"column {column.name!r} stays text: {obstacle.value[:80]!r} in line {line} {why}",
-            option=option,
-        )
+            return Obstacle(kind, refuted.row, refuted.text)
+        words = set(self._asked.null)
+        return forms.obstacle([None if text in words else text for text in seen])
+
+
+def _doubt(column: str, found: Obstacle, line: int | None) -> Doubt:
+    why, option = forms.explained(column, found)
+    value = found.value[:80]
+    return Doubt(
+        kind=found.kind,
+        column=column,
+        line=line,
+        value=value,
+        message=f"column {column!r} stays text: {value!r} in line {line} {why}",
+        option=option,
+    )

@@ -78,8 +78,11 @@ class _Reading:
         return Counter(map(len, self.records[self.lead :])).most_common(1)[0][0]
 
 
-def recognise(text: str, whole: bool, asked: ImportOptions, title: str) -> Layout:
-    """The layout of a file that begins with `text` (`whole`: that is all of it). Raises NuvError under `title`."""
+def recognise(text: str, whole: bool, asked: ImportOptions, title: str, likely: str = "") -> Layout:
+    """The layout of a file that begins with `text` (`whole`: that is all of it). Raises NuvError under `title`.
+
+    `likely`: the delimiter to take where the first line has it; empty: none in particular.
+    """
     notes: list[str] = []
     doubts: list[Doubt] = []
     lines = _lines(text)
@@ -92,7 +95,11 @@ def recognise(text: str, whole: bool, asked: ImportOptions, title: str) -> Layou
             "See --skip and --comment.",
             Exit.USAGE,
         )
+    if likely and likely in _lines(rest)[0]:
+        delimiter = delimiter or likely
     found = _best(rest, whole, asked, delimiter, title)
+    if asked.delimiter and found.width == 1:
+        notes.append(f"{asked.delimiter!r} separates nothing in it: there is one column")
     if found.lead:
         left_out = found.lines[found.lead - 1]
         first = lines[skipped].strip()

@@ -155,13 +155,14 @@ def ready(source: Source, asked: ImportOptions, reporter: Reporter) -> Load:
     def tell(done: float) -> None:
         reporter.progress(int(done * source.size), source.size, "bytes", source.shown)
 
+    _refuse_options(source, asked)
     reporter.progress(0, source.size, "bytes", source.shown)
     if source.format in ("csv", "tsv"):
-        if source.format == "tsv" and asked.delimiter is None:
-            asked = _with_tab(asked)
-        text = Delimited(source.path, source.folder, source.compression, source.shown, asked, reporter)
+        likely = "\t" if source.format == "tsv" else ""
+        text = Delimited(
+            source.path, source.folder, source.compression, source.shown, asked, reporter, likely
+        )
         return lambda connection, table, prepare: text.load(connection, table, prepare, tell)
-    _refuse_options(source, asked)
     if source.format in foreign.ENDINGS.values():
         taken = foreign.take(source.path, source.folder, source.format, source.title, asked, reporter)
         readers = [f"read_parquet({literal(str(taken.file))})"]
@@ -200,22 +201,13 @@ def sentences(report: ImportReport) -> list[str]:
     return found
 
 
-def _with_tab(asked: ImportOptions) -> ImportOptions:
-    import msgspec
-
-    return msgspec.structs.replace(asked, delimiter="\t")
-
-
 def _refuse_options(source: Source, asked: ImportOptions) -> None:
     """Options that mean nothing for a format are no options of it: better to say so than to pass over them."""
-    sheets = source.format in foreign.WITH_SHEETS
-    known = (
-        {"sheet", "range", "header"}
-        if sheets
-        else {"encoding"}
-        if source.format in foreign.ENDINGS.values()
-        else set()
-    )
+    known = {"encoding"} if source.format in foreign.ENDINGS.values() else set()
+    if source.format in foreign.WITH_SHEETS:
+        known = {"sheet", "range", "header"}
+    elif source.format in ("csv", "tsv"):
+        known = set(asked.__struct_fields__) - {"sheet", "range"}
     given = {name for name in asked.__struct_fields__ if getattr(asked, name) not in (None, [], {})}
     if wrong := sorted(given - known):
         raise NuvError(

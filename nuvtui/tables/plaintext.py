@@ -12,7 +12,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -325,48 +325,56 @@ def _physical(file: BinaryIO) -> Iterator[bytes]:
 # Where a record stands
 
 
-def line_of(plain: Plain, record: int, skipped: int, quote: str, single: bool) -> int:
-    """The line of the original (from 1) on which a record begins; `record` counts from 0 after `skipped` lines.
+def lines_of(plain: Plain, records: Iterable[int], skipped: int, quote: str, single: bool) -> dict[int, int]:
+    """The lines of the original (from 1) on which records begin; these count from 0 after `skipped` lines.
 
-    Empty lines are no records, but in a file of one column. Fast where nothing is quoted.
+    Empty lines are no records, but in a file of one column. One pass, fast where nothing is quoted.
     """
-    line = plain.dropped + _line_within(plain, record, skipped, quote, single)
-    for number in plain.removed:
-        line += number <= line
-    return line
+    found = {}
+    for record, within in _lines_within(plain.path, sorted(set(records)), skipped, quote.encode(), single):
+        line = plain.dropped + within
+        for number in plain.removed:
+            line += number <= line
+        found[record] = line
+    return found
 
 
-def _line_within(plain: Plain, record: int, skipped: int, quote: str, single: bool) -> int:
-    line = 0
-    sign = quote.encode()
+def _lines_within(
+    path: Path, wanted: list[int], skipped: int, sign: bytes, single: bool
+) -> Iterator[tuple[int, int]]:
+    line = seen = 0
     inside = False
-    with open(plain.path, "rb") as file:
+    pending = iter(wanted)
+    record = next(pending, None)
+    with open(path, "rb") as file:
         for _ in range(skipped):
             file.readline()
             line += 1
-        while True:
+        while record is not None:
             start = file.tell()
             piece = file.read(_PIECE)
             if not piece:
-                return line
+                return
             ended = piece.rfind(b"\n") + 1
             count = piece.count(b"\n")
             simple = not inside and (not sign or sign not in piece) and b"\r" not in piece and ended
-            if simple and count <= record and (single or (b"\n\n" not in piece and piece[:1] != b"\n")):
+            full = single or (b"\n\n" not in piece and piece[:1] != b"\n")
+            if simple and full and seen + count <= record:
                 file.seek(start + ended)
-                record -= count
+                seen += count
                 line += count
                 continue
             file.seek(start)
             read = 0
-            while read < _PIECE and (raw := file.readline()):
+            while record is not None and read < _PIECE and (raw := file.readline()):
                 read += len(raw)
                 for part in _physical(io.BytesIO(raw)) if b"\r" in raw else (raw,):
                     line += 1
                     if not inside and (single or part.strip(b"\r\n")):
-                        if record == 0:
-                            return line
-                        record -= 1
+                        if seen == record:
+                            yield record, line
+                            record = next(pending, None)
+                        seen += 1
                     if sign and part.count(sign) % 2:
                         inside = not inside
 

@@ -205,7 +205,7 @@ def _respelt(connection: "Connection", target: str, column: Proven, text: str) -
     differs = f"{_whole('v')}" if column.choice.spelling == "g" else "v IS NOT NULL"
     ((count, row),) = connection.execute(
         f"SELECT count(*), min(n) FROM (SELECT row_number() OVER () - 1 AS n, {value} AS v, {text} AS t "
-        f"FROM {target}) WHERE {differs} OR t IS NOT NULL"
+        f"FROM {target}) WHERE CASE WHEN t IS NULL THEN {differs} ELSE t IS DISTINCT FROM CAST(v AS VARCHAR) END"
     ).fetchall()
     if not count:
         return None

@@ -144,7 +144,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         imported = found.nuvtui.json("tables", "import", file)
         with file.open(newline="", encoding="latin-1") as data:
             records = sum(1 for record in csv.reader(data) if record)
-        found.datasets[imported["name"]] = records - 1
+        found.datasets[imported["name"]] = records - imported["dialect"]["header"]
     found.snapshot(BASELINE, "-d", "As the index has it", "--next", "Look at the Nile before the dam")
     edit(found)
     found.snapshot(REVISED)

@@ -1,7 +1,9 @@
 """Fixtures for every test: a scrubbed machine, and real services that the suite starts and ends itself."""
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +119,29 @@ def _scrubbed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     os.environ.update(before)
     os.chdir(folder)
     os.umask(environment.UMASK)
+
+
+MEMORY = Path("/dev/shm")  # a file system of its own
+ROOM = 512 << 20
+"""Bytes that a sweep may need there at most."""
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """As pytest's own; for the sweeps (`test_crash`), which make everything durable thousands of times, in memory.
+
+    What they show is what happens between two calls of the operating system: a real disk adds only the waiting.
+    """
+    if (
+        request.node.path.name != "test_crash.py"
+        or not MEMORY.is_dir()
+        or shutil.disk_usage(MEMORY).free < ROOM
+    ):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="nvt-sweep-", dir=MEMORY))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

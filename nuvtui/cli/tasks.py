@@ -45,6 +45,8 @@ def get(ctx: click.Context, task: str, form: str) -> None:
         ]
         rows += [("Step", f"{step.title}{' (failed)' if step.failed else ''}") for step in view.steps]
         rows += [("Warning", warning) for warning in view.warnings]
+        if view.more_warnings:
+            rows.append(("", f"{view.more_warnings:,} more warnings"))
         if view.error:
             rows += [("Error", f"{view.error.title}: {view.error.message}"), ("Hint", view.error.hint)]
         pairs([row for row in rows if row[1]])

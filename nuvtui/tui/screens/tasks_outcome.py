@@ -72,7 +72,15 @@ def brought(task: TaskView, glyphs: Glyphs) -> list[Fact]:
     found: list[Fact] = []
     if task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
         found += _result(task.kind, task.result, glyphs)
-    return found + [warned(warning, glyphs) for warning in task.warnings]
+    return found + warnings(task, glyphs)
+
+
+def warnings(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+    """What a task warned of."""
+    found = [warned(warning, glyphs) for warning in task.warnings]
+    if task.more_warnings:
+        found.append(say((f"{task.more_warnings:,} more warnings", "warn")))
+    return found
 
 
 def warned(warning: str, glyphs: Glyphs) -> Fact:

@@ -27,7 +27,7 @@ from nuvtui.tui.screens.tasks_outcome import (
     brought,
     reason,
     sign,
-    warned,
+    warnings,
     way_out,
     ways_back,
 )
@@ -309,7 +309,7 @@ class TaskScreen(Frame):
         if not self.seen.status.ended:
             if not self.seen.steps:
                 return [say(("Waiting to start", "muted"))]
-            return [warned(warning, self.nuv.glyphs) for warning in self.seen.warnings]
+            return warnings(self.seen, self.nuv.glyphs)
         why = [sentence(each) for each in reason(self.seen, self.nuv.glyphs)]
         return [*why, *self.result()]
 

@@ -29,8 +29,9 @@ from nuvtui.model.names import path_to_text
 from nuvtui.model.tree import FOLDER, Entry
 from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
+from nuvtui.store.descent import FOLDER_FLAGS
 from nuvtui.store.files_writer import FilesWriter
-from nuvtui.store.folders import FOLDER_FLAGS, Folders, below, exchange, move, remove_tree, take
+from nuvtui.store.folders import Folders, below, exchange, move, remove_tree, take
 from nuvtui.store.recorded import Content, Guard, Recorded, holds, kind_of
 from nuvtui.store.staging import AWAY, NEW_FLAGS, Item, Keeper, Plan, Staging
 from nuvtui.store.store import Store
@@ -180,9 +181,7 @@ class Replacement:
         absent: set[str] = set()
         total = len(self._wanted) + len(self._gone)
         for number, path in enumerate([*sorted(self._wanted), *self._gone]):
-            if number % 64 == 0:
-                self._reporter.progress(number, total, "files", "")
-                self._reporter.check()
+            self._tell(number, total)
             content = self._wanted.get(path)
             above = path.rpartition("/")[0]
             found = None if above in absent else self._look(path, removed, blocked)

@@ -13,9 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from nuvtui.store.descent import FOLDER_FLAGS, Descent
+
 OPEN_FOLDERS = 100
 """Descriptors of folders that are kept open."""
-FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _NOREPLACE, _EXCHANGE = 1, 2
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -103,77 +104,47 @@ def below(folder: int) -> Iterator[Found]:
 
     What vanishes meanwhile is left out. Names may be removed or moved while the walk stands at them.
     """
-    base = ""
-    descriptor = os.open(".", FOLDER_FLAGS, dir_fd=folder)
-    stack = [_names(descriptor)]
-    inodes = [_inode(descriptor)]
+    here = Descent(folder)
+    left = [_names(folder)]
     try:
-        while stack:
-            if not stack[-1]:
-                stack.pop()
-                inodes.pop()
-                if stack:
-                    descriptor = _up(descriptor, inodes[-1])
-                    base = base[:-1].rpartition("/")[0]
-                    base = base + "/" if base else ""
+        while left:
+            if not left[-1]:
+                left.pop()
+                if left:
+                    here.leave()
                 continue
-            name = stack[-1].pop()
-            try:
-                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                yield Found(base + name, descriptor, name, status)
+            name = left[-1].pop()
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(name, dir_fd=here.descriptor, follow_symlinks=False)
+                yield Found(os.fsdecode(here.base) + name, here.descriptor, name, status)
                 if stat.S_ISDIR(status.st_mode):
-                    deeper = os.open(name, FOLDER_FLAGS, dir_fd=descriptor)
-                    os.close(descriptor)
-                    descriptor = deeper
-                    base += name + "/"
-                    stack.append(_names(descriptor))
-                    inodes.append(_inode(descriptor))
-            except FileNotFoundError:
-                continue
+                    here.enter(os.fsencode(name))
+                    left.append(_names(here.descriptor))
     finally:
-        os.close(descriptor)
+        here.close()
 
 
 def _names(descriptor: int) -> list[str]:
     return sorted(os.listdir(descriptor), reverse=True)
 
 
-def _inode(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino
-
-
-def _up(descriptor: int, inode: tuple[int, int]) -> int:
-    """The folder above an open one, which is closed. Raises OSError where that is not `inode`: it was moved."""
-    above = os.open("..", FOLDER_FLAGS, dir_fd=descriptor)
-    if _inode(above) != inode:
-        os.close(above)
-        raise OSError(errno.ESTALE, "a folder was moved meanwhile", "..")
-    os.close(descriptor)
-    return above
-
-
 def remove_tree(parent: int, name: str) -> None:
     """Remove a folder and all in it, however deep. Raises OSError."""
-    descriptor = os.open(name, FOLDER_FLAGS, dir_fd=parent)
+    here = Descent(parent)
+    here.enter(os.fsencode(name))
+    left = [(name, _emptied(here.descriptor))]
     try:
-        stack = [(name, _inode(descriptor), _emptied(descriptor))]
-        while True:
-            here, _, folders = stack[-1]
+        while left:
+            last, folders = left[-1]
             if folders:
-                deeper = os.open(folders[-1], FOLDER_FLAGS, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = deeper
-                stack.append((folders.pop(), _inode(descriptor), _emptied(descriptor)))
+                here.enter(os.fsencode(folders[-1]))
+                left.append((folders.pop(), _emptied(here.descriptor)))
                 continue
-            stack.pop()
-            if not stack:
-                break
-            descriptor = _up(descriptor, stack[-1][1])
-            os.rmdir(here, dir_fd=descriptor)
+            left.pop()
+            here.leave()
+            os.rmdir(last, dir_fd=here.descriptor)
     finally:
-        os.close(descriptor)
-    os.rmdir(name, dir_fd=parent)
+        here.close()
 
 
 def _emptied(descriptor: int) -> list[str]:

@@ -24,7 +24,8 @@ from nuvtui.errors import NuvError
 from nuvtui.model.kept import KeptFile, KeptFolder
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.paths import DOT
-from nuvtui.store.folders import FOLDER_FLAGS, Folders, below, move, opened, remove_tree
+from nuvtui.store.descent import FOLDER_FLAGS
+from nuvtui.store.folders import Folders, below, move, opened, remove_tree
 from nuvtui.store.recorded import Content, Guard, Recorded, holds
 from nuvtui.store.trees import Tree
 

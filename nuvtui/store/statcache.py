@@ -167,18 +167,25 @@ class StatCache:
         return (found[0], piece) if found is not None and piece is not None else None
 
     def _folder(self, path: bytes) -> tuple[Record, dict[bytes, bytes]] | None:
-        if path not in self._known:
-            if len(self._known) > KNOWN:
-                self._known.clear()
+        missing = []
+        while path not in self._known:
+            missing.append(path)
+            if not path:
+                break
+            path = path.rpartition(b"/")[0]
+        found = self._known.get(path)
+        for path in reversed(missing):
             offset = self.root
             if path:
-                above, _, name = path.rpartition(b"/")
-                parent = self._folder(above)
-                listed = parent[0].folders if parent is not None else []
+                name = path.rpartition(b"/")[2]
+                listed = found[0].folders if found is not None else []
                 offset = next((at for known, _, at in listed if known == name), None)
             record = self.record(offset) if offset is not None else None
-            self._known[path] = (record, dict(split(record.pieces))) if record is not None else None
-        return self._known[path]
+            found = (record, dict(split(record.pieces))) if record is not None else None
+            if len(self._known) > KNOWN:
+                self._known.clear()
+            self._known[path] = found
+        return found
 
 
 class CacheWriter:

@@ -11,6 +11,8 @@ from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.reporter import Silent
 from nuvtui.store import trees
+from nuvtui.store.descent import Descent
+from nuvtui.store.folders import Folders, opened, remove_tree
 from nuvtui.store.recorded import Recorded
 from nuvtui.store.staging import STAGING, recover
 from nuvtui.store.store import Store
@@ -421,3 +423,85 @@ def test_diff(store: Store, place: Path, tmp_path: Path) -> None:
     ]
     assert told(None, None) == []
     assert tree_format.decode(store.read(old)) == store.tree(old)
+
+
+# -- what is deep, long, and next to it
+
+
+def test_a_tree_deeper_than_any_path_may_be_comes_back(store: Store, place: Path, tmp_path: Path) -> None:
+    name, depth = "dddd", 1100
+    path = "/".join([name] * depth)
+    with opened(place) as root:
+        below = Descent(root)
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=below.descriptor)
+            below.enter(name.encode())
+        leaf = os.open("leaf", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=below.descriptor)
+        os.write(leaf, b"deep")
+        os.close(leaf)
+        below.close()
+        (place / "beside").write_bytes(b"beside")
+        snapshot = take(store, place, tmp_path / "cache")
+        remove_tree(root, name)
+        (place / "beside").unlink()
+        assert restore(store, snapshot, place, tmp_path / "cache") == []
+        folders = Folders(root)
+        found = os.open("leaf", os.O_RDONLY, dir_fd=folders.open(path))
+        assert os.read(found, 99) == b"deep"
+        os.close(found)
+        folders.close()
+        assert (place / "beside").read_bytes() == b"beside"
+        # And it goes again, by another restore.
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        assert restore(store, take(store, empty, tmp_path / "c0"), place, tmp_path / "cache") == []
+    assert [path.name for path in place.iterdir()] == [".nuvtui"]
+
+
+def test_holes_come_back_as_holes(store: Store, place: Path, tmp_path: Path) -> None:
+    size = 3 << 30
+    with (place / "sparse").open("wb") as file:
+        file.write(b"begins")
+        file.truncate(size)
+        file.seek(size // 2)
+        file.write(b"in the middle")
+    snapshot = take(store, place, tmp_path / "cache")
+    (place / "sparse").unlink()
+    restore(store, snapshot, place, tmp_path / "cache")
+    status = (place / "sparse").stat()
+    assert status.st_size == size
+    assert status.st_blocks * 512 < 64 << 20
+    with (place / "sparse").open("rb") as file:
+        assert file.read(6) == b"begins"
+        file.seek(size // 2)
+        assert file.read(13) == b"in the middle"
+
+
+def test_many_names_of_one_file_are_put_back_together(store: Store, place: Path, tmp_path: Path) -> None:
+    """Each is displaced in turn: what the others did to its times is no sign of somebody else."""
+    (place / "0").write_bytes(b"one file")
+    for number in range(1, 300):
+        os.link(place / "0", place / str(number))
+    snapshot = take(store, place, tmp_path / "cache")
+    (place / "0").unlink()
+    (place / "0").write_bytes(b"apart")
+    assert restore(store, snapshot, place, tmp_path / "cache") == []
+    assert len({(place / str(number)).stat().st_ino for number in range(300)}) == 1
+    assert (place / "0").read_bytes() == b"one file"
+
+
+def test_a_file_that_is_being_written_is_kept_whatever_it_holds(
+    store: Store, place: Path, tmp_path: Path
+) -> None:
+    """Its writer goes on in the file that it has open: that is the one that is kept."""
+    puts, removals, recorded = prepare(store, place, tmp_path)
+    for name in ("replaced", "removed"):
+        os.utime(place / name, ns=(WHEN, WHEN))
+    recorded = record(store, place, tmp_path / "cache")
+    with (place / "replaced").open("ab") as one, (place / "removed").open("ab") as two:
+        kept = apply(store, place, puts, removals, QUIET, recorded)
+        one.write(b" and after")
+        two.write(b" and after")
+    assert sorted(file.path for file in kept) == ["removed", "replaced"]
+    assert [(place / file.kept_as).read_bytes() for file in kept] == [b"before and after"] * 2
+    assert (place / "replaced").read_bytes() == b"wanted"

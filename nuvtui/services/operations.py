@@ -65,7 +65,7 @@ def _restore(services: "UseCases", reporter: Reporter, snapshot: str, instance: 
         raise NuvError(
             f"{len(done.skipped)} of the snapshot's paths could not be put in place",
             f"the file system cannot hold {', '.join(done.skipped[:5])}; all else is as in the snapshot",
-            f"To undo: `nuvtui snapshots restore {short(done.backup)}`.",
+            f"To undo: `nuvtui snapshots restore -i {short(done.instance)} {short(done.backup)}`.",
         )
     return done
 

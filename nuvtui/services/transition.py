@@ -8,6 +8,7 @@ has recorded its id by then (`announce`).
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -178,7 +179,8 @@ def _roll_back(
         raise HalfDoneError(
             f"{instance.name} is neither as it was nor as it should be",
             f"{error}; going back failed as well: {second}",
-            f"Everything it held is in the automatic {describe(backup)}: `nuvtui snapshots restore {backup.id[:8]}`.",
+            f"Everything it held is in the automatic {describe(backup)}: "
+            f"`nuvtui snapshots restore -i {shlex.quote(instance.name)} {backup.id[:8]}`.",
         ) from error
 
 

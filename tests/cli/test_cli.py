@@ -433,6 +433,8 @@ def test_descriptions_and_changes_of_tables_are_shown(study: Nuvtui) -> None:
     assert "~ table visits  (2 → 4 rows, +2 -0, description of column name, description)" in status
     (change,) = study.json("status")["tables"]
     assert (change["rows_added"], change["described"]) == (2, ["name"])
+    assert "; files +0 ~0 -0, tables +0 ~1 -0; " in study.run("snapshots", "create", "-n", "two-more").stderr
+    assert "tables +0 ~1 -0" in study.run("snapshots", "list").stdout
 
 
 def test_the_history_of_files_and_tables(study: Nuvtui) -> None:

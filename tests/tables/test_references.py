@@ -148,7 +148,7 @@ def test_a_definition_that_the_rows_do_not_fit_to_is_left_out_with_a_word(
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

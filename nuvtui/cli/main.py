@@ -95,9 +95,9 @@ def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int
             return Exit.FAILED
         except click.Abort as error:
             raise KeyboardInterrupt from error
-        except SystemExit:
-            # click's own answer to a reader that has gone: `outcome` has a better one.
-            raise streams.refused() or AssertionError from None
+        except SystemExit as leaving:
+            # click's own answer to a pipe that nobody reads: `outcome` has a better one.
+            raise streams.refused() or leaving.__context__ or leaving from None
 
     def recovered() -> str:
         opened = obj.get("services")

@@ -51,7 +51,7 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
         assert says(pilot, "space administrator")
         await pilot.press("j", "j")
         assert app.workbench.place("timeline") is not None
-        assert reached.wait(120)
+        await until(pilot, reached.is_set, "the services are opened")
         go_on.set()
         await settled(pilot)
         assert says(pilot, "second-data")

@@ -267,8 +267,8 @@ class Delimited:
         return NuvError(
             self._title,
             f"line {found.line} differs in its number of fields: expected {width}, found {found.fields}: {found.text!r}",
-            "Correct the file so that every line has the same number of fields; or say --skip N, --comment '#' or "
-            "--delimiter where lines or delimiter were not recognised.",
+            "Correct the file so that every line has the same number of fields; or say --skip N, --comment '#', "
+            "--delimiter or --quote where lines, delimiter or quotes were not recognised.",
         )
 
     # What is told

@@ -234,6 +234,8 @@ def _read(
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         doublequote=escape == quote,
         escapechar=escape if escape and escape != quote else None,
+        # As DuckDB reads: spaces before a quote are not of the field.
+        skipinitialspace=bool(quote) and f"{delimiter} {quote}" in text,
         strict=strict,
     )
     records: list[list[str]] = []

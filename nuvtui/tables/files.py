@@ -51,7 +51,7 @@ def unpacked(pieces: Iterator[bytes], limit: int = MOST_TEXT) -> tuple[bytes, bo
 
 
 def csv_rows(data: bytes, kind: str, whole: bool, limit: int = MOST_ROWS) -> Rows:
-    """The table at the beginning of a CSV or TSV file (`kind`); all of it text where a column's types differ.
+    """The table at the beginning of a CSV or TSV file (`kind`), all of it text as it stands there.
 
     `whole` False: `data` is only the beginning of the file, its last line is left out. Raises NuvError.
     """
@@ -60,11 +60,13 @@ def csv_rows(data: bytes, kind: str, whole: bool, limit: int = MOST_ROWS) -> Row
     with tempfile.TemporaryDirectory(prefix="nuvtui-look-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "rows"
         file.write_bytes(data.decode("utf-8", "replace").encode())
-        options = "null_padding = true, max_line_size = 4194304" + (", delim = '\t'" if kind == "tsv" else "")
+        # All of it as text: a look shows what stands in the file, `2310009E13` and `1.10` too.
+        options = "all_varchar = true, null_padding = true, max_line_size = 4194304"
+        options += ", delim = '\t'" if kind == "tsv" else ""
         try:
             rows = _read_csv(file, options, limit)
         except NuvError:
-            rows = _read_csv(file, f"{options}, all_varchar = true, strict_mode = false", limit)
+            rows = _read_csv(file, f"{options}, strict_mode = false", limit)
         if not rows.columns:
             raise NuvError("The file is not read as a table", "it has no columns", "", Exit.REFUSED)
         total = len(rows.rows) if whole and not rows.truncated else None

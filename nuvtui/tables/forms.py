@@ -240,15 +240,14 @@ def obstacle(texts: Sequence[str | None]) -> Obstacle | None:
         return first
     if rows:
         return rows[0]
+    # All are values of another type, but not all of the same one; or of numbers, some have too many digits.
     group = _group(next(text for text in texts if text))
-    return next(
-        (
-            Obstacle("other values", at, text)
-            for at, text in enumerate(texts)
-            if text and _group(text) != group
-        ),
-        None,
-    )
+    for at, text in enumerate(texts):
+        if text and _group(text) != group:
+            return Obstacle("other values", at, text)
+        if text and group == "number" and _too_long(text):
+            return Obstacle("too many digits", at, text)
+    return None
 
 
 def kind_of(text: str) -> DoubtKind | None:

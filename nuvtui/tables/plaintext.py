@@ -403,6 +403,7 @@ def misfit(plain: Plain, skipped: int, delimiter: str, quote: str, escape: str, 
             quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
             doublequote=escape == quote,
             escapechar=escape if escape and escape != quote else None,
+            skipinitialspace=bool(quote),
             strict=True,
         )
         before = 0

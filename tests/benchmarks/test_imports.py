@@ -23,6 +23,7 @@ ROWS = int(machine.get("NUVTUI_BENCH_ROWS", "10000000"))
 RUNS = 3
 MAKE = """
 import duckdb, sys
+duckdb.sql('SET enable_progress_bar = false')
 duckdb.sql(f"COPY (SELECT i AS id, DATE '2000-01-01' + (i % 9000)::INTEGER AS day, "
     f"TIMESTAMP '2020-01-01' + to_seconds(i * 7) AS at, round(hash(i) % 10000000 / 10000, 4) AS value, "
     f"['Adelie', 'Gentoo', 'Chinstrap'][1 + i % 3] AS species, md5(i::VARCHAR)[:20] AS note "
@@ -31,6 +32,7 @@ duckdb.sql(f"COPY (SELECT i AS id, DATE '2000-01-01' + (i % 9000)::INTEGER AS da
 PEER = """
 import duckdb, sys
 with duckdb.connect(sys.argv[2]) as connection:
+    connection.execute('SET enable_progress_bar = false')
     connection.execute(f"CREATE TABLE t AS SELECT * FROM read_csv('{sys.argv[1]}')")
 """
 OURS = """

@@ -44,13 +44,17 @@ def look(study: Study, name: str, *, snapshot: bool = False, raw: bool = False) 
 @pytest.mark.parametrize("snapshot", [False, True])
 def test_tables_in_files(study: Study, snapshot: bool) -> None:
     (study.root / "a.csv").write_text("x,y\n1,2\n3,NA\n")
+    (study.root / "ids.csv").write_text("id,v\n2310009E13,1.10\n")
+    ids = look(study, "ids.csv", snapshot=False)
+    assert ids.rows is not None
+    assert ids.rows.rows == [["2310009E13", "1.10"]]
     (study.root / "b.tsv.gz").write_bytes(gzip.compress(b"x\ty\n1\t2\n"))
     found = look(study, "a.csv", snapshot=snapshot)
     assert found.rows is not None
-    assert found.rows.rows == [[1, "2"], [3, "NA"]]
+    assert found.rows.rows == [["1", "2"], ["3", "NA"]]
     packed = look(study, "b.tsv.gz", snapshot=snapshot)
     assert packed.rows is not None
-    assert packed.rows.rows == [[1, 2]]
+    assert packed.rows.rows == [["1", "2"]]
     assert look(study, "a.csv", raw=True).text == b"x,y\n1,2\n3,NA\n"
 
 

@@ -98,7 +98,7 @@ def check(held: list[list[str]], quoted: bool, report: ImportReport, found: list
 
 
 BOUNDS = settings(
-    max_examples=int(machine.get("NUVTUI_EXAMPLES", "25")),
+    max_examples=int(machine.get("NUVTUI_EXAMPLES", "15")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

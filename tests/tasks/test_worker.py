@@ -129,8 +129,9 @@ def test_an_unexpected_error_has_its_traceback_in_the_workers_log_only(
 
 
 def test_a_request_that_cannot_be_written_leaves_nothing(home: Home) -> None:
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises(NuvError, match="no text") as refused:
         start(home, "work", text="\udcff")
+    assert refused.value.exit_code == 2
     assert lifecycle.list_tasks(home) == []
     assert list(home.tasks.iterdir()) == []
 

@@ -4,6 +4,7 @@
 for the Current State from a scan that writes nothing.
 """
 
+import contextlib
 import functools
 import os
 import stat
@@ -26,6 +27,7 @@ from nuvtui.services import applications
 from nuvtui.services.context import Context
 from nuvtui.state.state import View
 from nuvtui.store import scan, trees
+from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
 
 if TYPE_CHECKING:
@@ -202,23 +204,31 @@ class CurrentState:
         self._workspace: Workspace = context.workspace(instance)
         self._view = view
 
-    def _path(self, path: str) -> Path:
-        parts = safe_parts(path)
-        found = self._workspace.root.joinpath(*parts)
-        # A link inside the workspace must not lead the reader out of it.
-        if parts and os.path.realpath(found.parent) != str(
-            Path(os.path.realpath(self._workspace.root)).joinpath(*parts[:-1])
-        ):
-            raise NuvError(
-                f"{path!r} lies behind a link", "", "Open the link's target itself.", Exit.NOT_FOUND
-            )
-        return found
+    @contextlib.contextmanager
+    def _folder(self, path: str) -> Iterator[int]:
+        """The folder at `path`, open: reached name by name, whatever its depth, and never through a link.
 
-    def _folder(self, path: str) -> Path:
-        folder = self._path(path)
-        if folder.is_symlink() and folder != self._workspace.root:
-            raise NuvError(f"{path!r} is a link", "", "Open the link's target itself.", Exit.NOT_FOUND)
-        return folder
+        Raises NuvError (3) where a link is in the way, OSError.
+        """
+        root = os.open(self._workspace.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.closing(Descent(root)) as way:
+                for name in safe_parts(path):
+                    try:
+                        way.enter(os.fsencode(name))
+                    except OSError:
+                        status = os.stat(name, dir_fd=way.descriptor, follow_symlinks=False)
+                        if not stat.S_ISLNK(status.st_mode):
+                            raise
+                        raise NuvError(
+                            f"{path!r} lies behind a link",
+                            "",
+                            "Open the link's target itself.",
+                            Exit.NOT_FOUND,
+                        ) from None
+                yield way.descriptor
+        finally:
+            os.close(root)
 
     def folder(self, path: str) -> list[FileView]:
         path = "/".join(safe_parts(path))
@@ -229,7 +239,7 @@ class CurrentState:
         folders: list[str] = []
         others: list[str] = []
         try:
-            with os.scandir(self._folder(path)) as entries:
+            with self._folder(path) as folder, os.scandir(folder) as entries:
                 for entry in entries:
                     (folders if entry.is_dir(follow_symlinks=False) else others).append(entry.name)
         except (FileNotFoundError, NotADirectoryError):
@@ -242,9 +252,12 @@ class CurrentState:
 
     def looks(self, path: str, names: Sequence[str]) -> list[FileView]:
         path = "/".join(safe_parts(path))
-        base = f"{self._folder(path)}/"
         known = self._known(path)
-        return [self._look(base, path, name, known) for name in names]
+        try:
+            with self._folder(path) as folder:
+                return [self._look(folder, path, name, known) for name in names]
+        except OSError:  # it is gone
+            return [FileView(name, f"{path}/{name}" if path else name, "?", 0, 0, 0) for name in names]
 
     def _known(self, path: str) -> list[Entry] | None:
         """Entries of the same folder in the newest snapshot, or None where there is no snapshot."""
@@ -265,10 +278,10 @@ class CurrentState:
         newest = self._view.newest(self.ref.instance) if self._view is not None else None
         return self._context.store.read_manifest(newest) if newest is not None else None
 
-    def _look(self, base: str, folder: str, name: str, known: list[Entry] | None) -> FileView:
+    def _look(self, descriptor: int, folder: str, name: str, known: list[Entry] | None) -> FileView:
         path = f"{folder}/{name}" if folder else name
         try:
-            info = os.lstat(base + name)
+            info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         except OSError:
             return FileView(name, path, "?", 0, 0, 0)
         kind = {stat.S_IFREG: FILE, stat.S_IFDIR: FOLDER, stat.S_IFLNK: LINK}.get(
@@ -277,7 +290,7 @@ class CurrentState:
         target = ""
         if kind == LINK:
             try:
-                target = os.readlink(base + name)
+                target = os.readlink(name, dir_fd=descriptor)
             except OSError:
                 target = "?"
         status = ""
@@ -308,8 +321,11 @@ class CurrentState:
         return self._open(path)
 
     def _open(self, path: str) -> int:
+        above, _, name = "/".join(safe_parts(path)).rpartition("/")
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(self._path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with self._folder(above) as folder:
+                descriptor = os.open(name or ".", flags, dir_fd=folder)
         except OSError as error:
             raise NuvError(f"{path!r} cannot be read", error.strerror or "", "", Exit.NOT_FOUND) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -27,7 +27,14 @@ def test_flags_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("colour: red", "colour"), ("engine: kaniko", "engine"), ("- a list", "mapping"), ("a: [", "YAML")],
+    [
+        ("colour: red", "colour"),
+        ("engine: kaniko", "engine"),
+        ("- a list", "mapping"),
+        ("a: [", "YAML"),
+        ("reread_every: often", "reread_every"),
+        ("reread_every: 7", "reread_every"),
+    ],
 )
 def test_what_cannot_hold_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "config.yaml"
@@ -51,3 +58,11 @@ def test_credentials_of_a_package_index_are_written_nowhere(tmp_path: Path) -> N
     nuvtui.run("snapshots", "create")
     for path in home.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", None), ("12h", 43200.0), ("7d", 604800.0), (" 2 w ", 1209600.0), ("0d", 0.0)]
+)
+def test_how_often_everything_is_read_again(tmp_path: Path, text: str, seconds: float | None) -> None:
+    settings = config.load({}, {"NUVTUI_REREAD_EVERY": text}, tmp_path / "none.yaml")
+    assert config.reread_seconds(settings) == seconds

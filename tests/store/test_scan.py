@@ -25,7 +25,7 @@ from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.store import helpers, trees
+from nuvtui.store import helpers, trees, writeback
 from nuvtui.store import scan as scan_module
 from nuvtui.store.helpers import Helpers
 from nuvtui.store.scan import TreeOnlyWriter, scan
@@ -48,6 +48,12 @@ def place(tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
     (folder / ".nuvtui").mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the folder for temporary files lies in memory, whose files are read every time (`test_writeback`)."""
+    monkeypatch.setattr(writeback, "_MEMORY", frozenset())
 
 
 def age(folder: Path) -> None:

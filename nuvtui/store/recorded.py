@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.store import trees
-from nuvtui.store.statcache import StatCache
+from nuvtui.store.statcache import Record, StatCache
 from nuvtui.store.statcache import piece as piece_of
 from nuvtui.store.writer import WHOLE, cut_sparse, cut_stream
 
@@ -46,7 +46,8 @@ class Recorded:
         self.root = root
         self._seen = seen
         self._plain = plain or {}
-        self._folder: tuple[str, frozenset[bytes]] = ("", frozenset())
+        self._racy: tuple[Record | None, frozenset[bytes]] = (None, frozenset())
+        """Of the folder that was asked about last: names whose times say nothing."""
 
     def content(self, path: str) -> Content | None:
         """What the snapshot holds at `path`; None: nothing."""
@@ -65,8 +66,9 @@ class Recorded:
         record, piece = found
         if piece != piece_of(status, changed_ns):
             return False
-        name = os.fsencode(path.rpartition("/")[2])
-        if name in record.racy:
+        if self._racy[0] is not record:
+            self._racy = (record, frozenset(record.racy))
+        if os.fsencode(path.rpartition("/")[2]) in self._racy[1]:
             return False
         kept = self.content(path)
         return isinstance(kept, Entry) and kept.kind != FOLDER

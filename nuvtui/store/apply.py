@@ -87,6 +87,7 @@ class Replacement:
                 self._wanted[path] = data
             else:
                 gone.append(path)
+        self._own = list(own or ())
         self._times = list(times)
         self._known = dict(known or {})
         by_depth = functools.partial(sorted, key=lambda path: path.count("/"))
@@ -98,6 +99,8 @@ class Replacement:
         self._numbers = {
             path: number for number, path in enumerate([*self._files, *self._folders_wanted, *self._gone])
         }
+        self._idle = not (self._numbers or self._times)
+        """True where there is nothing to do."""
         self._items: dict[int, Item] = {}
         """Of the files that are staged, by number."""
         self.skipped: list[tuple[str, str]] = []
@@ -156,6 +159,8 @@ class Replacement:
 
     def stage(self) -> None:
         """Write all that comes into the staging folder. Raises NuvError, StoreError, Cancelled; nothing is changed."""
+        if self._idle:
+            return
         try:
             self._staging = Staging(self._root)
             contents = [(path, self._wanted[path]) for path in self._files]
@@ -165,7 +170,12 @@ class Replacement:
             for number, item in self._items.items():
                 items[number] = item
             root = self._recorded.root
-            self._staging.write_plan(Plan(root.hex() if root else "", items))
+            plain = {
+                path_to_text(path): content
+                for path in self._own
+                if isinstance(content := self._recorded.content(path), bytes)
+            }
+            self._staging.write_plan(Plan(root.hex() if root else "", items, plain))
             sync_file_system(self._root)
         except OSError as error:
             raise self._refused(error, "") from error
@@ -253,6 +263,8 @@ class Replacement:
 
         Raises NuvError: CONFLICT where something is not as it was recorded (nothing is touched then); Cancelled.
         """
+        if self._idle:
+            return
         self._check()
         path = ""
         done, total = 0, len(self._files) + len(self._gone)

@@ -60,6 +60,13 @@ class Plan(msgspec.Struct, frozen=True):
     """Hex id of the root tree of the snapshot that was taken first; empty: none."""
     items: list[Item]
     """By number."""
+    plain: dict[str, bytes] = {}
+    """What that snapshot holds of files outside its trees, by path in text form."""
+
+    def recorded_by(self, tree: Tree) -> Recorded:
+        """What that snapshot holds; `tree` gives the entries of a tree of the store."""
+        root = bytes.fromhex(self.recorded) if self.recorded else None
+        return Recorded(tree, root, None, {text_to_path(path): data for path, data in self.plain.items()})
 
     def item(self, name: str) -> Item | None:
         """The item that the file `name` of the staging folder belongs to: its name begins with the number."""
@@ -251,7 +258,7 @@ def _recover(root: int, dot: int, name: str, tree: Tree) -> list[KeptFile]:
             fcntl.flock(staging, fcntl.LOCK_EX | fcntl.LOCK_NB)  # free: its owner is gone
             plan = _read_plan(staging)
             if plan is not None:
-                recorded = Recorded(tree, bytes.fromhex(plan.recorded) if plan.recorded else None)
+                recorded = plan.recorded_by(tree)
                 for item in os.listdir(staging):
                     if item[:1].isdecimal():
                         _recover_item(staging, item, plan, folders, keeper, recorded)

@@ -182,6 +182,8 @@ def test_a_restore_cut_anywhere(tmp_path: Path, error: int | None) -> None:
         world.fresh().restore.restore(two.id)
         assert world.whole() == new, f"call {at}"
         assert not list(world.root().rglob(f"{TEMPORARY}*"))
+        if error is None:
+            assert not (world.root() / ".nuvtui" / "kept").exists(), "all that was displaced is in a snapshot"
     assert touched > (1 if error else 10)
 
 

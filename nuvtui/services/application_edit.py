@@ -60,9 +60,8 @@ def pattern(path: str) -> str:
     escaped = re.sub(r"([\\*?\[])", r"\\\1", inner)
     # The slash in front anchors it at the workspace, and takes `#` and `!` their meaning at the start of a line.
     whole = f"/{escaped}/" if path.endswith("/") else f"/{escaped}"
-    kept = whole.rstrip()
-    # Blanks at the end are dropped unless escaped; of others than spaces only a class is certain to stay.
-    return kept + "".join("\\ " if char == " " else f"[{char}]" for char in whole[len(kept) :])
+    kept = whole.rstrip(" ")
+    return kept + "\\ " * (len(whole) - len(kept))  # spaces at the end are dropped unless escaped
 
 
 def _is_text(path: str) -> bool:

@@ -80,7 +80,7 @@ def test_styles(before: str, after: str) -> None:
         ("#a", "/#a"),
         ("!a", "/!a"),
         ("a  ", "/a\\ \\ "),
-        ("a\t", "/a[\t]"),
+        ("a\t", "/a\t"),
         ("a /", "/a /"),
         ("*.csv", "/\\*.csv"),
         ("what?[1]", "/what\\?\\[1]"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nuvtui.config import Settings
-from nuvtui.errors import Cancelled
+from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images import registry as registry_client
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
@@ -434,7 +434,7 @@ def test_a_failure_after_the_push_takes_the_tag_back(exporting: Exporting, engin
     exports = exporting.world.home.exports
     exports.parent.mkdir(parents=True, exist_ok=True)
     exports.write_text("no folder: the report cannot be written")
-    with pytest.raises(OSError):
+    with pytest.raises(NuvError):
         exporting.create(push=True)
     (record,) = exporting.records()
     assert (record.status, record.failed_stage, record.pushed) == ("failed", "report", False)

@@ -224,7 +224,8 @@ def test_the_main_job_over_ssh(
     connect()
     tmux.wait_for("1 Timeline")
     press(tmux, "4", "4 Exports")
-    tmux.wait_for("completed")
+    # In the list, not only in the message that says what ended while one was away.
+    tmux.wait_for_match(r"(?m)^.{0,2}▌ [^\n]*completed")
     press(tmux, "enter", "application: sha256:")
     count = len(log.splitlines())
     tmux.wait_for(f"{count} of {count} lines")

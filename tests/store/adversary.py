@@ -8,9 +8,11 @@ import multiprocessing
 import os
 import random
 import shutil
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 PATIENCE = 0.05
 """Seconds for which an edit is waited for: one that the kernel holds back (a lease) goes on when it is let go of."""
@@ -25,6 +27,8 @@ class Adversary:
         self._process = context.Process(target=_serve, args=(other, self._end), daemon=True)
         self._process.start()
         other.close()
+        self._talking = threading.Lock()
+        """Files are written by several threads: each of them may be where an edit is due."""
 
     def begin(self, root: Path, seed: int) -> None:
         """Work in the workspace `root` from now on."""
@@ -34,9 +38,15 @@ class Adversary:
 
     def act(self) -> None:
         """Do one edit, chosen by chance."""
-        self._end.send(("act",))
-        if self._end.poll(PATIENCE):
-            self._end.recv()
+        with self._talking:
+            self._end.send(("act",))
+            if self._end.poll(PATIENCE):
+                self._end.recv()
+
+    def kill(self) -> NoReturn:
+        """End the process that calls this, between two edits."""
+        with self._talking:
+            os._exit(9)
 
     def end(self) -> dict[bytes, str]:
         """Write what is still to be written to open files, close them; what is owed, with what was done."""

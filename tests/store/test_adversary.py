@@ -9,6 +9,7 @@ import errno
 import os
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,10 +96,12 @@ class Watched:
     def __init__(self, events: dict[int, Callable[[], None]]) -> None:
         self.events = events
         self.count = 0
+        self.counting = threading.Lock()
 
     def __call__(self) -> None:
-        self.count += 1
-        event = self.events.pop(self.count, None)
+        with self.counting:
+            self.count += 1
+            event = self.events.pop(self.count, None)
         if event is not None:
             event()
 
@@ -152,7 +155,7 @@ def schedule(stage: Stage, adversary: Adversary, seed: int, no_exchange: bool) -
     events: dict[int, Callable[[], None]] = {}
     end = chance.choice(["well", "well", "well", "fail", "cancel", "kill", "kill"])
     if end != "well":
-        act: Callable[[], None] = {"fail": fail, "cancel": cancel, "kill": lambda: os._exit(9)}[end]
+        act: Callable[[], None] = {"fail": fail, "cancel": cancel, "kill": adversary.kill}[end]
         events[chance.randint(1, STEPS)] = act
     first = chance.randint(1, STEPS)
     for _ in range(chance.randint(1, 4)):

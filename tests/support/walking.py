@@ -286,7 +286,9 @@ class Walk:
     def result(self) -> None:
         """What came out of the export."""
         self.place("4")
-        self.look(DONE)
+        # In the list, not only in the message that says what ended while one was away.
+        line = re.compile(rf"^.{{0,2}}[▌>] [^\n]*{DONE}", re.MULTILINE)
+        self.until(lambda: line.search(self.display.text), "the export is in the list", 60)
         self.press("enter", "sha256:")
         self.look("docker run")
 

@@ -15,7 +15,7 @@ from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.store import trees
 from nuvtui.store.statcache import Record, StatCache
 from nuvtui.store.statcache import piece as piece_of
-from nuvtui.store.writer import WHOLE, cut_sparse, cut_stream
+from nuvtui.store.writer import WHOLE, cut_sparse
 
 Content = Entry | bytes
 """What a path is to hold: an entry of a tree, or the bytes of a plain file."""
@@ -99,22 +99,24 @@ def holds(parent: int, name: str, content: Content | None, check: Callable[[], N
 
 def _same_bytes(descriptor: int, content: Content, check: Callable[[], None]) -> bool:
     if isinstance(content, bytes):
-        data = os.pread(descriptor, len(content) + 1, 0)
-        return data == content
+        return _read_whole(descriptor, len(content)) == content
     from blake3 import blake3  # here: few files are looked at so closely
 
     def digest(data: bytes | memoryview) -> bytes:
         return blake3(data).digest()
 
-    def read(buffer: memoryview) -> int:
-        check()
-        return os.readv(descriptor, [buffer])
+    if content.size <= WHOLE:  # one chunk, and no buffer made to cut it
+        data = _read_whole(descriptor, content.size)
+        return content.content == ([digest(data)] if data else [])
+    return cut_sparse(descriptor, content.size, digest, check)[0] == content.content
 
-    if content.size > WHOLE:
-        found, _size = cut_sparse(descriptor, content.size, digest, check)
-    else:
-        found, _size = cut_stream(read, digest)
-    return found == content.content
+
+def _read_whole(descriptor: int, size: int) -> bytes:
+    """The bytes of an open file, one more than `size` at most."""
+    data = b""
+    while len(data) <= size and (more := os.pread(descriptor, size + 1 - len(data), len(data))):
+        data += more
+    return data
 
 
 class Guard:

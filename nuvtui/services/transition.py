@@ -176,6 +176,7 @@ def _roll_back(
     try:
         _tell(work.roll_back(), reporter)
     except RollBackError as second:
+        _tell(work.kept, reporter)
         raise HalfDoneError(
             f"{instance.name} is neither as it was nor as it should be",
             f"{error}; going back failed as well: {second}",

@@ -132,16 +132,17 @@ class Replacement:
         self._keeper = Keeper(self._root)
 
     def close(self) -> None:
-        """Let go of everything; the staging folder goes, unless something in it could not be kept elsewhere."""
+        """Let go of everything; the staging folder goes, unless something in it was not looked at or not kept."""
+        remove = not self._stuck and not self._displaced
         for parent, staging in self._beside.values():
-            if not self._stuck and self._staging is not None:
+            if remove and self._staging is not None:
                 with contextlib.suppress(OSError):
                     remove_tree(parent, self._staging.name)
             os.close(staging)
             os.close(parent)
         self._beside.clear()
         if self._staging is not None:
-            self._staging.close(remove=not self._stuck)
+            self._staging.close(remove=remove)
             self._staging = None
         self._keeper.close()
         self._folders.close()
@@ -653,12 +654,13 @@ class Replacement:
     def finish(self) -> list[KeptFile]:
         """Let go of what was displaced; what of it no snapshot holds is kept, and returned."""
         for path, number in self._numbers.items():
-            name, certain = self._displaced.pop(number, ("", True))
-            if certain:
+            if number not in self._displaced:
                 continue
+            name, certain = self._displaced[number]
             try:
-                self._settle(number, path, name)
-            except OSError:
+                if not certain:
+                    self._settle(number, path, name)
+            except (OSError, NuvError):
                 # It stays where it is: in the staging folder, which the next change looks at again.
                 self._stuck = True
                 assert self._staging is not None
@@ -666,6 +668,12 @@ class Replacement:
                 self._keeper.kept.append(
                     KeptFile(path_to_text(path), path_to_text(f"{where}/{self._staging.name}/{name}"))
                 )
+            del self._displaced[number]  # only now: what was not looked at is not let go of
+        return self._keeper.kept
+
+    @property
+    def kept(self) -> list[KeptFile]:
+        """What has been kept so far."""
         return self._keeper.kept
 
     def _settle(self, number: int, path: str, name: str) -> None:

@@ -1,5 +1,6 @@
 """Putting trees in place: never outside, never over what is not in the snapshot, all that can fail fails first."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -11,10 +12,11 @@ from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.reporter import Silent
 from nuvtui.store import trees
+from nuvtui.store.apply import Replacement
 from nuvtui.store.descent import Descent
 from nuvtui.store.folders import Folders, opened, remove_tree
 from nuvtui.store.recorded import Recorded
-from nuvtui.store.staging import STAGING, recover
+from nuvtui.store.staging import STAGING, Keeper, recover
 from nuvtui.store.store import Store
 from tests.store.helpers import QUIET, apply, changes, new_store, picture, record, restore, take
 
@@ -505,3 +507,34 @@ def test_a_file_that_is_being_written_is_kept_whatever_it_holds(
     assert sorted(file.path for file in kept) == ["removed", "replaced"]
     assert [(place / file.kept_as).read_bytes() for file in kept] == [b"before and after"] * 2
     assert (place / "replaced").read_bytes() == b"wanted"
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), StoreError("a tree is damaged")], ids=["stopped", "damaged"]
+)
+def test_what_was_not_looked_at_is_not_let_go_of(
+    store: Store, place: Path, tmp_path: Path, error: BaseException
+) -> None:
+    """However the last step ends: what was displaced by then is kept, or still there for the next change to look at."""
+    puts, removals, recorded = prepare(store, place, tmp_path)
+    work = Replacement(store, place, puts, removals, recorded, QUIET)
+    work.stage()
+    real = Replacement._put
+
+    def edited(self: Replacement, path: str) -> None:
+        (place / path).write_bytes(b"precious " + path.encode())
+        real(self, path)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Replacement, "_put", edited)
+        work.place()
+        patch.setattr(Keeper, "settle", fail)
+        with contextlib.suppress(KeyboardInterrupt):
+            work.finish()
+        work.close()
+    recover(place, store.tree)
+    there = [path.read_bytes() for path in (place / ".nuvtui").rglob("*") if path.is_file()]
+    assert {b"precious created", b"precious replaced"} <= set(there)

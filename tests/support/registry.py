@@ -113,10 +113,6 @@ class Registry:
         """End it and remove all it had."""
         self._service.stop()
 
-    def log(self) -> str:
-        """What the registry printed: every request."""
-        return self._service.log(1_000_000)
-
     def docker_config(self, folder: Path) -> Path:
         """Write a Docker config that is signed in to this registry into `folder`. Returns `folder`."""
         folder.mkdir(parents=True, exist_ok=True)

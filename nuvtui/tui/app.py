@@ -572,19 +572,16 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def copy(self, copy: clipboard.Copy) -> None:
         """Copy to the terminal's clipboard and a local tool's; where it is too large, say so and name a file."""
-        sequence = clipboard.sequence(copy.text) if copy.size is None else None
+        if copy.size is not None:
+            self._copied(copy, False, False)
+            return
+        self.jobs.start(self, lambda: clipboard.hand_over(copy), lambda done: self._copy(*done), group="copy")
+
+    def _copy(self, copy: clipboard.Copy, tool: bool) -> None:
+        sequence = clipboard.sequence(copy.text)
         if sequence is not None and self._driver is not None:
             self._driver.write(sequence)
-        tool = clipboard.tool() if copy.size is None else None
-        if tool is None:
-            self._copied(copy, sequence is not None, False)
-            return
-        self.jobs.start(
-            self,
-            lambda: clipboard.run_tool(tool, copy.text),
-            lambda done: self._copied(copy, sequence is not None, done),
-            group="copy",
-        )
+        self._copied(copy, sequence is not None, tool)
 
     def _copied(self, copy: clipboard.Copy, terminal: bool, tool: bool) -> None:
         if terminal or tool:

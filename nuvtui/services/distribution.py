@@ -7,6 +7,7 @@ that what was distributed can be named for ever. Each target is changed all or n
 import builtins
 import contextlib
 import functools
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 
@@ -36,7 +37,7 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications, capture, transition
 from nuvtui.services.context import Context
 from nuvtui.services.spaces import pick
-from nuvtui.services.staging import StagingService
+from nuvtui.services.staging import STAGE_HINT, StagingService
 from nuvtui.services.states import Files, StatesService, table_memory
 from nuvtui.services.transition import IGNORE, HalfDoneError, Transition
 from nuvtui.state.state import View
@@ -432,7 +433,7 @@ class DistributionService:
             raise NuvError(
                 "Nothing is staged",
                 "a distribution pushes what is in the stage",
-                "Stage something: `nuvtui stage add`.",
+                STAGE_HINT,
                 Exit.REFUSED,
             )
         return stage
@@ -498,7 +499,7 @@ class DistributionService:
         paths = [text_to_path(text) for text in stage.files]
         for path in paths:
             if path not in whole.files and path not in whole.folders:
-                raise _gone(path_to_text(path))
+                raise _gone("--files", path_to_text(path))
         chosen = set(paths)
 
         def staged(path: str) -> bool:
@@ -507,10 +508,10 @@ class DistributionService:
 
         for name in stage.tables:
             if name not in whole.tables:
-                raise _gone(f"table {name}")
+                raise _gone("--tables", name, "table ")
         for slug in stage.applications:
             if slug not in whole.applications:
-                raise _gone(f"application {slug}")
+                raise _gone("--apps", slug, "application ")
         files = {path: entry for path, entry in whole.files.items() if staged(path)}
         parents = folders_above(files)
         return Objects(
@@ -539,11 +540,11 @@ def _ended(results: list[TargetResult]) -> list[TargetResult]:
     return targets
 
 
-def _gone(what: str) -> NuvError:
+def _gone(option: str, name: str, kind: str = "") -> NuvError:
     return NuvError(
-        f"{what} is not in the source state",
+        f"{kind}{name} is not in the source state",
         "it is gone since it was staged, ignored, or nothing that a snapshot can hold",
-        "Take it out: `nuvtui stage remove`.",
+        f"Take it out: `nuvtui stage remove {option} {shlex.quote(name)}`.",
         Exit.NOT_FOUND,
     )
 

@@ -396,7 +396,7 @@ class SnapshotState:
             raise NuvError(
                 f"No {path!r} in {self.label}",
                 "",
-                "List its files: `nuvtui snapshots files`.",
+                f"List its files: `nuvtui snapshots files {self.manifest.id[:8]}`.",
                 Exit.NOT_FOUND,
             )
         return entry

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nuvtui import atomic
+from nuvtui.catalog.state import State, View
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
@@ -22,7 +23,6 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import DOT, Home, Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services import identity
-from nuvtui.state.state import State, View
 
 if TYPE_CHECKING:
     from nuvtui.store.store import Store

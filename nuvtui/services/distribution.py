@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nuvtui import clock
+from nuvtui.catalog.state import View
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.distribution import (
     Counts,
@@ -39,7 +40,6 @@ from nuvtui.services.spaces import pick
 from nuvtui.services.staging import StagingService
 from nuvtui.services.states import Files, StatesService, table_memory
 from nuvtui.services.transition import IGNORE, HalfDoneError, Transition
-from nuvtui.state.state import View
 from nuvtui.store import ignore, trees
 from nuvtui.store.folders import Folders, opened
 from nuvtui.store.recorded import holds

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from nuvtui.catalog.state import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import short
 from nuvtui.model.roles import Action
@@ -25,7 +26,6 @@ from nuvtui.paths import DOT, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications
 from nuvtui.services.context import Context
-from nuvtui.state.state import View
 from nuvtui.store import scan, trees
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store

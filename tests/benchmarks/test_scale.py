@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from nuvtui.catalog.state import State
 from nuvtui.model.snapshot import summarise
 from nuvtui.paths import Home
-from nuvtui.state.state import State
 from nuvtui.store.store import Store
 from tests.benchmarks.peers import CACHE, Nuvtui, build_tree, look, rest, timed, write_figures
 from tests.support.cli import NUVTUI

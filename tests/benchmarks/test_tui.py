@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from nuvtui.catalog.state import State
 from nuvtui.paths import Home
-from nuvtui.state.state import State
 from nuvtui.tasks import lease
 from nuvtui.tasks.events import EventWriter
 from tests.benchmarks.peers import CACHE, write_figures

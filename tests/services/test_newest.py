@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nuvtui import clock
+from nuvtui.catalog.state import State
 from nuvtui.errors import NuvError
 from nuvtui.model.stage import StateRef
-from nuvtui.state.state import State
 from tests.services.helpers import Listener, World
 
 

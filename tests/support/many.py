@@ -4,12 +4,12 @@ import datetime
 import getpass
 from pathlib import Path
 
+from nuvtui.catalog.state import State
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Changes, FilesSummary, SnapshotRecord, TableSummary
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import DOT, Home
-from nuvtui.state.state import State
 
 START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 

@@ -12,13 +12,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from nuvtui.catalog.state import State
 from nuvtui.clock import now
 from nuvtui.config import Settings
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.services.context import system_user
-from nuvtui.state.state import State
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.widgets.place import Place
 from nuvtui.tui.workbench import PlaceSpec

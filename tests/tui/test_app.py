@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
+from nuvtui.catalog.state import State
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
-from nuvtui.state.state import State
 from nuvtui.tui import theme
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.clipboard import Copy

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from nuvtui.catalog.state import State
 from nuvtui.paths import Home
-from nuvtui.state.state import State
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from nuvtui.model.space import Space
 from nuvtui.paths import Home
-from nuvtui.state.state import State
+from nuvtui.catalog.state import State
 
 home, name, count = Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 for number in range(count):
@@ -32,7 +32,7 @@ READER = """
 import sys
 from pathlib import Path
 from nuvtui.paths import Home
-from nuvtui.state.state import State
+from nuvtui.catalog.state import State
 
 home, stop = Home(Path(sys.argv[1])), Path(sys.argv[2])
 last, looks, state = 0, 0, State(home)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nuvtui import atomic, clock
+from nuvtui.catalog import codec
+from nuvtui.catalog.files import StateFile
+from nuvtui.catalog.schema import Schema
+from nuvtui.catalog.tables import Transaction, View
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.files import StateFile
-from nuvtui.state.schema import Schema
-from nuvtui.state.tables import Transaction, View
 
 __all__ = ["State", "Transaction", "View"]
 
@@ -130,7 +130,7 @@ class State:
         """
         if getattr(self._here, "open", False):
             raise RuntimeError("a transaction of this state is open in this thread already")
-        from nuvtui.state.storage import Database, StateStorage
+        from nuvtui.catalog.storage import Database, StateStorage
 
         if not self.exists():
             raise self._missing()

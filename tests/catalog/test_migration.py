@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from nuvtui.catalog import codec
+from nuvtui.catalog.schema import Documents, Schema
+from nuvtui.catalog.state import State
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.schema import Documents, Schema
-from nuvtui.state.state import State
-from tests.state.cuts import killed_at
-from tests.state.records import CREATED, space
+from tests.catalog.cuts import killed_at
+from tests.catalog.records import CREATED, space
 
 
 def _name(documents: Documents) -> Documents:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from nuvtui.catalog import codec
+from nuvtui.catalog.state import State
 from nuvtui.errors import StoreError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.state import State
-from tests.state.cuts import killed_at, refused_at, trace
-from tests.state.records import snapshot, space
+from tests.catalog.cuts import killed_at, refused_at, trace
+from tests.catalog.records import snapshot, space
 
 
 @pytest.fixture

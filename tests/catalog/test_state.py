@@ -12,6 +12,8 @@ import pytest
 from tinydb import TinyDB
 from tinydb.table import Table as TinyTable
 
+from nuvtui.catalog.schema import member_key, stage_key
+from nuvtui.catalog.state import State
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model.distribution import Distribution, Strategies, TargetResult
 from nuvtui.model.export import ExportRecord
@@ -19,9 +21,7 @@ from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Message
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.paths import Home
-from nuvtui.state.schema import member_key, stage_key
-from nuvtui.state.state import State
-from tests.state.records import CREATED, snapshot, space
+from tests.catalog.records import CREATED, snapshot, space
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_a_lock_that_is_not_to_be_had_is_a_conflict(state: State, home: Home) ->
 
 
 def test_unknown_tables_survive_a_change(state: State, home: Home) -> None:
-    from nuvtui.state import codec
+    from nuvtui.catalog import codec
 
     home.state.write_bytes(codec.encode({"plugins": {"x": {"a": 1}}}, 1, 1, CREATED))
     with state.transaction() as change:
@@ -286,7 +286,7 @@ def test_unknown_tables_survive_a_change(state: State, home: Home) -> None:
 
 
 def test_a_record_that_is_not_what_its_table_holds_is_named_and_left(state: State, home: Home) -> None:
-    from nuvtui.state import codec
+    from nuvtui.catalog import codec
 
     home.state.write_bytes(codec.encode({"spaces": {"a": {"id": "a", "name": 7}}}, 1, 1, CREATED))
     before = home.state.read_bytes()

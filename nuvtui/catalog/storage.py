@@ -15,8 +15,8 @@ from tinydb.storages import Storage
 from tinydb.table import Table as TinyTable
 
 from nuvtui import clock
-from nuvtui.state import codec
-from nuvtui.state.files import StateFile
+from nuvtui.catalog import codec
+from nuvtui.catalog.files import StateFile
 
 
 class Stored(Mapping[str, Any]):

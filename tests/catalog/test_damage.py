@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nuvtui.catalog import codec
+from nuvtui.catalog.state import State
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.state import State
-from tests.state.records import CREATED, snapshot, space
+from tests.catalog.records import CREATED, snapshot, space
 
 DAMAGES = {
     "empty": lambda data: b"",

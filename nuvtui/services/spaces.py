@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from nuvtui import atomic, clock
-from nuvtui.catalog.state import Transaction, View
+from nuvtui.catalog.catalog import Transaction, View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action, Role

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
-from nuvtui.catalog.state import State
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
@@ -436,7 +436,7 @@ async def test_a_change_by_another_process_shows_by_itself(located: NuvApp, home
     async with running(located) as pilot:
         heard = place(located, "timeline")
         before = heard.told
-        state = State(home)
+        state = Catalog(home)
         with state.transaction() as tx:
             instance = tx.instances.all()[0]
             tx.instances.put(msgspec.structs.replace(instance, name="Renamed"))

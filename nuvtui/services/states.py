@@ -26,7 +26,7 @@ from nuvtui.paths import DOT, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import applications
 from nuvtui.services.context import Context
-from nuvtui.store import scan, trees
+from nuvtui.store import scanner, trees
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
 
@@ -152,9 +152,9 @@ class StatesService:
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)
         workspace = self._context.workspace(instance)
-        result = scan.scan(
+        result = scanner.scan(
             workspace.root,
-            scan.TreeOnlyWriter(self._context.store),
+            scanner.TreeOnlyWriter(self._context.store),
             stat_cache(self._context, instance.id),
             reporter or Silent(),
         )

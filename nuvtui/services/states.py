@@ -33,7 +33,7 @@ from nuvtui.store.store import Store
 if TYPE_CHECKING:
     from nuvtui.tables.database import ColumnInfo, Rows, Tables
     from nuvtui.tables.parquet import Captured
-    from nuvtui.tables.values import Distribution
+    from nuvtui.tables.values import ColumnStats
 
 READMES = ("README.md", "README.rst", "README.txt", "README")
 
@@ -105,7 +105,7 @@ class StateReader(Protocol):
     def columns(self, table: str) -> "list[ColumnInfo]":
         """Columns of a table with their facts."""
 
-    def distributions(self, table: str) -> "list[Distribution]":
+    def distributions(self, table: str) -> "list[ColumnStats]":
         """Columns of a table with how their values are spread."""
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
@@ -356,8 +356,8 @@ class CurrentState:
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._tables().columns(table)
 
-    def distributions(self, table: str) -> "list[Distribution]":
-        return self._tables().distributions(table)
+    def distributions(self, table: str) -> "list[ColumnStats]":
+        return self._tables().column_stats(table)
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._tables().preview(table, offset, limit)
@@ -464,8 +464,8 @@ class SnapshotState:
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._captured(table).columns()
 
-    def distributions(self, table: str) -> "list[Distribution]":
-        return self._captured(table).distributions()
+    def distributions(self, table: str) -> "list[ColumnStats]":
+        return self._captured(table).column_stats()
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._captured(table).preview(offset, limit)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nuvtui.store import prune
+from nuvtui.store import prune, scanner
 from nuvtui.store.store import Store
 from tests.store.helpers import (
     CALLS,
@@ -104,7 +104,7 @@ def test_what_a_scan_saw_while_objects_are_taken_out_is_never_believed_later(
     (workspace / "top").write_bytes(b"another top")
     take(store, workspace, tmp_path / "cache", LATER)
     # What was just written is looked at again by the next scan, which from here on trusts what it sees.
-    monkeypatch.setattr(scan, "MARGIN", -(10**18))
+    monkeypatch.setattr(scanner, "MARGIN", -(10**18))
     store.delete_manifest(FIRST)
     store.delete_manifest(LATER)
     at = 0

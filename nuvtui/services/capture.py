@@ -31,7 +31,7 @@ from nuvtui.reporter import Reporter
 from nuvtui.services import applications, provenance
 from nuvtui.services.context import Context
 from nuvtui.services.states import stat_cache, table_memory
-from nuvtui.store import scan, staging, trees
+from nuvtui.store import scanner, staging, trees
 from nuvtui.store.statcache import StatCache
 from nuvtui.store.writer import Writer
 from nuvtui.tables.connection import DamagedDatabaseError
@@ -80,7 +80,7 @@ def take(
         )
     with context.store.writer() as writer:
         reporter.step("files", "Reading workspace files")
-        files = scan.scan(
+        files = scanner.scan(
             workspace.root,
             writer,
             stat_cache(context, instance.id),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nuvtui import clock
+from nuvtui.catalog.catalog import View
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.distribution import (
     Counts,
@@ -40,7 +41,6 @@ from nuvtui.services.spaces import pick
 from nuvtui.services.staging import STAGE_HINT, StagingService
 from nuvtui.services.states import Files, StatesService, table_memory
 from nuvtui.services.transition import IGNORE, HalfDoneError, Transition
-from nuvtui.state.state import View
 from nuvtui.store import ignore, trees
 from nuvtui.store.folders import Folders, opened
 from nuvtui.store.recorded import holds

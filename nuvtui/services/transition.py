@@ -25,8 +25,8 @@ from nuvtui.services import applications, capture
 from nuvtui.services.context import Context
 from nuvtui.services.states import describe
 from nuvtui.store import ignore, trees
-from nuvtui.store.apply import Replacement, RollBackError
 from nuvtui.store.recorded import Recorded
+from nuvtui.store.restorer import Replacement, RollBackError
 from nuvtui.store.store import Store
 from nuvtui.tables import connection as access
 from nuvtui.tables.database import Tables

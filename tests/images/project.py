@@ -25,7 +25,7 @@ from nuvtui.model.snapshot import (
 )
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.store.scan import scan
+from nuvtui.store.scanner import scan
 from nuvtui.store.store import Store
 
 IMAGE = "127.0.0.1:1/ada/study-demo:1"

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
-from nuvtui.state.state import State
 from nuvtui.tui import theme
 from nuvtui.tui.app import NuvApp
 from nuvtui.tui.clipboard import Copy
@@ -436,7 +436,7 @@ async def test_a_change_by_another_process_shows_by_itself(located: NuvApp, home
     async with running(located) as pilot:
         heard = place(located, "timeline")
         before = heard.told
-        state = State(home)
+        state = Catalog(home)
         with state.transaction() as tx:
             instance = tx.instances.all()[0]
             tx.instances.put(msgspec.structs.replace(instance, name="Renamed"))

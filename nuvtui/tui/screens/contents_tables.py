@@ -28,7 +28,7 @@ from nuvtui.tui.widgets.row_table import RowTable
 from nuvtui.tui.widgets.sql_prompt import SqlPrompt
 
 if TYPE_CHECKING:
-    from nuvtui.tables.values import Distribution, Rows
+    from nuvtui.tables.values import ColumnStats, Rows
 
 
 QUERY_LIMIT = 10_000
@@ -205,7 +205,7 @@ class Tables(Section):
             failed=self._not_counted,
         )
 
-    def _counted(self, found: "Sequence[Distribution]") -> None:
+    def _counted(self, found: "Sequence[ColumnStats]") -> None:
         self._waited()
         if self.note.startswith("columns of"):
             self._show_columns([(each.name, each.type) for each in found], found)
@@ -215,10 +215,10 @@ class Tables(Section):
             self._say(line((f"{error.title}: ", "bad"), error.message))
 
     def _show_columns(
-        self, columns: Sequence[tuple[str, str]], found: "Sequence[Distribution] | None"
+        self, columns: Sequence[tuple[str, str]], found: "Sequence[ColumnStats] | None"
     ) -> None:
         levels = self.rows.glyphs.levels
-        known: Sequence[Distribution | None] = found or [None] * len(columns)
+        known: Sequence[ColumnStats | None] = found or [None] * len(columns)
         rows: list[list[Any]] = [
             [
                 name,

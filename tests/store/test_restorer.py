@@ -12,10 +12,10 @@ from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.reporter import Silent
 from nuvtui.store import trees
-from nuvtui.store.apply import Replacement
 from nuvtui.store.descent import Descent
 from nuvtui.store.folders import Folders, opened, remove_tree
 from nuvtui.store.recorded import Recorded
+from nuvtui.store.restorer import Replacement
 from nuvtui.store.staging import STAGING, Keeper, recover
 from nuvtui.store.store import Store
 from tests.store.helpers import QUIET, apply, changes, new_store, picture, record, restore, take

@@ -25,10 +25,9 @@ from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.store import helpers, trees, writeback
-from nuvtui.store import scan as scan_module
+from nuvtui.store import helpers, scanner, trees, writeback
 from nuvtui.store.helpers import Helpers
-from nuvtui.store.scan import TreeOnlyWriter, scan
+from nuvtui.store.scanner import TreeOnlyWriter, scan
 from nuvtui.store.statcache import CacheWriter, StatCache, piece
 from nuvtui.store.store import Store
 from nuvtui.store.writer import WHOLE
@@ -65,7 +64,7 @@ def age(folder: Path) -> None:
 
 def settle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what was just written count as old: as if the scan came some seconds later."""
-    monkeypatch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
+    monkeypatch.setattr(scanner, "MARGIN", -3_600_000_000_000)
 
 
 def copy_out(store: Store, workspace: Path, out: Path) -> None:
@@ -674,7 +673,7 @@ def test_helpers_overlook_nothing(
     many(place)
     (place / ".nuvtui").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
+        patch.setattr(scanner, "MARGIN", -3_600_000_000_000)
         take(store, place, folder / "cache")
     for number, change in changes:
         with contextlib.suppress(OSError):
@@ -685,8 +684,8 @@ def test_helpers_overlook_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(helpers, "FROM", 1)
         patch.setattr(helpers, "may_copy", lambda: True)
-        patch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
-        patch.setattr(scan_module, "Helpers", Patient)
+        patch.setattr(scanner, "MARGIN", -3_600_000_000_000)
+        patch.setattr(scanner, "Helpers", Patient)
         Patient.said.clear()
         helped, _ = look(store, place, folder / "cache")
         assert Patient.said or changes or ignore

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nuvtui.catalog import codec
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.state import State
-from tests.state.records import CREATED, snapshot, space
+from tests.catalog.records import CREATED, snapshot, space
 
 DAMAGES = {
     "empty": lambda data: b"",
@@ -33,7 +33,7 @@ DAMAGES = {
 @pytest.fixture
 def history(home: Home) -> list[str]:
     """Three changes; the names that the one space had."""
-    state = State(home)
+    state = Catalog(home)
     state.create()
     names = ["first", "second", "third"]
     for number, name in enumerate(names):
@@ -51,7 +51,7 @@ def test_the_last_good_generation_is_taken_and_the_damaged_file_kept(
     broken = damage(home.state.read_bytes())
     # In place, as a failing disk does it; `state.json` shares its inode with no generation.
     home.state.write_bytes(broken)
-    state = State(home)
+    state = Catalog(home)
     if way == "read":
         assert state.read().spaces.all() == [space("a", "second")]
     else:
@@ -62,7 +62,7 @@ def test_the_last_good_generation_is_taken_and_the_damaged_file_kept(
     (kept,) = state.damaged()
     assert kept.read_bytes() == broken
     assert kept.name in state.recovered
-    later = State(home)
+    later = Catalog(home)
     assert later.read().spaces.all() == [space("a", "second")]
     assert later.recovered is None
 
@@ -70,12 +70,12 @@ def test_the_last_good_generation_is_taken_and_the_damaged_file_kept(
 def test_damaged_generations_are_passed_over(home: Home, history: list[str]) -> None:
     home.state.write_bytes(b"")
     Path(f"{home.state}.1").write_bytes(b"\0" * 1000)
-    assert State(home).read().spaces.all() == [space("a", "first")]
+    assert Catalog(home).read().spaces.all() == [space("a", "first")]
 
 
 def test_a_missing_file_is_recovered_too(home: Home, history: list[str]) -> None:
     home.state.unlink()
-    state = State(home)
+    state = Catalog(home)
     assert state.exists()
     assert state.read().spaces.all() == [space("a", "second")]
     assert "is missing" in str(state.recovered)
@@ -85,14 +85,14 @@ def test_a_missing_file_is_recovered_too(home: Home, history: list[str]) -> None
 
 def test_creating_does_not_bury_what_can_be_recovered(home: Home, history: list[str]) -> None:
     home.state.unlink()
-    State(home).create()
-    assert State(home).read().spaces.all() == [space("a", "second")]
+    Catalog(home).create()
+    assert Catalog(home).read().spaces.all() == [space("a", "second")]
 
 
 def test_where_nothing_is_whole_it_refuses_until_it_is_reset(home: Home, history: list[str]) -> None:
-    for path in [home.state, *State(home).backups()]:
+    for path in [home.state, *Catalog(home).backups()]:
         path.write_bytes(b"\0")
-    state = State(home)
+    state = Catalog(home)
     for use in (state.read, lambda: state.transaction().__enter__()):
         with pytest.raises(NuvError, match="nothing but NUL") as error:
             use()
@@ -104,19 +104,19 @@ def test_where_nothing_is_whole_it_refuses_until_it_is_reset(home: Home, history
     assert kept.read_bytes() == b"\0"
     with state.transaction() as change:
         change.spaces.put(space("b"))
-    assert State(home).read().spaces.all() == [space("b")]
+    assert Catalog(home).read().spaces.all() == [space("b")]
 
 
 def test_reset_leaves_a_readable_state_alone(home: Home, history: list[str]) -> None:
     before = home.state.read_bytes()
-    assert State(home).reset() is None
+    assert Catalog(home).reset() is None
     assert home.state.read_bytes() == before
 
 
 def test_a_newer_file_is_refused_and_left(home: Home, history: list[str]) -> None:
     newer = codec.encode({"spaces": {}, "wonders": {}}, 2, 9, CREATED)
     home.state.write_bytes(newer)
-    state = State(home)
+    state = Catalog(home)
     for use in (state.read, state.reset, lambda: state.transaction().__enter__()):
         with pytest.raises(NuvError, match="expected version 1 or older, found 2") as error:
             use()
@@ -129,13 +129,13 @@ def test_a_newer_generation_is_not_passed_over_for_an_older_one(home: Home, hist
     Path(f"{home.state}.1").write_bytes(codec.encode({}, 2, 9, CREATED))
     home.state.write_bytes(b"")
     with pytest.raises(NuvError, match="newer nuvtui"):
-        State(home).read()
+        Catalog(home).read()
 
 
 def test_who_may_only_read_still_reads(open_folder: Path, home: Home, history: list[str]) -> None:
     home.state.write_bytes(b"")
     home = Home(shutil.copytree(home.root, open_folder / "home"))
-    State(Home(shutil.copytree(home.root, open_folder / "other"))).read()  # loads what nobody may not read
+    Catalog(Home(shutil.copytree(home.root, open_folder / "other"))).read()  # loads what nobody may not read
     for path in home.root.iterdir():
         path.chmod(0o444)
     home.root.chmod(0o555)
@@ -147,7 +147,7 @@ def test_who_may_only_read_still_reads(open_folder: Path, home: Home, history: l
                 os.setgroups([])
                 os.setresgid(65534, 65534, 65534)
                 os.setresuid(65534, 65534, 65534)
-            state = State(home)
+            state = Catalog(home)
             same = state.read().spaces.all() == [space("a", "second")]
             status = 0 if same and state.recovered and "kept as" not in state.recovered else 2
         os._exit(status)

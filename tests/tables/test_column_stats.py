@@ -12,7 +12,7 @@ def test_numbers_dates_and_words(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     tables = Tables(workspace)
     tables.import_file(tmp_path / "t.csv")
-    n, day, word, none = tables.distributions("t")
+    n, day, word, none = tables.column_stats("t")
     assert (n.rows, n.nulls, n.min, n.max) == (100, 0, "0", "99")
     assert sum(n.bins) == 100
     assert max(n.bins) - min(n.bins) <= 1
@@ -32,7 +32,7 @@ def test_values_that_are_no_numbers(tmp_path: Path) -> None:
             "CREATE TABLE t AS SELECT unnest(['nan'::DOUBLE, 'inf'::DOUBLE, 1, 2, NULL]) AS d, [1] AS l, "
             "'it''s ' || chr(27) AS s, 5 AS same, 1e300 AS big"
         )
-    d, nested, s, same, big = tables.distributions("t")
+    d, nested, s, same, big = tables.column_stats("t")
     assert (d.nulls, sum(d.bins)) == (1, 2)
     assert nested.distinct is None
     assert s.top == [("it's \x1b", 5)]

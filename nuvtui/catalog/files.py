@@ -22,7 +22,7 @@ STALE = 3600.0
 """Seconds after which a temporary in the store home counts as left by a write that was cut off."""
 
 
-class StateFile:
+class CatalogFile:
     """The files that belong to one state. Callers hold `lock` for everything but `read` and `stamp`."""
 
     def __init__(self, path: Path, shared: bool) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nuvtui.model.snapshot import Column
 from nuvtui.tables.types import Type
-from nuvtui.tables.values import Distribution
+from nuvtui.tables.values import ColumnStats
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -19,13 +19,13 @@ _TIMES = ("DATE", "TIMESTAMP")
 _NOT_COUNTED = ("JSON", "VARIANT", "GEOMETRY", "BLOB", "BIT")
 
 
-def distributions(
+def column_stats(
     connection: "Connection",
     source: str,
     columns: Sequence[Column],
     kinds: Sequence[Type],
     values: Sequence[str],
-) -> list[Distribution]:
+) -> list[ColumnStats]:
     """The distribution of each column of `source` (SQL), each column an expression of `values`."""
     asked = ["count(*)"]
     for kind, value in zip(kinds, values, strict=True):
@@ -62,7 +62,7 @@ def distributions(
         elif part:
             bins = [int((answer or {}).get(at, 0)) for at in range(BINS)]
         out.append(
-            Distribution(
+            ColumnStats(
                 column.name,
                 column.type,
                 rows,

@@ -48,7 +48,7 @@ SMALL, MANY = 1 << 20, 64
 
 
 @dataclass(frozen=True)
-class GcReport:
+class PruneReport:
     """What garbage collection did, or would do."""
 
     freed_bytes: int
@@ -305,7 +305,7 @@ def _sweep(store: Store) -> int:
 # -- garbage collection
 
 
-def gc(store: Store, dry_run: bool, grace_seconds: float, reporter: Reporter) -> GcReport:
+def prune(store: Store, dry_run: bool, grace_seconds: float, reporter: Reporter) -> PruneReport:
     """Free what no snapshot needs. Packs younger than `grace_seconds` stay.
 
     Raises NuvError (conflict) while snapshots are being taken, StoreError where anything cannot be listed or
@@ -338,10 +338,10 @@ class _Plan:
     kept: dict[bytes, int]
     waiting: int
 
-    def report(self, *, dry_run: bool) -> GcReport:
+    def report(self, *, dry_run: bool) -> PruneReport:
         freed = sum(self.orphans.values()) + sum(self.empty.values())
         freed += sum(size - needed for size, needed in self.sparse.values())
-        return GcReport(
+        return PruneReport(
             freed,
             len(self.orphans) + len(self.empty),
             len(self.sparse),
@@ -412,7 +412,7 @@ def _plan(store: Store, needed: set[bytes], grace_seconds: float, reporter: Repo
     return plan
 
 
-def _carry_out(store: Store, plan: _Plan, needed: set[bytes], reporter: Reporter) -> GcReport:
+def _carry_out(store: Store, plan: _Plan, needed: set[bytes], reporter: Reporter) -> PruneReport:
     _unlink_packs(store, plan.orphans)  # first: it needs no space, which may be what is lacking
     if not plan.empty and not plan.sparse:
         return plan.report(dry_run=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
+from nuvtui.catalog import codec, schema
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import order
 from nuvtui.model.distribution import Distribution
@@ -13,10 +14,9 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
 from nuvtui.model.stage import Stage
-from nuvtui.state import codec, schema
 
 if TYPE_CHECKING:
-    from nuvtui.state.storage import Database, KeyedTable
+    from nuvtui.catalog.storage import Database, KeyedTable
 
 T = TypeVar("T")
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nuvtui import atomic, clock
+from nuvtui.catalog import codec
+from nuvtui.catalog.files import CatalogFile
+from nuvtui.catalog.schema import Schema
+from nuvtui.catalog.tables import Transaction, View
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.files import StateFile
-from nuvtui.state.schema import Schema
-from nuvtui.state.tables import Transaction, View
 
-__all__ = ["State", "Transaction", "View"]
+__all__ = ["Catalog", "Transaction", "View"]
 
 LOCK_SECONDS = 60.0
 """How long a change waits for the changes of others: each takes milliseconds."""
@@ -36,7 +36,7 @@ _seen: dict[Path, _Seen] = {}
 """The state that was last read: a worker that is a copy of its command line need not read and verify it again."""
 
 
-class State:
+class Catalog:
     """The state of the store at `home`."""
 
     def __init__(
@@ -52,7 +52,7 @@ class State:
         """A sentence for the user, where this object met a damaged file and took an earlier generation."""
         self._home = home
         self._shared = shared
-        self._file = StateFile(home.state, shared)
+        self._file = CatalogFile(home.state, shared)
         self._schema = schema or Schema()
         self._lock_seconds = lock_seconds
         self._here = threading.local()
@@ -130,14 +130,14 @@ class State:
         """
         if getattr(self._here, "open", False):
             raise RuntimeError("a transaction of this state is open in this thread already")
-        from nuvtui.state.storage import Database, StateStorage
+        from nuvtui.catalog.storage import CatalogStorage, Database
 
         if not self.exists():
             raise self._missing()
         with self._lock():
             self._here.open = True
             try:
-                storage = StateStorage(self._file, self._settle())
+                storage = CatalogStorage(self._file, self._settle())
                 with Database(storage=lambda: storage) as database:
                     transaction = Transaction(database)
                     yield transaction

@@ -15,8 +15,8 @@ from tinydb.storages import Storage
 from tinydb.table import Table as TinyTable
 
 from nuvtui import clock
-from nuvtui.state import codec
-from nuvtui.state.files import StateFile
+from nuvtui.catalog import codec
+from nuvtui.catalog.files import CatalogFile
 
 
 class Stored(Mapping[str, Any]):
@@ -37,10 +37,10 @@ class Stored(Mapping[str, Any]):
         return len(msgspec.json.decode(self.raw))
 
 
-class StateStorage(Storage):
+class CatalogStorage(Storage):
     """The state file as TinyDB's storage, for the length of one transaction. The caller holds the lock."""
 
-    def __init__(self, file: StateFile, whole: codec.Whole) -> None:
+    def __init__(self, file: CatalogFile, whole: codec.Whole) -> None:
         super().__init__()
         self._file = file
         self._meta = whole.meta

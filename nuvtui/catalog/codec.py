@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from nuvtui.state.schema import FORMAT, Documents, Tables
+from nuvtui.catalog.schema import FORMAT, Documents, Tables
 
 META = "meta"
 HEAD = 256

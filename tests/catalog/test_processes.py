@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.paths import Home
-from nuvtui.state.state import State
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 from nuvtui.model.space import Space
 from nuvtui.paths import Home
-from nuvtui.state.state import State
+from nuvtui.catalog.catalog import Catalog
 
 home, name, count = Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
 for number in range(count):
-    with State(home).transaction() as change:
+    with Catalog(home).transaction() as change:
         old = change.spaces.get("counter")
         change.spaces.put(Space("counter", str(int(old.name) + 1 if old else 1), ""))
         change.spaces.put(Space(f"{name}-{number}", "ticket", ""))
@@ -32,12 +32,12 @@ READER = """
 import sys
 from pathlib import Path
 from nuvtui.paths import Home
-from nuvtui.state.state import State
+from nuvtui.catalog.catalog import Catalog
 
 home, stop = Home(Path(sys.argv[1])), Path(sys.argv[2])
-last, looks, state = 0, 0, State(home)
+last, looks, state = 0, 0, Catalog(home)
 while not stop.exists():
-    view = state.read() if looks % 2 else State(home).read()
+    view = state.read() if looks % 2 else Catalog(home).read()
     counter = view.spaces.get("counter")
     total = int(counter.name) if counter else 0
     tickets = len(view.spaces) - (counter is not None)
@@ -60,7 +60,7 @@ def _start(code: str, *arguments: object, output: Path) -> subprocess.Popen[byte
 
 
 def test_the_total_is_exact_and_no_read_is_torn(home: Home, tmp_path: Path) -> None:
-    State(home).create()
+    Catalog(home).create()
     stop = tmp_path / "stop"
     outputs = {f"w{number}": tmp_path / f"w{number}" for number in range(8)}
 
@@ -98,7 +98,7 @@ def test_the_total_is_exact_and_no_read_is_torn(home: Home, tmp_path: Path) -> N
         text = (tmp_path / f"r{number}").read_text()
         assert reader.returncode == 0, text
         assert int(text.split()[0]) > 1
-    state = State(home)
+    state = Catalog(home)
     view = state.read()
     assert state.recovered is None
     counter = view.spaces.get("counter")

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from nuvtui.catalog import codec
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.errors import StoreError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.state import State
-from tests.state.cuts import killed_at, refused_at, trace
-from tests.state.records import snapshot, space
+from tests.catalog.cuts import killed_at, refused_at, trace
+from tests.catalog.records import snapshot, space
 
 
 @pytest.fixture
 def filled(home: Home) -> Home:
-    state = State(home)
+    state = Catalog(home)
     state.create()
     for number in range(4):
         with state.transaction() as change:
@@ -27,7 +27,7 @@ def filled(home: Home) -> Home:
 
 def _change(home: Home) -> Callable[[], None]:
     def change() -> None:
-        with State(home).transaction() as transaction:
+        with Catalog(home).transaction() as transaction:
             transaction.spaces.put(space("a", "changed"))
 
     return change
@@ -42,7 +42,7 @@ def _copy(home: Home, folder: Path) -> Home:
 
 def _whole(home: Home) -> str:
     """The name of the space; all that lies there must be whole."""
-    state = State(home)
+    state = Catalog(home)
     view = state.read()
     assert state.recovered is None
     assert len(view.snapshots) == 4
@@ -60,7 +60,7 @@ def test_killed_anywhere_it_is_the_old_state_or_the_new_one(filled: Home, tmp_pa
         copy = _copy(filled, tmp_path / "copy")
         killed = killed_at(number, _change(copy), half=half)
         outcomes.append(_whole(copy))
-        assert len(State(copy).backups()) >= 2
+        assert len(Catalog(copy).backups()) >= 2
         _change(copy)()  # a retry succeeds, with no lock left over
         assert _whole(copy) == "changed"
         if not killed:
@@ -99,9 +99,9 @@ def test_creating_can_be_cut_anywhere(tmp_path: Path) -> None:
     number = 0
     while True:
         home = Home(tmp_path / str(number) / "home")
-        killed = killed_at(number, State(home).create, half=True)
-        State(home).create()
-        assert State(home).read().spaces.all() == []
+        killed = killed_at(number, Catalog(home).create, half=True)
+        Catalog(home).create()
+        assert Catalog(home).read().spaces.all() == []
         if not killed:
             break
         number += 1
@@ -115,11 +115,11 @@ def test_recovering_can_be_cut_anywhere(filled: Home, tmp_path: Path) -> None:
         home.state.write_bytes(b"\0" * 100)
 
         def recover(home: Home = home) -> None:
-            State(home).read()
+            Catalog(home).read()
 
         killed = killed_at(number, recover, half=True)
-        assert [space.name for space in State(home).read().spaces.all()] == ["name 2"]
-        assert {path.read_bytes() for path in State(home).damaged()} == {b"\0" * 100}
+        assert [space.name for space in Catalog(home).read().spaces.all()] == ["name 2"]
+        assert {path.read_bytes() for path in Catalog(home).damaged()} == {b"\0" * 100}
         if not killed:
             break
         number += 1

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from nuvtui.catalog import codec
+from nuvtui.catalog.catalog import Catalog
+from nuvtui.catalog.schema import Documents, Schema
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home
-from nuvtui.state import codec
-from nuvtui.state.schema import Documents, Schema
-from nuvtui.state.state import State
-from tests.state.cuts import killed_at
-from tests.state.records import CREATED, space
+from tests.catalog.cuts import killed_at
+from tests.catalog.records import CREATED, space
 
 
 def _name(documents: Documents) -> Documents:
@@ -43,7 +43,7 @@ def _old(home: Home) -> bytes:
 @pytest.mark.parametrize("way", ["read", "transaction"])
 def test_steps_are_taken_in_order_after_a_backup(home: Home, way: str) -> None:
     old = _old(home)
-    state = State(home, schema=SCHEMA)
+    state = Catalog(home, schema=SCHEMA)
     if way == "read":
         assert state.read().spaces.all() == [space("a", "study!")]
     else:
@@ -57,20 +57,20 @@ def test_steps_are_taken_in_order_after_a_backup(home: Home, way: str) -> None:
         with state.transaction() as change:
             change.spaces.put(space("b", str(number)))
     assert backup.read_bytes() == old
-    assert State(home, schema=SCHEMA).read().spaces.get("a") == space("a", "study!")
+    assert Catalog(home, schema=SCHEMA).read().spaces.get("a") == space("a", "study!")
 
 
 def test_a_step_that_fails_changes_nothing(home: Home) -> None:
     old = _old(home)
     with pytest.raises(codec.DamagedError):
-        State(home, schema=Schema(2, {1: lambda documents: documents})).read()
+        Catalog(home, schema=Schema(2, {1: lambda documents: documents})).read()
     assert home.state.read_bytes() == old
 
 
 def test_without_a_way_it_says_so(home: Home) -> None:
     old = _old(home)
     with pytest.raises(NuvError, match="version 1") as error:
-        State(home, schema=Schema(3, {2: _shout})).read()
+        Catalog(home, schema=Schema(3, {2: _shout})).read()
     assert error.value.exit_code == Exit.REFUSED
     assert home.state.read_bytes() == old
 
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_recovered_from_an_older_version_and_migrated(home: Ho
     old = _old(home)
     home.state.with_name("state.json.1").write_bytes(old)
     home.state.write_bytes(b"")
-    state = State(home, schema=SCHEMA)
+    state = Catalog(home, schema=SCHEMA)
     assert state.read().spaces.all() == [space("a", "study!")]
     assert "is empty" in str(state.recovered)
 
@@ -88,7 +88,7 @@ def test_a_migration_can_be_cut_anywhere(home: Home) -> None:
     old = _old(home)
 
     def migrate() -> None:
-        State(home, schema=SCHEMA).read()
+        Catalog(home, schema=SCHEMA).read()
 
     number = 0
     while killed_at(number, migrate, half=True):
@@ -101,4 +101,4 @@ def test_a_migration_can_be_cut_anywhere(home: Home) -> None:
         home.state.write_bytes(old)
         number += 1
     assert number > 5
-    assert State(home, schema=SCHEMA).read().spaces.all() == [space("a", "study!")]
+    assert Catalog(home, schema=SCHEMA).read().spaces.all() == [space("a", "study!")]

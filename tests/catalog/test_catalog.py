@@ -12,6 +12,8 @@ import pytest
 from tinydb import TinyDB
 from tinydb.table import Table as TinyTable
 
+from nuvtui.catalog.catalog import Catalog
+from nuvtui.catalog.schema import member_key, stage_key
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model.distribution import Distribution, Strategies, TargetResult
 from nuvtui.model.export import ExportRecord
@@ -19,14 +21,12 @@ from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Message
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.paths import Home
-from nuvtui.state.schema import member_key, stage_key
-from nuvtui.state.state import State
-from tests.state.records import CREATED, snapshot, space
+from tests.catalog.records import CREATED, snapshot, space
 
 
 @pytest.fixture
-def state(home: Home) -> State:
-    made = State(home)
+def state(home: Home) -> Catalog:
+    made = Catalog(home)
     made.create()
     return made
 
@@ -36,7 +36,7 @@ def _mode(path: Path) -> int:
 
 
 def test_without_a_store_it_says_so(home: Home) -> None:
-    state = State(home)
+    state = Catalog(home)
     assert not state.exists()
     assert state.stamp() == ()
     for use in (state.read, lambda: state.transaction().__enter__()):
@@ -49,7 +49,7 @@ def test_without_a_store_it_says_so(home: Home) -> None:
 
 def test_a_new_state_is_private_and_empty(home: Home) -> None:
     os.umask(0)
-    state = State(home)
+    state = Catalog(home)
     state.create()
     assert state.exists()
     assert _mode(home.root) == 0o700
@@ -60,29 +60,29 @@ def test_a_new_state_is_private_and_empty(home: Home) -> None:
     assert state.read().spaces.all() == []
 
 
-def test_creating_again_changes_nothing(state: State, home: Home) -> None:
+def test_creating_again_changes_nothing(state: Catalog, home: Home) -> None:
     with state.transaction() as change:
         change.spaces.put(space("1"))
     before = home.state.read_bytes()
-    State(home).create()
+    Catalog(home).create()
     assert home.state.read_bytes() == before
 
 
 def test_a_shared_state_keeps_its_group_bits_whatever_the_umask(home: Home) -> None:
     home.root.mkdir(mode=0o770)
     os.umask(0o077)
-    state = State(home, shared=True)
+    state = Catalog(home, shared=True)
     state.create()
-    with State(home).transaction() as change:  # somebody who does not know that it is shared
+    with Catalog(home).transaction() as change:  # somebody who does not know that it is shared
         change.spaces.put(space("1"))
     modes = {path.name: _mode(path) for path in home.root.iterdir()}
     assert modes == {"state.json": 0o660, "state.json.1": 0o660, "state.lock": 0o660}
 
 
-def test_a_private_state_can_be_opened_to_the_group(state: State, home: Home) -> None:
+def test_a_private_state_can_be_opened_to_the_group(state: Catalog, home: Home) -> None:
     with state.transaction() as change:
         change.spaces.put(space("1"))
-    State(home, shared=True).create()
+    Catalog(home, shared=True).create()
     with state.transaction() as change:
         change.spaces.put(space("2"))
     assert {_mode(path) for path in home.root.iterdir()} == {0o660}
@@ -91,11 +91,11 @@ def test_a_private_state_can_be_opened_to_the_group(state: State, home: Home) ->
 def test_a_state_in_a_folder_of_the_group_is_the_groups(home: Home) -> None:
     home.root.mkdir()
     home.root.chmod(0o2770)
-    State(home).create()
+    Catalog(home).create()
     assert {_mode(path) for path in home.root.iterdir()} == {0o660}
 
 
-def test_every_kind_of_record_comes_back(state: State, home: Home) -> None:
+def test_every_kind_of_record_comes_back(state: Catalog, home: Home) -> None:
     reference = StateRef("i" * 16, "f" * 16)
     instance = Instance("i" * 16, "1", "Master", "/data/b\\xe4r/wörk", CREATED)
     members = [Member("1", "alice", Role.ADMINISTRATOR), Member("1", "bob", Role.VIEWER, "i" * 16)]
@@ -129,7 +129,7 @@ def test_every_kind_of_record_comes_back(state: State, home: Home) -> None:
         change.distributions.put(distribution)
         change.exports.put(export)
         change.messages.put(message)
-    view = State(home).read()
+    view = Catalog(home).read()
     assert view.spaces.get("1") == space("1")
     assert view.instances.get("i" * 16) == instance
     assert [view.members.get(member_key("1", "alice")), view.members.get(f"1/{'i' * 16}/bob")] == members
@@ -140,7 +140,7 @@ def test_every_kind_of_record_comes_back(state: State, home: Home) -> None:
     assert view.messages.all() == [message]
 
 
-def test_a_transaction_sees_its_own_changes_and_nobody_else_does(state: State, home: Home) -> None:
+def test_a_transaction_sees_its_own_changes_and_nobody_else_does(state: Catalog, home: Home) -> None:
     with state.transaction() as change:
         for name in "abc":
             change.spaces.put(space(name))
@@ -155,13 +155,13 @@ def test_a_transaction_sees_its_own_changes_and_nobody_else_does(state: State, h
         assert len(change.spaces) == 3
         assert "d" in change.spaces
         assert "a" not in change.spaces
-        assert [s.id for s in State(home).read().spaces.all()] == ["a", "b", "c"]
-    assert [(s.id, s.name) for s in State(home).read().spaces.all()] == [
+        assert [s.id for s in Catalog(home).read().spaces.all()] == ["a", "b", "c"]
+    assert [(s.id, s.name) for s in Catalog(home).read().spaces.all()] == [
         ("b", "renamed"), ("c", "study"), ("d", "study"),
     ]  # fmt: skip
 
 
-def test_deleted_and_put_again_is_there(state: State) -> None:
+def test_deleted_and_put_again_is_there(state: Catalog) -> None:
     with state.transaction() as change:
         change.spaces.put(space("a"))
     with state.transaction() as change:
@@ -170,7 +170,7 @@ def test_deleted_and_put_again_is_there(state: State) -> None:
     assert state.read().spaces.all() == [space("a", "again")]
 
 
-def test_a_block_that_raises_changes_nothing(state: State, home: Home) -> None:
+def test_a_block_that_raises_changes_nothing(state: Catalog, home: Home) -> None:
     before = {path.name: path.read_bytes() for path in home.root.iterdir()}
 
     def interrupted() -> None:
@@ -185,7 +185,7 @@ def test_a_block_that_raises_changes_nothing(state: State, home: Home) -> None:
         assert change.spaces.all() == []
 
 
-def test_what_changes_nothing_is_not_written(state: State, home: Home) -> None:
+def test_what_changes_nothing_is_not_written(state: Catalog, home: Home) -> None:
     with state.transaction() as change:
         change.spaces.put(space("a"))
     stamp = state.stamp()
@@ -197,7 +197,7 @@ def test_what_changes_nothing_is_not_written(state: State, home: Home) -> None:
     assert [path.name for path in state.backups()] == ["state.json.1"]
 
 
-def test_the_stamp_differs_after_every_change_and_a_view_stays_what_it_was(state: State) -> None:
+def test_the_stamp_differs_after_every_change_and_a_view_stays_what_it_was(state: Catalog) -> None:
     stamps = {state.stamp()}
     old = state.read()
     for number in range(5):
@@ -210,7 +210,7 @@ def test_the_stamp_differs_after_every_change_and_a_view_stays_what_it_was(state
     assert state.read() is state.read()
 
 
-def test_the_last_three_generations_are_kept(state: State, home: Home) -> None:
+def test_the_last_three_generations_are_kept(state: Catalog, home: Home) -> None:
     contents = [home.state.read_bytes()]
     for number in range(5):
         with state.transaction() as change:
@@ -219,7 +219,7 @@ def test_the_last_three_generations_are_kept(state: State, home: Home) -> None:
     assert [path.read_bytes() for path in state.backups()] == contents[-2:-5:-1]
 
 
-def test_the_file_is_a_tinydb_database(state: State, home: Home) -> None:
+def test_the_file_is_a_tinydb_database(state: Catalog, home: Home) -> None:
     class Keyed(TinyTable):
         document_id_class = str  # type: ignore[assignment]
 
@@ -234,7 +234,7 @@ def test_the_file_is_a_tinydb_database(state: State, home: Home) -> None:
         assert meta["version"] == 1
 
 
-def test_what_cannot_come_back_is_refused_when_it_is_put(state: State) -> None:
+def test_what_cannot_come_back_is_refused_when_it_is_put(state: Catalog) -> None:
     with state.transaction() as change:
         with pytest.raises(TypeError, match="Space belongs here"):
             change.spaces.put(snapshot(1))  # type: ignore[arg-type]
@@ -248,12 +248,12 @@ def test_what_cannot_come_back_is_refused_when_it_is_put(state: State) -> None:
     assert state.read().stages.all() == []
 
 
-def test_a_second_transaction_in_the_same_thread_is_an_error_not_a_deadlock(state: State) -> None:
+def test_a_second_transaction_in_the_same_thread_is_an_error_not_a_deadlock(state: Catalog) -> None:
     with state.transaction(), pytest.raises(RuntimeError, match="open in this thread"), state.transaction():
         pass
 
 
-def test_threads_take_turns(state: State) -> None:
+def test_threads_take_turns(state: Catalog) -> None:
     def add() -> None:
         for _ in range(10):
             with state.transaction() as change:
@@ -268,16 +268,16 @@ def test_threads_take_turns(state: State) -> None:
     assert state.read().spaces.all() == [space("counter", "40")]
 
 
-def test_a_lock_that_is_not_to_be_had_is_a_conflict(state: State, home: Home) -> None:
+def test_a_lock_that_is_not_to_be_had_is_a_conflict(state: Catalog, home: Home) -> None:
     with state.transaction():
-        with pytest.raises(NuvError) as error, State(home, lock_seconds=0).transaction():
+        with pytest.raises(NuvError) as error, Catalog(home, lock_seconds=0).transaction():
             pass
         assert error.value.exit_code == Exit.CONFLICT
-        assert State(home, lock_seconds=0).read().spaces.all() == []  # readers wait for nobody
+        assert Catalog(home, lock_seconds=0).read().spaces.all() == []  # readers wait for nobody
 
 
-def test_unknown_tables_survive_a_change(state: State, home: Home) -> None:
-    from nuvtui.state import codec
+def test_unknown_tables_survive_a_change(state: Catalog, home: Home) -> None:
+    from nuvtui.catalog import codec
 
     home.state.write_bytes(codec.encode({"plugins": {"x": {"a": 1}}}, 1, 1, CREATED))
     with state.transaction() as change:
@@ -285,8 +285,8 @@ def test_unknown_tables_survive_a_change(state: State, home: Home) -> None:
     assert json.loads(home.state.read_bytes())["plugins"] == {"x": {"a": 1}}
 
 
-def test_a_record_that_is_not_what_its_table_holds_is_named_and_left(state: State, home: Home) -> None:
-    from nuvtui.state import codec
+def test_a_record_that_is_not_what_its_table_holds_is_named_and_left(state: Catalog, home: Home) -> None:
+    from nuvtui.catalog import codec
 
     home.state.write_bytes(codec.encode({"spaces": {"a": {"id": "a", "name": 7}}}, 1, 1, CREATED))
     before = home.state.read_bytes()
@@ -313,14 +313,14 @@ def _pipe(path: Path) -> None:
 def test_what_is_no_file_in_place_of_the_state_is_set_aside_as_damage_is(
     home: Home, make: Callable[[Path], None]
 ) -> None:
-    State(home).create()
-    with State(home).transaction() as tx:
+    Catalog(home).create()
+    with Catalog(home).transaction() as tx:
         tx.spaces.put(space("1" * 16, "study 1"))
-    with State(home).transaction() as tx:
+    with Catalog(home).transaction() as tx:
         tx.spaces.put(space("2" * 16, "study 2"))
     home.state.unlink()
     make(home.state)
-    state = State(home)
+    state = Catalog(home)
     assert len(state.read().spaces) == 1
     assert "not a file" in (state.recovered or "")
     (kept,) = state.damaged()
@@ -331,12 +331,12 @@ def test_what_is_no_file_in_place_of_the_state_is_set_aside_as_damage_is(
     newest = home.state.with_name("state.json.1")
     newest.unlink()
     make(newest)
-    with State(home).transaction() as tx:
+    with Catalog(home).transaction() as tx:
         tx.spaces.put(space("3" * 16, "study 3"))
-    with State(home).transaction() as tx:
+    with Catalog(home).transaction() as tx:
         tx.spaces.put(space("4" * 16, "study 4"))
     assert newest.is_file()
-    assert {each.id for each in State(home).read().spaces.all()} >= {
+    assert {each.id for each in Catalog(home).read().spaces.all()} >= {
         space("3" * 16, "study 3").id,
         space("4" * 16, "study 4").id,
     }
@@ -348,34 +348,34 @@ def test_a_state_that_never_was_a_file_is_named_and_reset_sets_it_aside(
 ) -> None:
     home.root.mkdir()
     make(home.state)
-    for use in (State(home).read, lambda: State(home).transaction().__enter__()):
+    for use in (Catalog(home).read, lambda: Catalog(home).transaction().__enter__()):
         with pytest.raises(NuvError, match="not a file") as error:
             use()
         assert str(home.state) in error.value.title
         assert "store repair" in error.value.hint
-    assert State(home).look().spaces.all() == []
+    assert Catalog(home).look().spaces.all() == []
     assert not home.state.is_file()
-    assert State(home).reset() is not None
-    assert State(home).read().spaces.all() == []
+    assert Catalog(home).reset() is not None
+    assert Catalog(home).read().spaces.all() == []
 
 
 @pytest.mark.parametrize("make", [_folder, _pipe])
 def test_a_lock_that_is_no_file_is_named_and_may_be_moved_away(
     home: Home, make: Callable[[Path], None]
 ) -> None:
-    State(home).create()
+    Catalog(home).create()
     lock = home.root / "state.lock"
     lock.unlink()
     make(lock)
-    with pytest.raises(StoreError, match="not a file") as error, State(home).transaction():
+    with pytest.raises(StoreError, match="not a file") as error, Catalog(home).transaction():
         pass
     assert "Move it away" in error.value.hint
     lock.rename(home.root / "elsewhere")
-    with State(home).transaction() as tx:
+    with Catalog(home).transaction() as tx:
         tx.spaces.put(space("1" * 16, "study 1"))
 
 
-def test_stale_temporaries_are_removed_and_fresh_ones_left(state: State, home: Home) -> None:
+def test_stale_temporaries_are_removed_and_fresh_ones_left(state: Catalog, home: Home) -> None:
     stale, fresh = home.root / ".nuvtui-tmp-1-a", home.root / ".nuvtui-tmp-2-b"
     for path in (stale, fresh):
         path.write_bytes(b"half a sta")

@@ -6,7 +6,7 @@ from nuvtui.cli.common import Scope
 from nuvtui.cli.output import counted, emit, moment, size, table
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
-from nuvtui.services.overview import Overview, SnapshotLine
+from nuvtui.services.spaces.overview import Overview, SnapshotLine
 
 
 def show(scope: Scope, form: str) -> None:

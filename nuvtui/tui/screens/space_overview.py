@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
-from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
+from nuvtui.services.spaces.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.glyphs import Glyphs

@@ -72,7 +72,7 @@ def take_snapshot(node: Scoped, name: str = "", description: str = "", next_phas
 
 def ask_snapshot(node: Scoped, diff: Diff | None, *, first: bool) -> None:
     """Ask for name, description and next phase, then take a snapshot."""
-    from nuvtui.services.snapshots import suggest_names
+    from nuvtui.services.snapshots.service import suggest_names
     from nuvtui.tui.dialogs.snapshot import SnapshotDialog
 
     changed = [change.path for change in diff.files] if diff else []
@@ -88,7 +88,7 @@ def ask_snapshot(node: Scoped, diff: Diff | None, *, first: bool) -> None:
 
 def ask_rename(node: Scoped, record: SnapshotRecord) -> None:
     """Ask for another name of a snapshot, then give it."""
-    from nuvtui.services.snapshots import naming_hint
+    from nuvtui.services.snapshots.service import naming_hint
     from nuvtui.tui.dialogs.text import Field, TextDialog
 
     nuv = node.nuv

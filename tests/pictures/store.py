@@ -28,12 +28,12 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import Failure
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.tasks import lease
-from nuvtui.tasks.events import EventWriter
-from nuvtui.tasks.request import Request
-from nuvtui.tasks.submit import _make
 from nuvtui.tui.aside import Question, answer
 from nuvtui.tui.screens import timeline
+from nuvtui.worker import lease
+from nuvtui.worker.events import EventWriter
+from nuvtui.worker.request import Request
+from nuvtui.worker.submit import _make
 from tests.support.many import make_state
 
 USER = "ada"

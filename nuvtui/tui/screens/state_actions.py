@@ -273,7 +273,7 @@ def ask_undo(node: Scoped) -> None:
 
     def read() -> tuple[TaskView | None, WayBack | None, list[tuple[str, str, SnapshotRecord]]]:
         # As it is now: what began after the last look at the tasks must not be taken for done.
-        from nuvtui.tasks.lifecycle import list_tasks
+        from nuvtui.worker.lifecycle import list_tasks
 
         tasks = list_tasks(nuv.home)
         taken = order.newest_first(nuv.services.context.view().snapshots.all())

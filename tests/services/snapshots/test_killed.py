@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from nuvtui.paths import Home
-from nuvtui.tasks import lease, lifecycle
+from nuvtui.worker import lease, lifecycle
 from tests.services.helpers import World
 from tests.support.cli import Nuvtui
 from tests.support.waiting import PATIENCE, wait_until
@@ -152,7 +152,7 @@ def test_ctrl_c_cancels_and_exits_with_130(shared: World) -> None:
 SOONER = """
 import os, signal, sys
 from nuvtui import __main__
-from nuvtui.tasks import submit
+from nuvtui.worker import submit
 
 real = submit.submit
 

@@ -8,7 +8,7 @@ from nuvtui.cli import streams
 from nuvtui.errors import Exit, NuvError
 
 
-def outcome(run: Callable[[], int], recovered: Callable[[], str]) -> int:
+def exit_status(run: Callable[[], int], recovered: Callable[[], str]) -> int:
     """Call `run` and return the exit code: its own, or that of what it raised, told on standard error.
 
     `recovered` is asked at the end: a sentence where the state file was found damaged, else empty.

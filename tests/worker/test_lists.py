@@ -10,9 +10,9 @@ from nuvtui import clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
-from nuvtui.tasks import lifecycle
-from nuvtui.tasks.events import EventWriter
-from tests.tasks.running import ended, ready, start
+from nuvtui.worker import lifecycle
+from nuvtui.worker.events import EventWriter
+from tests.worker.running import ended, ready, start
 
 
 def _ended(home: Home, identifier: str, ts: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,17 +12,17 @@ import pytest
 
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
-from nuvtui.tasks import lifecycle
-from nuvtui.tasks.events import EventWriter
-from nuvtui.tasks.files import hold_lock
+from nuvtui.worker import lifecycle
+from nuvtui.worker.events import EventWriter
+from nuvtui.worker.files import hold_lock
 from tests.support.waiting import wait_until
-from tests.tasks.running import ROOT, alive, ended, environment, kill, read_events, ready, start
+from tests.worker.running import ROOT, alive, ended, environment, kill, read_events, ready, start
 
 PARENT = """
 import sys, time
 from pathlib import Path
 from nuvtui.paths import Home
-from tests.tasks.running import start
+from tests.worker.running import start
 
 print(start(Home(Path(sys.argv[1])), sys.argv[2], folder=sys.argv[3]), flush=True)
 time.sleep(1000)
@@ -32,7 +32,7 @@ LISTER = """
 import sys
 from pathlib import Path
 from nuvtui.paths import Home
-from nuvtui.tasks import lifecycle
+from nuvtui.worker import lifecycle
 
 sys.stdin.read()
 (task,) = lifecycle.list_tasks(Home(Path(sys.argv[1])))
@@ -108,15 +108,15 @@ def test_a_worker_that_kills_itself(home: Home) -> None:
 
 def test_a_submitter_that_died_before_it_started_the_worker(home: Home) -> None:
     code = (
-        "import sys; from pathlib import Path; from nuvtui.tasks import submit as s; "
-        "from tests.tasks.running import request; s._make(Path(sys.argv[1]), request('work', text=''))"
+        "import sys; from pathlib import Path; from nuvtui.worker import submit as s; "
+        "from tests.worker.running import request; s._make(Path(sys.argv[1]), request('work', text=''))"
     )
     folder = home.task("a" * 16)
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True, cwd=ROOT, env=environment())
     (task,) = lifecycle.list_tasks(home)
     assert (task.status, task.interrupted) == (TaskStatus.FAILED, True)
     # A worker that is started for it all the same finds the last word, and does nothing.
-    from tests.tasks.running import WORKER
+    from tests.worker.running import WORKER
 
     assert subprocess.run([*WORKER, str(folder)], env=environment(), check=False).returncode == 0
     assert _words(home, "a" * 16) == ["queued", "finished"]
@@ -125,8 +125,8 @@ def test_a_submitter_that_died_before_it_started_the_worker(home: Home) -> None:
 def test_a_submitters_process_group_is_not_the_tasks(home: Home, tmp_path: Path) -> None:
     """The lease of a submitter that died names a number whose group may hold the rest of a pipeline."""
     code = (
-        "import subprocess, sys; from pathlib import Path; from nuvtui.tasks import submit as s; "
-        "from tests.tasks.running import request; s._make(Path(sys.argv[1]), request('work', text='')); "
+        "import subprocess, sys; from pathlib import Path; from nuvtui.worker import submit as s; "
+        "from tests.worker.running import request; s._make(Path(sys.argv[1]), request('work', text='')); "
         "print(subprocess.Popen(['sleep', '1000'], stdout=subprocess.DEVNULL).pid)"
     )
     done = subprocess.run(

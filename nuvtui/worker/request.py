@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nuvtui.tasks import files
+from nuvtui.worker import files
 
 _LARGEST = 256 << 20
 

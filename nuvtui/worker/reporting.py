@@ -12,8 +12,8 @@ from nuvtui import atomic
 from nuvtui.errors import Cancelled
 from nuvtui.model.task import KEPT
 from nuvtui.reporter import Unit
-from nuvtui.tasks import files
-from nuvtui.tasks.events import EventWriter, plain
+from nuvtui.worker import files
+from nuvtui.worker.events import EventWriter, plain
 
 FASTEST = 0.1
 SLOWEST = 1.0

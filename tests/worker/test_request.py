@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from nuvtui.model.names import path_to_text
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
-from nuvtui.tasks import files, request
-from nuvtui.tasks.request import Request
-from nuvtui.tasks.submit import submit
-from tests.tasks.running import WORKER, ended, worker_log
+from nuvtui.worker import files, request
+from nuvtui.worker.request import Request
+from nuvtui.worker.submit import submit
+from tests.worker.running import WORKER, ended, worker_log
 
 NAMES = st.binary(max_size=12).map(os.fsdecode)
 VALUES = st.recursive(

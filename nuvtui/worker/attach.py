@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nuvtui.model.task import Event, TaskView, advance
 from nuvtui.paths import Home
-from nuvtui.tasks import lifecycle
-from nuvtui.tasks.events import Tailer, log_size, read_log
+from nuvtui.worker import lifecycle
+from nuvtui.worker.events import Tailer, log_size, read_log
 
 _PIECE = 1 << 16
 _SETTLE_SECONDS = 1.0

@@ -14,13 +14,13 @@ import pytest
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.task import Event, Failure, TaskStatus
 from nuvtui.paths import Home
-from nuvtui.tasks import lease, lifecycle
-from nuvtui.tasks.attach import attach
-from nuvtui.tasks.events import read_log
-from nuvtui.tasks.request import Request
-from nuvtui.tasks.submit import submit
+from nuvtui.worker import lease, lifecycle
+from nuvtui.worker.attach import attach
+from nuvtui.worker.events import read_log
+from nuvtui.worker.request import Request
+from nuvtui.worker.submit import submit
 from tests.support.waiting import wait_until
-from tests.tasks.running import (
+from tests.worker.running import (
     WORKER,
     alive,
     ended,
@@ -247,8 +247,8 @@ COPY = """
 import os, sys, time
 from pathlib import Path
 from nuvtui.paths import Home
-from nuvtui.tasks import submit, worker
-from nuvtui.tasks.request import Request
+from nuvtui.worker import process, submit
+from nuvtui.worker.request import Request
 
 def main(argv):
     print("said by the worker", flush=True)
@@ -256,7 +256,7 @@ def main(argv):
     sys.stdout.flush()
     time.sleep(60)
 
-worker.main = main
+process.main = main
 sys.stdout.write("said before, not yet written;")
 task = Request(kind="about", arguments={}, title="", user="alice")
 print(submit.submit(Home(Path(sys.argv[1])), task))
@@ -297,8 +297,8 @@ def test_a_command_line_copies_itself_and_its_copy_lets_go_of_everything(home: H
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_do_not_keep_a_task_from_its_end(home: Home, closed: str) -> None:
     code = (
-        "import sys; from pathlib import Path; from nuvtui.tasks.submit import submit; "
-        "from nuvtui.tasks.request import Request; from nuvtui.paths import Home; "
+        "import sys; from pathlib import Path; from nuvtui.worker.submit import submit; "
+        "from nuvtui.worker.request import Request; from nuvtui.paths import Home; "
         "submit(Home(Path(sys.argv[1])), Request(kind='no such operation', arguments={}, title='', user='a'))"
     )
     # -P: as the program is started, whose own copy is its worker.

@@ -7,9 +7,9 @@ import pytest
 
 from nuvtui.errors import Cancelled
 from nuvtui.model.task import KEPT, fold
-from nuvtui.tasks.events import EventWriter, read_log
-from nuvtui.tasks.reporting import TaskReporter
-from tests.tasks.running import read_events
+from nuvtui.worker.events import EventWriter, read_log
+from nuvtui.worker.reporting import TaskReporter
+from tests.worker.running import read_events
 
 
 class Clock:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from nuvtui import atomic
-from nuvtui.tasks import files
+from nuvtui.worker import files
 
 _LARGEST = 1 << 16
 

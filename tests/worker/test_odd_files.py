@@ -11,10 +11,10 @@ import pytest
 from nuvtui.errors import NuvError
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
-from nuvtui.tasks import events, files, lifecycle
-from nuvtui.tasks.attach import attach
-from nuvtui.tasks.events import EventWriter
-from tests.tasks.running import environment
+from nuvtui.worker import events, files, lifecycle
+from nuvtui.worker.attach import attach
+from nuvtui.worker.events import EventWriter
+from tests.worker.running import environment
 
 
 def fifo(path: Path) -> None:
@@ -113,7 +113,7 @@ def test_an_unreadable_log_of_ones_own_is_named(others: list[str], home: Home) -
 import ctypes, sys
 from pathlib import Path
 from nuvtui.paths import Home
-from nuvtui.tasks import lifecycle
+from nuvtui.worker import lifecycle
 libc = ctypes.CDLL(None, use_errno=True)
 header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
 if libc.capset(header, data):  # root without any capability is asked for permission as anybody

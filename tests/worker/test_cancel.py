@@ -10,8 +10,8 @@ import pytest
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
-from nuvtui.tasks import lease, lifecycle
-from tests.tasks.running import alive, ended, read_events, ready, start
+from nuvtui.worker import lease, lifecycle
+from tests.worker.running import alive, ended, read_events, ready, start
 
 
 def _last_words(home: Home, identifier: str) -> int:

@@ -14,7 +14,7 @@ import msgspec
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.reporter import Reporter
-from nuvtui.tasks import worker
+from nuvtui.worker import process
 
 
 class Result(msgspec.Struct):
@@ -129,4 +129,4 @@ class Fake:
 
 
 if __name__ == "__main__":
-    sys.exit(worker.main(sys.argv[1:], Fake))
+    sys.exit(process.main(sys.argv[1:], Fake))

@@ -1,6 +1,6 @@
 """The worker: the process that does one task and says how it went.
 
-Started by `submit` as `python -m nuvtui.tasks.worker <folder>`. It holds the task's lock as long as it lives.
+Started by `submit` as `python -m nuvtui.worker.process <folder>`. It holds the task's lock as long as it lives.
 A signal (or the file `cancel`) is noted by a thread of its own, so that a cancel also reaches work that waits
 inside a library.
 """
@@ -24,9 +24,9 @@ from nuvtui.errors import Cancelled, NuvError
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.task import Failure
 from nuvtui.reporter import Reporter
-from nuvtui.tasks import files, lease, request
-from nuvtui.tasks.events import EventWriter, plain
-from nuvtui.tasks.reporting import TaskReporter
+from nuvtui.worker import files, lease, request
+from nuvtui.worker.events import EventWriter, plain
+from nuvtui.worker.reporting import TaskReporter
 
 _LOOK_SECONDS = 0.5
 

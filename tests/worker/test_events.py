@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui.model.task import Event, Failure, TaskStatus, TaskView, advance, fold
-from nuvtui.tasks import events as events_module
-from nuvtui.tasks.events import EventWriter, Tailer, log_size, plain, read_log
-from tests.tasks.running import read_events
+from nuvtui.worker import events as events_module
+from nuvtui.worker.events import EventWriter, Tailer, log_size, plain, read_log
+from tests.worker.running import read_events
 
 
 def test_each_event_is_one_line_with_the_fixed_keys_first(tmp_path: Path) -> None:

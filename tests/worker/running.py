@@ -11,10 +11,10 @@ import msgspec
 
 from nuvtui.model.task import Event, TaskView
 from nuvtui.paths import Home
-from nuvtui.tasks import lease, lifecycle
-from nuvtui.tasks.files import hold_lock
-from nuvtui.tasks.request import Request
-from nuvtui.tasks.submit import submit
+from nuvtui.worker import lease, lifecycle
+from nuvtui.worker.files import hold_lock
+from nuvtui.worker.request import Request
+from nuvtui.worker.submit import submit
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

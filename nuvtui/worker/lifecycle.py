@@ -17,8 +17,8 @@ from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.task import Event, Failure, TaskStatus, TaskView, advance
 from nuvtui.paths import Home
-from nuvtui.tasks import files, lease
-from nuvtui.tasks.events import EventWriter, Tailer, log_size
+from nuvtui.worker import files, lease
+from nuvtui.worker.events import EventWriter, Tailer, log_size
 
 START_SECONDS = 60.0
 """So long may a worker elsewhere (another machine on the same store) take to start and have its lock."""

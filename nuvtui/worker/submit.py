@@ -21,11 +21,11 @@ from nuvtui import atomic, clock
 from nuvtui.errors import StoreError
 from nuvtui.model.task import Failure
 from nuvtui.paths import Home
-from nuvtui.tasks import files, lease, request
-from nuvtui.tasks.events import EventWriter, plain
-from nuvtui.tasks.request import Request
+from nuvtui.worker import files, lease, request
+from nuvtui.worker.events import EventWriter, plain
+from nuvtui.worker.request import Request
 
-WORKER = (sys.executable, "-P", "-m", "nuvtui.tasks.worker")
+WORKER = (sys.executable, "-P", "-m", "nuvtui.worker.process")
 """Command of the worker. -P: nothing is imported from the folder that it happens to be in."""
 
 
@@ -153,9 +153,9 @@ def _be_worker(folder: Path, log: int, mask: set[int]) -> NoReturn:
                     os.close(int(name))
         os.chdir("/")
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        from nuvtui.tasks import worker
+        from nuvtui.worker import process
 
-        code = worker.main([os.fspath(folder)])
+        code = process.main([os.fspath(folder)])
     except BaseException:
         traceback.print_exc()
     finally:

@@ -21,7 +21,7 @@ import msgspec
 
 from nuvtui import clock
 from nuvtui.model.task import EVENT_VERSION, Event
-from nuvtui.tasks import files
+from nuvtui.worker import files
 
 EventType = Literal["queued", "started", "step", "progress", "warning", "step_done", "finished"]
 

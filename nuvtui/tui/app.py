@@ -644,7 +644,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             home = self.home
 
             def cancel() -> None:
-                from nuvtui.tasks.lifecycle import cancel as cancel_task
+                from nuvtui.worker.lifecycle import cancel as cancel_task
 
                 for task in running:
                     cancel_task(home, task.id)

@@ -152,7 +152,7 @@ class Question:
         return str(self._ask(services, "demo", {"folder": path_to_text(str(folder))}))
 
     def _ask(self, services: Services, what: str, arguments: dict[str, Any]) -> Any:
-        from nuvtui.tasks.submit import worker_environment
+        from nuvtui.worker.submit import worker_environment
 
         settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
         request = {"settings": settings, "user": services.user, "what": what, "arguments": arguments}

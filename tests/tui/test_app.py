@@ -28,9 +28,9 @@ from nuvtui.tui.dialogs.typed import TypedDialog
 from nuvtui.tui.widgets.line_list import LineList
 from nuvtui.tui.widgets.lines import line
 from nuvtui.tui.widgets.place import Place
-from tests.tasks import running as tasks
 from tests.tui import sample
 from tests.tui.conftest import ROOT, populated, running, settle, shown, shown_text, until
+from tests.worker import running as tasks
 
 
 def place(app: NuvApp, identifier: str) -> Any:
@@ -512,8 +512,8 @@ async def test_leaving_with_work_running_names_it_and_leaves_it_running_by_defau
 ) -> None:
     populated(home, workspace)
     from nuvtui.services.context import system_user
-    from nuvtui.tasks import lifecycle
-    from nuvtui.tasks.submit import submit
+    from nuvtui.worker import lifecycle
+    from nuvtui.worker.submit import submit
 
     request = msgspec.structs.replace(tasks.request("wait", folder=str(tmp_path)), user=system_user())
     identifier = submit(home, request, worker=tasks.WORKER)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.tasks.lifecycle import list_tasks
 from nuvtui.tui.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.screens.export_form import ExportForm
 from nuvtui.tui.screens.export_run import ExportRun
 from nuvtui.tui.widgets.log_view import LogView
+from nuvtui.worker.lifecycle import list_tasks
 from tests.support.engine import Engine
 from tests.tui.sharing import app_of, lay_out, press, running, screen, texts, until, words
 

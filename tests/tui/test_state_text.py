@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
-from nuvtui.services.previews import dump
+from nuvtui.services.states.previews import dump
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.screens import describe, markdown
 from tests.tui.states import Study, study_with_past

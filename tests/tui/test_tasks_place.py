@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from nuvtui.model.task import Failure, TaskStatus
-from nuvtui.tasks import lease
-from nuvtui.tasks.events import EventWriter
-from nuvtui.tasks.lifecycle import cancel, view
 from nuvtui.tui.screens.tasks_run import TaskScreen
 from nuvtui.tui.widgets.card import Card
 from nuvtui.tui.widgets.line_list import LineList
 from nuvtui.tui.widgets.log_view import LogView
 from nuvtui.tui.widgets.pulse import Pulse
+from nuvtui.worker import lease
+from nuvtui.worker.events import EventWriter
+from nuvtui.worker.lifecycle import cancel, view
 from tests.tui.sharing import (
     Study,
     app_of,

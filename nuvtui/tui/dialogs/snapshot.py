@@ -6,7 +6,7 @@ from textual import events
 from textual.widgets import Input
 
 from nuvtui import sanitise
-from nuvtui.services.snapshots import naming_hint
+from nuvtui.services.snapshots.service import naming_hint
 from nuvtui.tui.dialogs.text import Field, TextDialog
 from nuvtui.tui.widgets.lines import Line, Piece, line
 

@@ -13,7 +13,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.stage import StateRef
-from nuvtui.services.states import TableView
+from nuvtui.services.states.service import TableView
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.dialogs.confirm import ConfirmDialog

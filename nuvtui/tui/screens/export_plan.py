@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from nuvtui.errors import NuvError
 from nuvtui.model.export import Accepted, ExportSpec, Finding
-from nuvtui.services.export_plan import ExportPlan
+from nuvtui.services.exports.plan import ExportPlan
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import exports_commands  # noqa: F401  (registers)

@@ -15,7 +15,7 @@ from nuvtui.tui.widgets.lines import Line, line
 from nuvtui.tui.widgets.scoped import Scoped
 
 if TYPE_CHECKING:
-    from nuvtui.services.exports import ExportsService
+    from nuvtui.services.exports.service import ExportsService
 
 
 class ExportActions(Scoped):

@@ -24,7 +24,7 @@ from nuvtui.tui.widgets.meter import size
 from nuvtui.tui.widgets.scoped import Scoped
 
 if TYPE_CHECKING:
-    from nuvtui.services.history import History, Version
+    from nuvtui.services.snapshots.history import History, Version
 
 
 def open_history(node: Scoped, ref: StateRef, *, path: str | None = None, table: str | None = None) -> None:

@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
-from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
+from nuvtui.services.spaces.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
 from nuvtui.tui.clipboard import Copy
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.glyphs import Glyphs
@@ -338,10 +338,10 @@ class Drawer:
 
     def finished(self, tasks: Sequence[TaskView], since: str) -> Section:
         """What ended since the user last closed the screens."""
-        from nuvtui.tasks import visits
+        from nuvtui.worker import last_seen
 
         mine = [task for task in tasks if task.space in ("", self._overview.id)]
-        found = visits.since(mine, since)
+        found = last_seen.since(mine, since)
         name = f"Finished since you left {describe.ago(since)}" if since else "Finished since last time"
         return Section(
             name,

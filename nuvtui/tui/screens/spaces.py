@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from nuvtui.model.names import text_to_path
 from nuvtui.model.space import Instance
-from nuvtui.services.spaces import Location, SpaceInfo
+from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.dialogs.text import Field, TextDialog

@@ -10,7 +10,7 @@ from nuvtui.model.distribution import ObjectType
 from nuvtui.model.names import text_to_path
 from nuvtui.model.stage import Stage as StageValue
 from nuvtui.model.stage import StateRef
-from nuvtui.services.staging import StagedItem
+from nuvtui.services.sharing.staging import StagedItem
 from nuvtui.tui.commands import bindings
 from nuvtui.tui.screens import stage_commands  # noqa: F401  (registers)
 from nuvtui.tui.widgets.detail import DetailPane

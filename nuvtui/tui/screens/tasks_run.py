@@ -72,8 +72,8 @@ class Feed:
 
         Raises NuvError (exit code 3) where the task is gone.
         """
-        from nuvtui.tasks import lifecycle
-        from nuvtui.tasks.events import Tailer, log_size
+        from nuvtui.worker import lifecycle
+        from nuvtui.worker.events import Tailer, log_size
 
         folder = self._home.task(self._identifier)
         if self._tailer is None:
@@ -442,7 +442,7 @@ def ask_to_cancel(node: Scoped, task: TaskView) -> None:
     def cancel(yes: object) -> None:
         if not yes:
             return
-        from nuvtui.tasks.lifecycle import cancel as cancel_task
+        from nuvtui.worker.lifecycle import cancel as cancel_task
 
         nuv.notify(f"Cancelling: {task.title or task.kind}", timeout=4)
         nuv.jobs.start(nuv, lambda: cancel_task(nuv.home, task.id), lambda _: None, group=f"cancel {task.id}")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from nuvtui.services.spaces import Location, SpaceInfo
+from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.aside import Aside
 from nuvtui.tui.commands import REGISTRY, bindings, key_label
 from nuvtui.tui.dialogs.confirm import ConfirmDialog

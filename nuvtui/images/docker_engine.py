@@ -24,19 +24,22 @@ import msgspec
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images import archive, compare, context, registry, site, transfer
+from nuvtui.images import compare, context, site
 from nuvtui.images import reference as references
 from nuvtui.images.engines import Built, EngineInfo, RunResult, ping
 from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
-from nuvtui.images.image_config import image_config
-from nuvtui.images.layers import Layer
-from nuvtui.images.layout import LAYER, Layout
 from nuvtui.images.load import Load
+from nuvtui.images.oci import archive
+from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.layers import Layer
+from nuvtui.images.oci.layout import LAYER, Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
-from nuvtui.images.registry import Credentials
+from nuvtui.images.registry import tags as registry
+from nuvtui.images.registry import transfer
+from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.images.stream import Decoder, Message
-from nuvtui.images.transfer import Descriptor
 from nuvtui.images.wire import ConnectionLostError, Endpoint, Exchange, phrase
 from nuvtui.model import export as model
 from nuvtui.model.tree import FILE, FOLDER, LINK
@@ -340,7 +343,7 @@ class DockerEngine:
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Digest of each plain layer of an image (base first) and its tar, as the engine saves them."""
-        from nuvtui.images.layout import Layout
+        from nuvtui.images.oci.layout import Layout
         from nuvtui.images.oci_engine import OciEngine
 
         with tempfile.TemporaryDirectory(dir=self._tmp, prefix="nuvtui-") as folder:

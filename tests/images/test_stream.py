@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import archive, buildkit, layers
+from nuvtui.images import buildkit
 from nuvtui.images.docker_engine import DockerEngine
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.image_config import image_config
+from nuvtui.images.oci import archive, layers
+from nuvtui.images.oci.config import image_config
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.stream import Decoder, Message
 from nuvtui.model import export as model

@@ -197,7 +197,7 @@ def _packages(paths: list[str], report: Report) -> Check:
 
 def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list[Check]:
     """What can be told without running: shared libraries, interpreter, configuration."""
-    from nuvtui.images import elf
+    from nuvtui.images.host import elf
     from nuvtui.images.image_tree import ImageTree
 
     assert isinstance(tree, ImageTree)

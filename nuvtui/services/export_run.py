@@ -26,7 +26,7 @@ from nuvtui.services.guard_memory import GuardMemory
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Built, Engine
+    from nuvtui.images.engine.discovery import Built, Engine
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.layers import Layer
     from nuvtui.images.recipe import Recipe

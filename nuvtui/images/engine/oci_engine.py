@@ -18,10 +18,10 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import archive, facts, transfer
 from nuvtui.images import reference as references
-from nuvtui.images.engines import Built, EngineInfo, RunResult
+from nuvtui.images.engine.discovery import Built, EngineInfo, RunResult
+from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.image_config import image_config
-from nuvtui.images.image_tree import ImageTree, image_tree, unpack
 from nuvtui.images.layers import Layer
 from nuvtui.images.layout import Layout
 from nuvtui.images.recipe import Recipe

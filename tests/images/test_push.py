@@ -12,12 +12,12 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.registry import tags as registry
 from nuvtui.images.registry.tags import Credentials
+from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.images.project import Project, Recorder, application
 from tests.images.project import built as build
-from tests.images.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.support.engine import Engine
 from tests.support.registry import Registry
 

@@ -24,12 +24,12 @@ from nuvtui.services.context import Context
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Discovery, Engine
+    from nuvtui.images.engine.discovery import Discovery, Engine
+    from nuvtui.images.engine.oci_engine import OciEngine
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.host.capture import HostCapture, HostFile
     from nuvtui.images.oci.layers import Layer
     from nuvtui.images.oci.layout import Layout
-    from nuvtui.images.oci_engine import OciEngine
     from nuvtui.images.recipe import Recipe
 
 TABLES = "tables"
@@ -72,7 +72,7 @@ class Images:
     @functools.cached_property
     def oci(self) -> OciEngine:
         """The built-in engine."""
-        from nuvtui.images.oci_engine import OciEngine
+        from nuvtui.images.engine.oci_engine import OciEngine
 
         self._context.make_folder(self._context.home.tmp)
         return OciEngine(self.layout, self._context.settings, self._context.home.tmp)
@@ -80,10 +80,10 @@ class Images:
     @property
     def discovery(self) -> Discovery:
         """The search for an engine that answers. It can take seconds, so that its outcome counts for a while."""
-        from nuvtui.images import engines
+        from nuvtui.images.engine.discovery import discover
 
         if self._found is None or time.monotonic() - self._looked > DISCOVERY_SECONDS:
-            self._found = engines.discover(self._context.settings)
+            self._found = discover(self._context.settings)
             if self._found.engine is not None:
                 self._found.engine.keep_in(self.layout, self.oci.tmp)  # type: ignore[attr-defined]
             self._looked = time.monotonic()

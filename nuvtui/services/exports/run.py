@@ -27,7 +27,7 @@ from nuvtui.services.snapshots import archiver
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Built, Engine
+    from nuvtui.images.engine.discovery import Built, Engine
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.oci.layers import Layer
     from nuvtui.images.recipe import Recipe

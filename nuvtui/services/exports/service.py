@@ -32,7 +32,7 @@ from nuvtui.services.spaces.service import pick
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Engine
+    from nuvtui.images.engine.discovery import Engine
 
 
 class ExportsService:

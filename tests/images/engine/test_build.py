@@ -10,7 +10,7 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.model.application import License

@@ -12,9 +12,9 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images import engines
-from nuvtui.images.engines import discover
-from tests.images.scripted import Scripted, scripted, whole
+from nuvtui.images.engine import discovery
+from nuvtui.images.engine.discovery import discover
+from tests.images.engine.scripted import Scripted, scripted, whole
 from tests.support.engine import Engine
 from tests.support.waiting import PATIENCE
 
@@ -102,7 +102,7 @@ def test_context_of_the_command_line(fake: Scripted, tmp_path: Path) -> None:
 
 def test_usual_sockets_in_their_order(tmp_path: Path) -> None:
     environ = {"HOME": "/home/ada", "XDG_RUNTIME_DIR": "/run/user/7"}
-    assert [place.label for place in engines.places(environ)] == [
+    assert [place.label for place in discovery.places(environ)] == [
         "unix:///var/run/docker.sock",
         "unix:///run/user/7/docker.sock",
         "unix:///home/ada/.docker/run/docker.sock",
@@ -115,21 +115,21 @@ def test_usual_sockets_in_their_order(tmp_path: Path) -> None:
 def test_first_of_the_usual_sockets_is_taken_and_none_holds_it_up(
     fake: Scripted, hanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def place(url: str) -> engines.Place:
-        return engines.Place(url, engines.Endpoint(url))
+    def place(url: str) -> discovery.Place:
+        return discovery.Place(url, discovery.Endpoint(url))
 
     none = f"unix://{tmp_path}/none.sock"
-    monkeypatch.setattr(engines, "places", lambda _: [place(none), place(fake.url), place(hanging)])
+    monkeypatch.setattr(discovery, "places", lambda _: [place(none), place(fake.url), place(hanging)])
     found = discover(PATIENT, {})
     assert found.where == fake.url
     assert [attempt.where for attempt in found.tried] == [none]
 
-    monkeypatch.setattr(engines, "places", lambda _: [place(fake.url), place(hanging), place(fake.url)])
+    monkeypatch.setattr(discovery, "places", lambda _: [place(fake.url), place(hanging), place(fake.url)])
     found = discover(QUICK, {}, all_answers=True)
     assert [attempt.where for attempt in found.tried] == [hanging]
     assert found.others == (f"Docker Engine 27.1 at {fake.url}",)
 
-    monkeypatch.setattr(engines, "places", lambda _: [place(none), place(hanging)])
+    monkeypatch.setattr(discovery, "places", lambda _: [place(none), place(hanging)])
     finding = discover(QUICK, {}).finding()
     assert finding.level == "note"
     assert f"{none}: there is no such socket; {hanging}: it accepts connections" in finding.text

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import buildkit
-from nuvtui.images.buildkit import BuildxBuild, Decoder, SolveStatus, UnusableError
+from nuvtui.images.engine import buildkit
+from nuvtui.images.engine.buildkit import BuildxBuild, Decoder, SolveStatus, UnusableError
 from tests.images.project import Recorder
 from tests.support.waiting import FOREVER, wait_until
 

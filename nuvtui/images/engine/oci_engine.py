@@ -18,9 +18,9 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import facts
 from nuvtui.images import reference as references
-from nuvtui.images.engines import Built, EngineInfo, RunResult
+from nuvtui.images.engine.discovery import Built, EngineInfo, RunResult
+from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
 from nuvtui.images.facts import FileFact, ImageFacts
-from nuvtui.images.image_tree import ImageTree, image_tree, unpack
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
 from nuvtui.images.oci.layers import Layer

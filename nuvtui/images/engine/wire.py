@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images.ssh import Tunnel
+from nuvtui.images.engine.ssh import Tunnel
 
 _POLL = 0.2
 _HEAD_LIMIT = 1 << 16

@@ -14,10 +14,10 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images.docker_engine import DockerEngine
-from nuvtui.images.engines import discover
-from nuvtui.images.stream import Decoder, Message
-from nuvtui.images.wire import Endpoint, Exchange
+from nuvtui.images.engine.discovery import discover
+from nuvtui.images.engine.docker_engine import DockerEngine
+from nuvtui.images.engine.messages import Decoder, Message
+from nuvtui.images.engine.wire import Endpoint, Exchange
 from tests.images.project import Recorder
 from tests.support.keeper import descendants
 from tests.support.podman import TINY, Podman

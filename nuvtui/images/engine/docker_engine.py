@@ -24,11 +24,14 @@ import msgspec
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images import compare, context, site
+from nuvtui.images import compare, site
 from nuvtui.images import reference as references
-from nuvtui.images.engines import Built, EngineInfo, RunResult, ping
+from nuvtui.images.engine import build_context
+from nuvtui.images.engine.discovery import Built, EngineInfo, RunResult, ping
+from nuvtui.images.engine.load import Load
+from nuvtui.images.engine.messages import Decoder, Message
+from nuvtui.images.engine.wire import ConnectionLostError, Endpoint, Exchange, phrase
 from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
-from nuvtui.images.load import Load
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
 from nuvtui.images.oci.layers import Layer
@@ -39,8 +42,6 @@ from nuvtui.images.registry import tags as registry
 from nuvtui.images.registry import transfer
 from nuvtui.images.registry.tags import Credentials
 from nuvtui.images.registry.transfer import Descriptor
-from nuvtui.images.stream import Decoder, Message
-from nuvtui.images.wire import ConnectionLostError, Endpoint, Exchange, phrase
 from nuvtui.model import export as model
 from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.reporter import Reporter, Silent
@@ -229,14 +230,14 @@ class DockerEngine:
 
     def _by_buildkit(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> str:
         """The image as `docker buildx` makes it; empty where it is not there: then the classic builder is used."""
-        from nuvtui.images import buildkit
+        from nuvtui.images.engine import buildkit
 
         if buildkit.find().problem or self.endpoint.tls is not None or self.info().name != "Docker Engine":
             return ""
         try:
             return buildkit.BuildxBuild().run(
                 self.endpoint.url,
-                [context.context(recipe)],
+                [build_context.context(recipe)],
                 recipe.build_arguments,
                 self.network,
                 reporter,
@@ -343,8 +344,8 @@ class DockerEngine:
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Digest of each plain layer of an image (base first) and its tar, as the engine saves them."""
+        from nuvtui.images.engine.oci_engine import OciEngine
         from nuvtui.images.oci.layout import Layout
-        from nuvtui.images.oci_engine import OciEngine
 
         with tempfile.TemporaryDirectory(dir=self._tmp, prefix="nuvtui-") as folder:
             engine = OciEngine(Layout(Path(folder)), self._settings or Settings(), Path(folder))
@@ -601,7 +602,7 @@ class DockerEngine:
                 f"/build?{urlencode(query, quote_via=quote)}",
                 reporter,
                 headers,
-                [context.context(recipe)],
+                [build_context.context(recipe)],
             ):
                 build.take(message)
         except _StatusError as error:

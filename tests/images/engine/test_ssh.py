@@ -14,10 +14,10 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
-from nuvtui.images import ssh
-from nuvtui.images.docker_engine import DockerEngine
-from nuvtui.images.engines import Discovery, discover
-from nuvtui.images.wire import ConnectionLostError, Endpoint, Exchange
+from nuvtui.images.engine import ssh
+from nuvtui.images.engine.discovery import Discovery, discover
+from nuvtui.images.engine.docker_engine import DockerEngine
+from nuvtui.images.engine.wire import ConnectionLostError, Endpoint, Exchange
 from tests.images.project import Recorder
 from tests.support.engine import Engine
 from tests.support.keeper import children
@@ -155,7 +155,7 @@ def test_an_ssh_that_hangs_is_a_finding_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
 def test_the_shared_connection_ends_with_the_program_however_it_ends(engine: Engine, end: str) -> None:
     program = (
-        "import os, sys; from nuvtui.images import ssh; from nuvtui.images.docker_engine import DockerEngine\n"
+        "import os, sys; from nuvtui.images.engine import ssh; from nuvtui.images.engine.docker_engine import DockerEngine\n"
         "url = sys.argv[1]; print(DockerEngine(url).info().name)\n"
         f"print(ssh._masters.control(ssh.parse(url)), flush=True); {end}\n"
     )

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import buildkit
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine import buildkit
+from nuvtui.images.engine.docker_engine import DockerEngine
+from nuvtui.images.engine.messages import Decoder, Message
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.oci import archive, layers
 from nuvtui.images.oci.config import image_config
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.stream import Decoder, Message
 from nuvtui.model import export as model
+from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.images.project import Project, Recorder, application, built
-from tests.images.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 
 texts = st.text(max_size=30)
 messages = st.lists(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nuvtui.errors import Cancelled
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.recipe import Recipe
 from tests.images.project import IMAGE, Project, Recorder, application, built
 from tests.support.engine import Engine

@@ -20,11 +20,11 @@ from typing import Protocol
 from nuvtui import sanitise
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
+from nuvtui.images.engine.wire import Endpoint, Exchange, phrase, reason
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.registry.tags import Credentials
-from nuvtui.images.wire import Endpoint, Exchange, phrase, reason
 from nuvtui.model import export as model
 from nuvtui.model.export import Finding
 from nuvtui.reporter import Reporter
@@ -245,7 +245,7 @@ def discover(
 
     `all_answers`: also wait for the places that come after the one that is chosen.
     """
-    from nuvtui.images.docker_engine import DockerEngine
+    from nuvtui.images.engine.docker_engine import DockerEngine
 
     looked = list(places(os.environ if environ is None else environ))
     named = bool(looked[0].found_by)

@@ -32,8 +32,8 @@ from nuvtui.tasks import lease
 from nuvtui.tasks.events import EventWriter
 from nuvtui.tasks.request import Request
 from nuvtui.tasks.submit import _make
-from nuvtui.tui.aside import Question, answer
-from nuvtui.tui.screens import timeline
+from nuvtui.tui.common.aside import Question, answer
+from nuvtui.tui.features.timeline import pane
 from tests.support.many import make_state
 
 USER = "ada"
@@ -92,7 +92,7 @@ def frozen() -> Iterator[Clock]:
         mock.patch("nuvtui.services.provenance.__version__", "1.0"),
         # What deleting frees depends on the version of the compressor; the Timeline asks for it at once.
         mock.patch.object(Question, "freed_by", lambda _self, _services, snapshots: 321 * len(snapshots)),
-        mock.patch.object(timeline, "SETTLED", 0.01),
+        mock.patch.object(pane, "SETTLED", 0.01),
         mock.patch.object(Question, "_ask", _here),
     ):
         yield ticking

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from textual.pilot import Pilot
 
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.log_view import LogView
+from tests.support.guards import no_files_on_the_loop
 from tests.tui.conftest import running, settle, shown, shown_text
 
 Alone = Callable[..., NuvApp]
@@ -302,6 +304,60 @@ async def test_a_million_lines_are_read_only_where_they_are_looked_at(
             assert expected in shown_text(app)
         assert 0 < sum(read) < 1_000_000, "of 18 MB"
         assert len(view._reader._clean) <= 512
+
+
+async def test_a_growing_log_is_opened_looked_at_and_read_in_threads_alone(alone: Alone, log: Path) -> None:
+    app = alone(LogView)
+    async with running(app) as pilot:
+        with no_files_on_the_loop():
+            view = await show(pilot, log)
+            view.set_times([(0, "2026-01-01T10:00:00+00:00")])
+            for at in range(3):
+                append(log, f"and on {at}\n" * 5000)
+                await looked(pilot)
+                assert f"and on {at}" in shown_text(app)
+            await pilot.press("g", "w", "t", "pagedown", "/", *"on 1", "enter", "n", "N", "&")
+            await settle(pilot)
+            assert "1 of 5,000 matches, only these" in shown_text(app)
+            await pilot.press("y", "&", "escape")
+            view.go_to(len("line 0\nline 1\n"))
+            await settle(pilot)
+            assert top(app).endswith("line 2")
+            await pilot.press("G")
+            await pilot.resize_terminal(100, 30)
+            await settle(pilot)
+            assert "and on 2" in shown_text(app)
+            log.write_text("begun again\n")
+            await looked(pilot)
+            assert "begun again" in shown_text(app)
+
+
+async def test_what_is_not_read_yet_leaves_the_screen_as_it_was(
+    alone: Alone, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs: keys answer, what is there stays, and the lines come when they come."""
+    append(log, "more of it\n" * 500_000)
+    app = alone(LogView)
+    async with running(app) as pilot:
+        view = await show(pilot, log)
+        before = body(app)
+        answers = threading.Event()
+        pread = os.pread
+
+        def hanging(descriptor: int, size: int, offset: int) -> bytes:
+            answers.wait()
+            return pread(descriptor, size, offset)
+
+        monkeypatch.setattr(os, "pread", hanging)
+        try:
+            await pilot.press("g")
+            await pilot.pause()
+            assert not view.following
+            assert body(app) == before
+        finally:
+            answers.set()
+        await settle(pilot)
+        assert top(app) == "line 0"
 
 
 async def test_odd_lines(alone: Alone, tmp_path: Path) -> None:

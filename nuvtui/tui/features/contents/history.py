@@ -15,8 +15,8 @@ from nuvtui.reporter import Silent, Unit
 from nuvtui.tui.common import describe, diff_rows, state_actions
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
 from nuvtui.tui.common.frame import Frame
-from nuvtui.tui.features.contents.section import REST
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
@@ -66,7 +66,7 @@ class HistoryScreen(Frame):
         self._versions: list[Version] = []
         self._progress = _Progress()
         self._clock: Timer | None = None
-        self._resting: Timer | None = None
+        self._resting = Debounce(self, self._compare)
 
     def body(self) -> list[Widget]:
         """The list and the difference."""
@@ -145,9 +145,7 @@ class HistoryScreen(Frame):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The cursor moved: show what changed as soon as it rests."""
         message.stop()
-        if self._resting is not None:
-            self._resting.stop()
-        self._resting = self.set_timer(REST, self._compare)
+        self._resting.ask()
 
     def _compare(self) -> None:
         version, diff = self.version, self.query_one(DiffPane)

@@ -25,6 +25,7 @@ from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
 from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormList
 from nuvtui.tui.toolkit.line_list import LineList
@@ -93,7 +94,7 @@ class ExportForm(Frame):
         self._asked = self._took = 0.0
         self._checking = False
         """Preflight has not answered yet."""
-        self._wait: Timer | None = None
+        self._wait = Debounce(self, self._check, DELAY)
         self._aside = Aside()
         self._look_aside = Aside()
         self._clock: Timer | None = None
@@ -216,9 +217,7 @@ class ExportForm(Frame):
     # looking
 
     def _check_soon(self) -> None:
-        if self._wait is not None:
-            self._wait.stop()
-        self._wait = self.set_timer(DELAY, self._check)
+        self._wait.ask()
         key = _looked_at(self.spec)
         if self._looking is not None and self._looking != key:
             self._look_aside.stop()

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from textual import events
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.model.names import short
@@ -16,14 +15,13 @@ from nuvtui.tui.common.frame import WIDE, Frame
 from nuvtui.tui.shell.goto import Target
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Piece, line, row
 from nuvtui.tui.toolkit.meter import size
 
-REST = 0.1
-"""Seconds that the cursor rests before the detail follows."""
 FEW, MANY = 5, 10
 """Lines of what is many, in one column and in two."""
 
@@ -110,7 +108,7 @@ class SpaceOverview(Frame):
         super().__init__()
         self._overview: Overview | None = None
         self._store: int | None = None
-        self._rest: Timer | None = None
+        self._rest = Debounce(self, self._tell)
 
     def body(self) -> list[Widget]:
         """The lists, and what is under the cursor in full."""
@@ -212,9 +210,7 @@ class SpaceOverview(Frame):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail follows once the cursor rests."""
         message.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._tell)
+        self._rest.ask()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The detail is that of the list with the focus."""

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.errors import NuvError
@@ -26,14 +25,13 @@ from nuvtui.tui.features.timeline.list import StatesList
 from nuvtui.tui.features.timeline.rows import CURRENT, Columns, States
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, line
 from nuvtui.tui.toolkit.meter import Meter
 
-REST = 0.1
-"""Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
 SETTLED = 0.6
 """Seconds that the cursor rests on a snapshot before it is worked out what it alone keeps in the store."""
 ROOMY = 14
@@ -83,7 +81,8 @@ class Timeline(Place):
         self._took = 0.0
         """Seconds that the last comparison took."""
         self._manifest: Snapshot | None = None
-        self._rest: Timer | None = None
+        self.resting = Debounce(self, self._rested)
+        self._settling = Debounce(self, self._measure, SETTLED)
         self._measuring = Aside()
         self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
@@ -410,9 +409,8 @@ class Timeline(Place):
         """The cursor went on: what is beneath follows once it rests."""
         self.refresh_bindings()
         self._measuring.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._rested)
+        self._settling.stop()
+        self.resting.ask()
         if self.states.filter or self._filtered:
             self._filtered = bool(self.states.filter)
             self._note()
@@ -445,7 +443,7 @@ class Timeline(Place):
             self._manifest = manifest
             self._show_detail(keep=True)
             if manifest.id not in self.unique:
-                self._rest = self.set_timer(SETTLED, self._measure)
+                self._settling.ask()
 
     def _measure(self) -> None:
         """Work out what the snapshot under the cursor alone keeps in the store."""

@@ -33,7 +33,7 @@ from nuvtui.services.context import Context
 from nuvtui.services.states import stat_cache, table_memory
 from nuvtui.store import scanner, staging, trees
 from nuvtui.store.statcache import StatCache
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import Writer, writing
 from nuvtui.tables.connection import DamagedDatabaseError
 
 _T = TypeVar("_T")
@@ -78,7 +78,7 @@ def take(
             f"A change of this workspace was stopped half-way: {kept.path}, which is in no snapshot, "
             f"is kept as {kept.kept_as}"
         )
-    with context.store.writer() as writer:
+    with writing(context.store) as writer:
         reporter.step("files", "Reading workspace files")
         files = scanner.scan(
             workspace.root,

@@ -40,13 +40,13 @@ from nuvtui.model.tree import EARLIEST, FILE, FOLDER, LATEST, LINK, Entry
 from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter
 from nuvtui.store import helpers, ignore
+from nuvtui.store.chunks import WHOLE, ZERO
 from nuvtui.store.descent import Descent
 from nuvtui.store.helpers import Helpers, Part
 from nuvtui.store.statcache import PIECE, CacheWriter, Known, Record, StatCache, piece, split
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
 from nuvtui.store.writeback import Kind, Writeback
-from nuvtui.store.writer import WHOLE, ZERO, TreeOnlyWriter, Writer
-
-__all__ = ["MARGIN", "ScanResult", "TreeOnlyWriter", "scan"]
+from nuvtui.store.writer import Writer
 
 MARGIN = 2_000_000_000
 """Nanoseconds: the coarsest tick of a file system's clock that is reckoned with."""

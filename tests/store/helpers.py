@@ -20,9 +20,11 @@ from nuvtui.store import restorer, trees
 from nuvtui.store.check import check
 from nuvtui.store.recorded import Recorded
 from nuvtui.store.restorer import Replacement
-from nuvtui.store.scanner import ScanResult, TreeOnlyWriter, scan
+from nuvtui.store.scanner import ScanResult, scan
 from nuvtui.store.staging import recover
 from nuvtui.store.store import Store
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
+from nuvtui.store.writer import writing
 
 QUIET = Silent()
 
@@ -58,7 +60,7 @@ def new_store(root: Path) -> Store:
 
 def take(store: Store, workspace: Path, cache: Path, snapshot_id: str = "0" * 16) -> Snapshot:
     """A snapshot of `workspace`, its manifest in place."""
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(workspace, writer, cache, QUIET)
         writer.commit()
         snapshot = manifest(snapshot_id, found, writer.stored_bytes)
@@ -81,7 +83,7 @@ def changes(
 
 def record(store: Store, workspace: Path, cache: Path) -> Recorded:
     """What `workspace` holds, put into the store as an automatic snapshot does before a change."""
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(workspace, writer, cache, QUIET)
         writer.commit()
     return Recorded(store.tree, found.root, found.seen())

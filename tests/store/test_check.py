@@ -20,6 +20,7 @@ from nuvtui.store.index import IndexFile
 from nuvtui.store.prune import MANY, info, prune, repair, unique_bytes
 from nuvtui.store.scanner import scan
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, assert_sound, manifest, new_store, restore, take, temporaries
 
 FIRST, SECOND = "1" * 16, "2" * 16
@@ -37,7 +38,7 @@ def store(tmp_path: Path) -> Store:
     take(store, place, tmp_path / "cache", FIRST)
     (place / "only first").unlink()
     (place / "only second").write_bytes(random.Random(2).randbytes(3000))
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(place, writer, tmp_path / "cache", QUIET)
         content = writer.put(b"PAR1 a table")
         writer.commit()
@@ -373,7 +374,7 @@ def test_gc_stops_at_anything_it_cannot_read(store: Store) -> None:
 def test_gc_waits_for_no_writer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Store.alone
     monkeypatch.setattr(Store, "alone", lambda self: alone(self, timeout=0))
-    with store.writer() as writer:
+    with writing(store) as writer:
         writer.put(b"being written")
         with pytest.raises(NuvError) as caught:
             prune(Store(store.home), False, 0, QUIET)

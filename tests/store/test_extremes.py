@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import EARLIEST, FILE, FOLDER, LATEST, Entry
-from nuvtui.store import descent, scanner, trees
+from nuvtui.store import descent, file_reader, scanner, trees
 from nuvtui.store.chunks import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_sparse, cut_stream
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
@@ -242,7 +242,7 @@ def test_a_hole_is_neither_read_nor_stored(
 def test_a_file_larger_than_can_be_kept_is_named(
     store: Store, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanner, "LARGEST", 1 << 20)
+    monkeypatch.setattr(file_reader, "LARGEST", 1 << 20)
     (place / "large").write_bytes(b"x" * ((1 << 20) + 1))
     (place / "small").write_bytes(b"x")
     snapshot = take(store, place, tmp_path / "cache")

@@ -25,7 +25,7 @@ from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.store import helpers, scanner, trees, writeback
+from nuvtui.store import folder_scanner, helpers, scanner, trees, writeback
 from nuvtui.store.chunks import WHOLE
 from nuvtui.store.helpers import Helpers
 from nuvtui.store.scanner import scan
@@ -687,7 +687,7 @@ def test_helpers_overlook_nothing(
         patch.setattr(helpers, "FROM", 1)
         patch.setattr(helpers, "may_copy", lambda: True)
         patch.setattr(scanner, "MARGIN", -3_600_000_000_000)
-        patch.setattr(scanner, "Helpers", Patient)
+        patch.setattr(folder_scanner, "Helpers", Patient)
         Patient.said.clear()
         helped, _ = look(store, place, folder / "cache")
         assert Patient.said or changes or ignore

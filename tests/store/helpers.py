@@ -17,7 +17,7 @@ from nuvtui.model.tree import Entry
 from nuvtui.paths import Home
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store import folders as folders_module
-from nuvtui.store import restorer, trees
+from nuvtui.store import restorer, trees, writeback
 from nuvtui.store.check import check
 from nuvtui.store.recorded import Recorded
 from nuvtui.store.restorer import Replacement
@@ -217,13 +217,13 @@ class Fault:
         try:
             for name in CALLS:
                 setattr(os, name, self.wrap(name, saved[name]))
-            restorer.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
+            restorer.sync_file_system = writeback.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
             folders_module.rename2 = self.wrap("renameat2", rename)  # type: ignore[assignment]
             yield
         finally:
             for name, call in saved.items():
                 setattr(os, name, call)
-            restorer.sync_file_system = sync
+            restorer.sync_file_system = writeback.sync_file_system = sync
             folders_module.rename2 = rename
 
 

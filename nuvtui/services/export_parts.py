@@ -168,7 +168,7 @@ class Parts:
         if application.image == HOST_IMAGE:
             return self._host(spec, application, part.lock)
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
 
         if (path := references.archive_path(application.image)) is not None:
             return self._archive(spec, application.image, path)
@@ -185,7 +185,7 @@ class Parts:
                 facts = self._local(wanted, application.image, now)
         if facts:
             return self._pinned(spec, application.image, pin, Base(facts, digest))
-        auth = registry.credentials(parsed.registry)
+        auth = credentials(parsed.registry)
         facts = self._engine.pull_if_missing(wanted, auth, self._reporter)
         digest = digest or self._engine.base_digest(wanted)
         return self._pinned(spec, application.image, pin, Base(facts, digest))
@@ -202,7 +202,7 @@ class Parts:
         if other is None:
             return None
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
 
         with contextlib.suppress(NuvError):
             if other.inspect(wanted) is not None:
@@ -210,7 +210,7 @@ class Parts:
                 if origin:
                     # As the registry has it: then the image is the same wherever it is made.
                     with contextlib.suppress(NuvError):
-                        auth = registry.credentials(references.parse(wanted).registry)
+                        auth = credentials(references.parse(wanted).registry)
                         return self._engine.pull_if_missing(wanted, auth, self._reporter)
                 with self._images.oci.keep(other.saved(wanted, self._reporter)) as file:  # type: ignore[attr-defined]
                     return self._images.oci.adopt(wanted, file, self._reporter, origin)
@@ -219,14 +219,14 @@ class Parts:
     def _named_now(self, image: str, facts: ImageFacts) -> str:
         """The digest that the registry has for a tag; empty where it cannot be asked."""
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
-        from nuvtui.images.registry import transfer
+        from nuvtui.images.registry.credentials import credentials
+        from nuvtui.images.registry.pull import resolve
 
         platform = (facts.os, facts.architecture, facts.variant)
         with contextlib.suppress(NuvError):
             insecure = self._engine.info().insecure_registries
-            auth = registry.credentials(references.parse(image).registry)
-            return transfer.resolve(image, platform, auth, self._context.settings, insecure)[0]
+            auth = credentials(references.parse(image).registry)
+            return resolve(image, platform, auth, self._context.settings, insecure)[0]
         return ""
 
     def _pin(self, spec: ExportSpec, image: str, part: ApplicationPart) -> str:
@@ -421,7 +421,7 @@ def known_values(application: Application, registries: Sequence[str]) -> list[st
     passwords of `registries` (`host[:port]`).
     """
     from nuvtui.images.recipe import kept_out
-    from nuvtui.images.registry import tags as registry
+    from nuvtui.images.registry.credentials import credentials
 
     names = [*application.secrets, *application.license.variables]
     values = [os.environ.get(name, "") for name in names]
@@ -430,7 +430,7 @@ def known_values(application: Application, registries: Sequence[str]) -> list[st
     values = [value for value in values if len(value) >= 6]
     for host in dict.fromkeys(registries):
         with contextlib.suppress(NuvError):  # said by the push or pull that needs it
-            if (auth := registry.credentials(host)) is not None:
+            if (auth := credentials(host)) is not None:
                 values += [value for value in auth.secrets() if len(value) >= 6]
     return list(dict.fromkeys(values))
 

@@ -26,7 +26,8 @@ from nuvtui.tables import scratch
 if TYPE_CHECKING:
     from nuvtui.images.engines import Discovery, Engine
     from nuvtui.images.facts import ImageFacts
-    from nuvtui.images.host.capture import HostCapture, HostFile
+    from nuvtui.images.host.capture import HostCapture
+    from nuvtui.images.host.files import HostFile
     from nuvtui.images.oci.layers import Layer
     from nuvtui.images.oci.layout import Layout
     from nuvtui.images.oci_engine import OciEngine
@@ -262,7 +263,7 @@ class Parts:
 
     def _host(self, spec: ExportSpec, application: Application, lock: Lock | None) -> Base:
         from nuvtui.images.facts import ImageFacts
-        from nuvtui.images.host import capture as host
+        from nuvtui.images.host.capture import capture
         from nuvtui.images.oci import layers
 
         workspace = self._workspace(spec)
@@ -270,7 +271,7 @@ class Parts:
             application_file.located(workspace, application.environment) if application.environment else None
         )
         self._reporter.progress(0, None, "files", "this machine's own runtime")
-        found: HostCapture = host.capture(folder, self._reporter.check)
+        found: HostCapture = capture(folder, self._reporter.check)
         licences = {
             str(application_file.located(workspace, path)).lstrip("/") for path in application.license.files
         }
@@ -321,7 +322,7 @@ class Parts:
             gone = pip_install.superseded(paths, done, python, read)
         present = set(paths)
         kept = [f for f in done.files if not (f.kind == "d" and f.path in present)]
-        from nuvtui.images.host.capture import HostFile
+        from nuvtui.images.host.files import HostFile
 
         hidden = [
             HostFile(f"{path.rpartition('/')[0]}/.wh.{path.rpartition('/')[2]}".lstrip("/"), "f", 0o644, 0)
@@ -364,7 +365,7 @@ class Parts:
         if not spec.tables:
             yield []
             return
-        from nuvtui.images.host.capture import HostFile
+        from nuvtui.images.host.files import HostFile
         from nuvtui.images.oci import layers
         from nuvtui.tables.parquet import Captured
 

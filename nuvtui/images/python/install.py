@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import site
-from nuvtui.images.host.capture import HostFile
+from nuvtui.images.host.files import HostFile
 from nuvtui.images.python import pip as pip_process
 from nuvtui.images.python.interpreter import ImagePython, find_python, libc_version
 from nuvtui.model.export import Finding

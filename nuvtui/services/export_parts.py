@@ -296,14 +296,13 @@ class Parts:
         Raises NuvError (6) where the image has no Python that is known, or a package comes as no wheel.
         """
         from nuvtui.images.oci import layers
-        from nuvtui.images.python import install as pip_install
+        from nuvtui.images.python.install import install, superseded
+        from nuvtui.images.python.interpreter import find_python, libc_version
 
         with self._tree(base) as tree:
             paths, links, read = tree
-            libc = pip_install.libc_version(read)
-            python = pip_install.find_python(
-                paths, links, libc, base.facts.architecture, base.facts.env.get("PATH", "")
-            )
+            libc = libc_version(read)
+            python = find_python(paths, links, libc, base.facts.architecture, base.facts.env.get("PATH", ""))
             if python is None:
                 raise NuvError(
                     "packages.pip cannot be installed",
@@ -311,7 +310,7 @@ class Parts:
                     "Take a base image with Python, or export with --engine docker.",
                     Exit.REFUSED,
                 )
-            done = pip_install.install(
+            done = install(
                 recipe.requirements,
                 python,
                 folder,
@@ -319,7 +318,7 @@ class Parts:
                 self._reporter,
                 recipe.secret_values,
             )
-            gone = pip_install.superseded(paths, done, python, read)
+            gone = superseded(paths, done, python, read)
         present = set(paths)
         kept = [f for f in done.files if not (f.kind == "d" and f.path in present)]
         from nuvtui.images.host.files import HostFile

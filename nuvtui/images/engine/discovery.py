@@ -24,7 +24,7 @@ from nuvtui.images.engine.wire import Endpoint, Exchange, phrase, reason
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.model import export as model
 from nuvtui.model.export import Finding
 from nuvtui.reporter import Reporter

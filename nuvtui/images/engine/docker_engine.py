@@ -34,14 +34,12 @@ from nuvtui.images.engine.wire import ConnectionLostError, Endpoint, Exchange, p
 from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import Descriptor, digest_of
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.oci.layout import LAYER, Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
-from nuvtui.images.registry import tags as registry
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.tags import Credentials
-from nuvtui.images.registry.transfer import Descriptor
+from nuvtui.images.registry.credentials import Credentials, credentials
 from nuvtui.model import export as model
 from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.reporter import Reporter, Silent
@@ -144,11 +142,13 @@ class DockerEngine:
                     own.append(found.digest)
         if facts is None or not own:
             return ""
+        from nuvtui.images.registry.pull import resolve
+
         platform = (facts.os, facts.architecture, facts.variant)
         for asked in (reference, *(str(parsed.pinned(digest)) for digest in own)):
             with contextlib.suppress(NuvError):
-                auth = registry.credentials(parsed.registry)
-                named = transfer.resolve(asked, platform, auth, self._settings or Settings())
+                auth = credentials(parsed.registry)
+                named = resolve(asked, platform, auth, self._settings or Settings())
                 if set(named) & set(own):
                     return named[0]
         return ""
@@ -272,7 +272,7 @@ class DockerEngine:
                     if found
                 ),
             ]
-            image = archive.digest_of(image_config(base, recipe, parts))
+            image = digest_of(image_config(base, recipe, parts))
             if self.inspect(image) is not None:
                 reporter.log(b"The engine has this image already.\n")
                 return Built(image, parts)
@@ -640,12 +640,16 @@ class DockerEngine:
         self, reference: str, auth: Credentials | None, insecure: Iterable[str], before: str | None
     ) -> None:
         """Take back a tag that a broken-off push may have made."""
+        from nuvtui.images.registry.tags import delete_tag
+
         with contextlib.suppress(NuvError):
             if before is None and self._remote(reference, auth, insecure) is not None:
-                registry.delete_tag(reference, auth, insecure, self._settings)
+                delete_tag(reference, auth, insecure, self._settings)
 
     def _remote(self, reference: str, auth: Credentials | None, insecure: Iterable[str]) -> str | None:
-        return registry.head_digest(reference, auth, insecure, self._settings)
+        from nuvtui.images.registry.tags import head_digest
+
+        return head_digest(reference, auth, insecure, self._settings)
 
     # Exchanges
 

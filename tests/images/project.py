@@ -68,7 +68,6 @@ class Project:
             author="ada",
             description=description,
             next_phase="",
-            cause="",
             parent=None,
             provenance=Provenance(
                 user="ada",

@@ -83,9 +83,9 @@ class MaintenanceService:
 
     def info(self) -> Any:
         """How much the store holds."""
-        from nuvtui.store import maintain
+        from nuvtui.store import prune
 
-        return maintain.info(self._context.store)
+        return prune.info(self._context.store)
 
     def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
         """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths.
@@ -108,10 +108,10 @@ class MaintenanceService:
 
         `grace` in seconds.
         """
-        from nuvtui.store import maintain
+        from nuvtui.store import prune
         from nuvtui.tables import scratch
 
-        report = maintain.gc(
+        report = prune.prune(
             self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
         )
         if dry_run:
@@ -126,11 +126,11 @@ class MaintenanceService:
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
-        from nuvtui.store import maintain
+        from nuvtui.store import prune
 
         reporter = reporter or Silent()
         reporter.step("store", "Rebuilding the index from the packs")
-        store = maintain.repair(self._context.store, dry_run, reporter)
+        store = prune.repair(self._context.store, dry_run, reporter)
         reporter.step("state", "Comparing the state with the manifests")
         return RepairResult(dry_run, store, self._repair_state(dry_run, reporter))
 

@@ -124,7 +124,7 @@ def _write_out(descriptor: int) -> bool:
 
 def _flush(descriptor: int) -> bool:
     """Write out the file system that `descriptor` lies on."""
-    from nuvtui.store.apply import sync_file_system  # here: few scans need it
+    from nuvtui.store.restorer import sync_file_system  # here: few scans need it
 
     with contextlib.suppress(OSError):
         sync_file_system(descriptor)

@@ -15,13 +15,12 @@ from nuvtui.model.snapshot import Changes, FilesPart, Provenance, Ref, Snapshot
 from nuvtui.model.tree import Entry
 from nuvtui.paths import Home
 from nuvtui.reporter import Reporter, Silent
-from nuvtui.store import apply as apply_module
 from nuvtui.store import folders as folders_module
-from nuvtui.store import trees
-from nuvtui.store.apply import Replacement
+from nuvtui.store import restorer, trees
 from nuvtui.store.check import check
 from nuvtui.store.recorded import Recorded
-from nuvtui.store.scan import ScanResult, TreeOnlyWriter, scan
+from nuvtui.store.restorer import Replacement
+from nuvtui.store.scanner import ScanResult, TreeOnlyWriter, scan
 from nuvtui.store.staging import recover
 from nuvtui.store.store import Store
 
@@ -209,17 +208,17 @@ class Fault:
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
         saved = {name: getattr(os, name) for name in CALLS}
-        sync, rename = apply_module.sync_file_system, folders_module.rename2
+        sync, rename = restorer.sync_file_system, folders_module.rename2
         try:
             for name in CALLS:
                 setattr(os, name, self.wrap(name, saved[name]))
-            apply_module.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
+            restorer.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
             folders_module.rename2 = self.wrap("renameat2", rename)  # type: ignore[assignment]
             yield
         finally:
             for name, call in saved.items():
                 setattr(os, name, call)
-            apply_module.sync_file_system = sync
+            restorer.sync_file_system = sync
             folders_module.rename2 = rename
 
 

@@ -14,11 +14,11 @@ from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model.snapshot import Snapshot, TablePart
-from nuvtui.store import maintain, packs, trees
+from nuvtui.store import packs, trees
 from nuvtui.store.check import check
 from nuvtui.store.index import IndexFile
-from nuvtui.store.maintain import gc, info, repair, unique_bytes
-from nuvtui.store.scan import scan
+from nuvtui.store.prune import MANY, info, prune, repair, unique_bytes
+from nuvtui.store.scanner import scan
 from nuvtui.store.store import Store
 from tests.store.helpers import QUIET, assert_sound, manifest, new_store, restore, take, temporaries
 
@@ -213,10 +213,10 @@ def test_gc_frees_what_only_deleted_snapshots_needed(store: Store) -> None:
     promised = unique_bytes(store, [SECOND])
     assert 3000 < promised < 4200
     delete(store, SECOND)
-    dry = gc(store, True, 0, QUIET)
+    dry = prune(store, True, 0, QUIET)
     assert dry.dry_run
     assert info(store).stored_bytes == before.stored_bytes
-    done = gc(store, False, 0, QUIET)
+    done = prune(store, False, 0, QUIET)
     assert (done.freed_bytes, done.removed_packs) == (dry.freed_bytes, dry.removed_packs)
     assert promised <= done.freed_bytes
     after = info(store)
@@ -225,9 +225,9 @@ def test_gc_frees_what_only_deleted_snapshots_needed(store: Store) -> None:
     assert content_of(store, FIRST) == truth
     assert_sound(store)
     delete(store, FIRST)
-    gc(store, False, 0, QUIET)
+    prune(store, False, 0, QUIET)
     assert list(store.home.packs.iterdir()) == []
-    again = gc(store, False, 0, QUIET)
+    again = prune(store, False, 0, QUIET)
     assert again.freed_bytes == 0
 
 
@@ -243,7 +243,7 @@ def test_gc_takes_a_half_needed_pack_apart(store: Store, tmp_path: Path) -> None
     (big / "waste").unlink()
     take(store, big, tmp_path / "cache-big", "4" * 16)
     delete(store, FIRST, "3" * 16)
-    report = gc(store, False, 0, QUIET)
+    report = prune(store, False, 0, QUIET)
     assert report.rewritten_packs >= 1
     assert report.freed_bytes > 85_000
     assert content_of(store, SECOND) == truth
@@ -281,7 +281,7 @@ def test_gc_frees_on_a_full_disk(store: Store, monkeypatch: pytest.MonkeyPatch, 
     take(store, half, tmp_path / "half-cache", "4" * 16)
     truth = {item: content_of(store, item) for item in (FIRST, "4" * 16)}
     delete(store, SECOND, "3" * 16)
-    assert gc(store, True, 0, QUIET).rewritten_packs == 1
+    assert prune(store, True, 0, QUIET).rewritten_packs == 1
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -290,41 +290,41 @@ def test_gc_frees_on_a_full_disk(store: Store, monkeypatch: pytest.MonkeyPatch, 
     with monkeypatch.context() as patch:
         patch.setattr(packs.PackWriter, "add_payload", full)
         with pytest.raises((StoreError, OSError)):
-            gc(store, False, 0, QUIET)
+            prune(store, False, 0, QUIET)
     assert len(store.present_packs()) < before
     fresh = Store(store.home)
     assert {item: content_of(fresh, item) for item in truth} == truth
-    gc(fresh, False, 0, QUIET)
+    prune(fresh, False, 0, QUIET)
     assert {item: content_of(fresh, item) for item in truth} == truth
     assert_sound(fresh)
 
 
 def test_gc_puts_many_small_packs_together(store: Store, tmp_path: Path) -> None:
-    ids = [f"{number:016x}" for number in range(0x100, 0x100 + maintain.MANY)]
+    ids = [f"{number:016x}" for number in range(0x100, 0x100 + MANY)]
     place = tmp_path / "small"
     (place / "folder").mkdir(parents=True)
     for item in ids:
         (place / "folder" / item).write_bytes(random.Random(item).randbytes(300))
         take(store, place, tmp_path / "small-cache", item)
     truth = {item: content_of(store, item) for item in [FIRST, SECOND, *ids]}
-    assert len(store.present_packs()) > maintain.MANY
+    assert len(store.present_packs()) > MANY
     # Within the grace period nothing is touched.
-    assert gc(store, False, 3600, QUIET).rewritten_packs == 0
-    assert gc(store, True, 0, QUIET).rewritten_packs > maintain.MANY
-    gc(store, False, 0, QUIET)
+    assert prune(store, False, 3600, QUIET).rewritten_packs == 0
+    assert prune(store, True, 0, QUIET).rewritten_packs > MANY
+    prune(store, False, 0, QUIET)
     assert len(store.present_packs()) == 1
     assert {item: content_of(store, item) for item in truth} == truth
     assert_sound(store)
-    assert gc(store, False, 0, QUIET).rewritten_packs == 0
+    assert prune(store, False, 0, QUIET).rewritten_packs == 0
 
 
 def test_gc_trusts_no_stat_cache_of_before(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nuvtui.store.scan.MARGIN", -3_600_000_000_000)
+    monkeypatch.setattr("nuvtui.store.scanner.MARGIN", -3_600_000_000_000)
     take(store, tmp_path / "workspace", tmp_path / "cache", "3" * 16)
     delete(store, FIRST, SECOND, "3" * 16)
-    gc(store, False, 0, QUIET)
+    prune(store, False, 0, QUIET)
     take(Store(store.home), tmp_path / "workspace", tmp_path / "cache", "4" * 16)
     assert_sound(store)
     assert content_of(store, "4" * 16)["only second"] == random.Random(2).randbytes(3000)
@@ -332,11 +332,11 @@ def test_gc_trusts_no_stat_cache_of_before(
 
 def test_gc_waits_out_the_grace_period(store: Store) -> None:
     delete(store, FIRST, SECOND)
-    report = gc(store, False, 3600, QUIET)
+    report = prune(store, False, 3600, QUIET)
     assert (report.freed_bytes, report.waiting_packs) == (0, 2)
     for pack in store.home.packs.iterdir():
         os.utime(pack, (time.time() - 7200,) * 2)
-    assert gc(store, False, 3600, QUIET).removed_packs == 2
+    assert prune(store, False, 3600, QUIET).removed_packs == 2
 
 
 def test_gc_stops_at_anything_it_cannot_read(store: Store) -> None:
@@ -345,7 +345,7 @@ def test_gc_stops_at_anything_it_cannot_read(store: Store) -> None:
 
     def assert_refused(error: type[Exception] = NuvError) -> None:
         with pytest.raises(error):
-            gc(Store(store.home), False, 0, QUIET)
+            prune(Store(store.home), False, 0, QUIET)
         assert set(store.home.packs.iterdir()) == {path for path in kept if path.suffix == ".pack"}
 
     path = store.home.manifest(FIRST)
@@ -366,7 +366,7 @@ def test_gc_stops_at_anything_it_cannot_read(store: Store) -> None:
     store.home.snapshots.rename(store.home.root / "elsewhere")
     assert_refused()
     (store.home.root / "elsewhere").rename(store.home.snapshots)
-    gc(Store(store.home), False, 0, QUIET)
+    prune(Store(store.home), False, 0, QUIET)
     content_of(store, FIRST)
 
 
@@ -376,11 +376,11 @@ def test_gc_waits_for_no_writer(store: Store, monkeypatch: pytest.MonkeyPatch) -
     with store.writer() as writer:
         writer.put(b"being written")
         with pytest.raises(NuvError) as caught:
-            gc(Store(store.home), False, 0, QUIET)
+            prune(Store(store.home), False, 0, QUIET)
         assert caught.value.exit_code is Exit.CONFLICT
         with pytest.raises(NuvError):
             repair(Store(store.home), False, QUIET)
-    gc(Store(store.home), False, 0, QUIET)
+    prune(Store(store.home), False, 0, QUIET)
 
 
 def test_a_reader_finds_what_gc_has_moved(store: Store, tmp_path: Path) -> None:
@@ -395,8 +395,8 @@ def test_a_reader_finds_what_gc_has_moved(store: Store, tmp_path: Path) -> None:
     old = set(store.home.packs.iterdir())
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patched:
-        patched.setattr("nuvtui.store.maintain.WASTE", -1)  # every pack is written anew
-        gc(Store(store.home), False, 0, QUIET)
+        patched.setattr("nuvtui.store.prune.WASTE", -1)  # every pack is written anew
+        prune(Store(store.home), False, 0, QUIET)
     assert not old & set(store.home.packs.iterdir())
     assert reader.read(item) == b"PAR1 a table"
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import EARLIEST, FILE, FOLDER, LATEST, Entry
-from nuvtui.store import descent, trees
-from nuvtui.store import scan as scan_module
+from nuvtui.store import descent, scanner, trees
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
 from nuvtui.store.writer import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_sparse, cut_stream
@@ -98,7 +97,7 @@ def test_few_descriptors_are_open_and_files_on_the_way_back_are_read(
 
     before = len(os.listdir("/proc/self/fd"))
     with store.writer() as writer:
-        found = scan_module.scan(place, writer, tmp_path / "cache", Counting())
+        found = scanner.scan(place, writer, tmp_path / "cache", Counting())
     assert found.warnings == []
     assert found.count == 90
     assert most < before + 12
@@ -121,7 +120,7 @@ def test_a_folder_that_is_moved_away_meanwhile_is_named(
 
     numbers = iter(range(100))
     with store.writer() as writer:
-        found = scan_module.scan(place, writer, tmp_path / "cache", Mover())
+        found = scanner.scan(place, writer, tmp_path / "cache", Mover())
     kept = [path for path, entry in trees.walk(store.tree, found.root) if entry.kind == FILE]
     assert "a/file" not in kept
     assert "a/file" in [warning.path for warning in found.warnings]
@@ -242,7 +241,7 @@ def test_a_hole_is_neither_read_nor_stored(
 def test_a_file_larger_than_can_be_kept_is_named(
     store: Store, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan_module, "LARGEST", 1 << 20)
+    monkeypatch.setattr(scanner, "LARGEST", 1 << 20)
     (place / "large").write_bytes(b"x" * ((1 << 20) + 1))
     (place / "small").write_bytes(b"x")
     snapshot = take(store, place, tmp_path / "cache")
@@ -255,7 +254,7 @@ def test_a_file_larger_than_can_be_kept_is_named(
 WIDE = """
 import os, resource, sys
 from pathlib import Path
-from nuvtui.store.scan import TreeOnlyWriter, scan
+from nuvtui.store.scanner import TreeOnlyWriter, scan
 from nuvtui.store.store import Store
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
@@ -277,7 +276,7 @@ def test_a_wide_folder_takes_little_memory(place: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", WIDE, place, tmp_path / "home", tmp_path / "cache"],
         capture_output=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": str(Path(scan_module.__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(scanner.__file__).parents[2])},
     )
     for line in done.stdout.split():
         assert int(line) * 1024 < 600 * count + (8 << 20)

@@ -47,7 +47,7 @@ class GuardMemory:
         return found
 
     def _name(self, content: str, values: Sequence[str]) -> str:
-        from nuvtui.images import guard
+        from nuvtui.images.guard import scans as guard
 
         parts = [str(guard.VERSION), importlib.metadata.version("detect-secrets"), content]
         if values:

@@ -24,12 +24,12 @@ from nuvtui.services.context import Context
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Discovery, Engine
+    from nuvtui.images.engine.discovery import Discovery, Engine
+    from nuvtui.images.engine.oci_engine import OciEngine
     from nuvtui.images.facts import ImageFacts
-    from nuvtui.images.host import HostCapture, HostFile
-    from nuvtui.images.layers import Layer
-    from nuvtui.images.layout import Layout
-    from nuvtui.images.oci_engine import OciEngine
+    from nuvtui.images.host.capture import HostCapture, HostFile
+    from nuvtui.images.oci.layers import Layer
+    from nuvtui.images.oci.layout import Layout
     from nuvtui.images.recipe import Recipe
 
 TABLES = "tables"
@@ -65,14 +65,14 @@ class Images:
     @functools.cached_property
     def layout(self) -> Layout:
         """The images that are kept in the store home."""
-        from nuvtui.images.layout import Layout
+        from nuvtui.images.oci.layout import Layout
 
         return Layout(self._context.home.images, shared=self._context.store.shared)
 
     @functools.cached_property
     def oci(self) -> OciEngine:
         """The built-in engine."""
-        from nuvtui.images.oci_engine import OciEngine
+        from nuvtui.images.engine.oci_engine import OciEngine
 
         self._context.make_folder(self._context.home.tmp)
         return OciEngine(self.layout, self._context.settings, self._context.home.tmp)
@@ -80,10 +80,10 @@ class Images:
     @property
     def discovery(self) -> Discovery:
         """The search for an engine that answers. It can take seconds, so that its outcome counts for a while."""
-        from nuvtui.images import engines
+        from nuvtui.images.engine.discovery import discover
 
         if self._found is None or time.monotonic() - self._looked > DISCOVERY_SECONDS:
-            self._found = engines.discover(self._context.settings)
+            self._found = discover(self._context.settings)
             if self._found.engine is not None:
                 self._found.engine.keep_in(self.layout, self.oci.tmp)  # type: ignore[attr-defined]
             self._looked = time.monotonic()
@@ -168,7 +168,7 @@ class Parts:
         if application.image == HOST_IMAGE:
             return self._host(spec, application, part.lock)
         from nuvtui.images import reference as references
-        from nuvtui.images import registry
+        from nuvtui.images.registry import tags as registry
 
         if (path := references.archive_path(application.image)) is not None:
             return self._archive(spec, application.image, path)
@@ -202,7 +202,7 @@ class Parts:
         if other is None:
             return None
         from nuvtui.images import reference as references
-        from nuvtui.images import registry
+        from nuvtui.images.registry import tags as registry
 
         with contextlib.suppress(NuvError):
             if other.inspect(wanted) is not None:
@@ -219,7 +219,8 @@ class Parts:
     def _named_now(self, image: str, facts: ImageFacts) -> str:
         """The digest that the registry has for a tag; empty where it cannot be asked."""
         from nuvtui.images import reference as references
-        from nuvtui.images import registry, transfer
+        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry import transfer
 
         platform = (facts.os, facts.architecture, facts.variant)
         with contextlib.suppress(NuvError):
@@ -260,8 +261,9 @@ class Parts:
         return Base(facts)
 
     def _host(self, spec: ExportSpec, application: Application, lock: Lock | None) -> Base:
-        from nuvtui.images import host, layers
         from nuvtui.images.facts import ImageFacts
+        from nuvtui.images.host import capture as host
+        from nuvtui.images.oci import layers
 
         workspace = self._workspace(spec)
         folder = (
@@ -292,7 +294,8 @@ class Parts:
 
         Raises NuvError (6) where the image has no Python that is known, or a package comes as no wheel.
         """
-        from nuvtui.images import layers, pip_install
+        from nuvtui.images.oci import layers
+        from nuvtui.images.python import install as pip_install
 
         with self._tree(base) as tree:
             paths, links, read = tree
@@ -318,7 +321,7 @@ class Parts:
             gone = pip_install.superseded(paths, done, python, read)
         present = set(paths)
         kept = [f for f in done.files if not (f.kind == "d" and f.path in present)]
-        from nuvtui.images.host import HostFile
+        from nuvtui.images.host.capture import HostFile
 
         hidden = [
             HostFile(f"{path.rpartition('/')[0]}/.wh.{path.rpartition('/')[2]}".lstrip("/"), "f", 0o644, 0)
@@ -331,7 +334,7 @@ class Parts:
     def _tree(self, base: Base) -> Iterator[tuple[list[str], dict[str, str], Callable[[str], bytes | None]]]:
         """Paths, links and contents of what the packages are installed on."""
         if base.files:
-            from nuvtui.images.image_python import resolve
+            from nuvtui.images.python.interpreter import resolve
 
             known = {file.path: file for file in base.files}
             links = {file.path: file.target for file in base.files if file.kind == LINK}
@@ -361,8 +364,8 @@ class Parts:
         if not spec.tables:
             yield []
             return
-        from nuvtui.images import layers
-        from nuvtui.images.host import HostFile
+        from nuvtui.images.host.capture import HostFile
+        from nuvtui.images.oci import layers
         from nuvtui.tables.parquet import Captured
 
         known = {table.name: table for table in manifest.tables}
@@ -417,8 +420,8 @@ def known_values(application: Application, registries: Sequence[str]) -> list[st
     """Values that must not be in the image: secrets and licence variables as this environment has them, and the
     passwords of `registries` (`host[:port]`).
     """
-    from nuvtui.images import registry
     from nuvtui.images.recipe import kept_out
+    from nuvtui.images.registry import tags as registry
 
     names = [*application.secrets, *application.license.variables]
     values = [os.environ.get(name, "") for name in names]

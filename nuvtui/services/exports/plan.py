@@ -25,7 +25,7 @@ from nuvtui.services.exports.parts import Images, known_values, needs_engine
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Engine
+    from nuvtui.images.engine.discovery import Engine
     from nuvtui.images.facts import ImageFacts
 
 FREE_SPACE = 256 << 20
@@ -92,7 +92,7 @@ class Planner:
 
         From the Current State, the newest snapshot stands in where there is one: nothing is written for a dry run.
         """
-        from nuvtui.images import guard
+        from nuvtui.images.guard import scans as guard
         from nuvtui.images.recipe import build_recipe
 
         findings, application, engine = self.preflight(spec)
@@ -168,7 +168,7 @@ class Planner:
         Raises NuvError (2) where the registry cannot be one.
         """
         from nuvtui.images import reference as references
-        from nuvtui.images import registry
+        from nuvtui.images.registry import tags as registry
 
         prefix = (spec.registry or self._context.settings.registry).strip("/")
         host, path = references.parse_prefix(prefix)
@@ -224,7 +224,7 @@ class Planner:
 
     def _registry(self, spec: ExportSpec) -> list[Finding]:
         from nuvtui.images import reference as references
-        from nuvtui.images import registry
+        from nuvtui.images.registry import tags as registry
 
         target = self.prefix(spec)
         public = registry.is_public(target, self._context.settings)

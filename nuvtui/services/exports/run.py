@@ -28,9 +28,9 @@ from nuvtui.services.snapshots import archiver
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Built, Engine
+    from nuvtui.images.engine.discovery import Built, Engine
     from nuvtui.images.facts import ImageFacts
-    from nuvtui.images.layers import Layer
+    from nuvtui.images.oci.layers import Layer
     from nuvtui.images.recipe import Recipe
     from nuvtui.services.exports.service import ExportsService
 
@@ -216,7 +216,8 @@ class Run:
         return dataclasses.replace(recipe, secret_values=[*recipe.secret_values, *self._known])
 
     def _guard(self, application: Application, recipe: Recipe) -> None:
-        from nuvtui.images import guard, layers
+        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.oci import layers
 
         self._begin("guard", "Looking for what must not leave")
         findings = guard.scan_application(application, self._known)
@@ -229,7 +230,7 @@ class Run:
 
     def _look_into(self, table: str, file: Path) -> None:
         """The content guard on a table that goes into the image."""
-        from nuvtui.images import guard
+        from nuvtui.images.guard import scans as guard
 
         self._found(guard.scan_text(f"table {path_to_text(table)}", file, self._known, self._reporter))
 
@@ -255,7 +256,7 @@ class Run:
         stack: contextlib.ExitStack,
     ) -> tuple[Recipe, list[Layer]]:
         """The layers on top of the base image, and the recipe with what pip installed for them."""
-        from nuvtui.images import layers as making
+        from nuvtui.images.oci import layers as making
 
         assert self._engine is not None
         parts = Parts(self._context, self._service.images, self._engine, self._reporter)
@@ -274,7 +275,8 @@ class Run:
 
     def _inspect(self, facts: ImageFacts, recipe: Recipe, built: Built, base: Base) -> None:
         """What the image says of itself, its layers by digest, and the content of those that are not known yet."""
-        from nuvtui.images import compare, guard
+        from nuvtui.images import compare
+        from nuvtui.images.guard import scans as guard
 
         assert self._engine is not None
         if wrong := compare.differences(recipe, facts):
@@ -342,8 +344,9 @@ class Run:
         self._save(digest=digest, pushed=True)
 
     def _report(self, report: Report) -> None:
-        from nuvtui.images import guard, sbom
         from nuvtui.images import report as reports
+        from nuvtui.images import sbom
+        from nuvtui.images.guard import scans as guard
         from nuvtui.services.exports.service import run_command
 
         self._begin("report", "Writing the report")

@@ -32,7 +32,7 @@ from nuvtui.services.spaces.service import pick
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Engine
+    from nuvtui.images.engine.discovery import Engine
 
 
 class ExportsService:
@@ -103,7 +103,7 @@ class ExportsService:
 
     def public(self, registry: str) -> bool:
         """True where `registry` (`host[:port][/path]`, empty: that of the settings) counts as public."""
-        from nuvtui.images import registry as registries
+        from nuvtui.images.registry import tags as registries
 
         return registries.is_public(registry or self._context.settings.registry, self._context.settings)
 
@@ -210,7 +210,7 @@ class ExportsService:
     def delete_tag(self, image: str) -> str:
         """Delete a tag from its registry; returns a sentence where it stays."""
         from nuvtui.images import reference as references
-        from nuvtui.images import registry
+        from nuvtui.images.registry import tags as registry
 
         try:
             auth = registry.credentials(references.parse(image).registry)
@@ -258,7 +258,7 @@ class ExportsService:
 
         Raises NuvError (6) where the registry counts as public and `public_ok` was not said, (1) where it refuses.
         """
-        from nuvtui.images import registry
+        from nuvtui.images.registry import tags as registry
 
         reporter = reporter or Silent()
         with self._alone(export):
@@ -383,7 +383,7 @@ class ExportsService:
 def push_image(engine: Engine, reference: str, reporter: Reporter) -> str:
     """Push, and return the digest that engine and registry agree on. Raises NuvError where they do not."""
     from nuvtui.images import reference as references
-    from nuvtui.images import registry
+    from nuvtui.images.registry import tags as registry
 
     return engine.push(reference, registry.credentials(references.parse(reference).registry), reporter)
 

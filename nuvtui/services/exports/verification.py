@@ -13,7 +13,7 @@ from nuvtui.model.export import Accepted, Check, ExportRecord, Report, Verificat
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
-    from nuvtui.images.engines import Engine
+    from nuvtui.images.engine.discovery import Engine
     from nuvtui.services.exports.service import ExportsService
 
 USER = "54321:54321"
@@ -197,8 +197,8 @@ def _packages(paths: list[str], report: Report) -> Check:
 
 def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list[Check]:
     """What can be told without running: shared libraries, interpreter, configuration."""
-    from nuvtui.images import elf
-    from nuvtui.images.image_tree import ImageTree
+    from nuvtui.images.engine.image_tree import ImageTree
+    from nuvtui.images.host import elf
 
     assert isinstance(tree, ImageTree)
     lacking = elf.missing(elf.VirtualTree(tree.openers(), tree.links))
@@ -220,7 +220,7 @@ def configuration(service: ExportsService, record: ExportRecord, reporter: Repor
 
 
 def _configuration(tree: object, record: ExportRecord, service: ExportsService) -> Check:
-    from nuvtui.images.image_tree import ImageTree
+    from nuvtui.images.engine.image_tree import ImageTree
 
     assert isinstance(tree, ImageTree)
     facts = service.images.oci.inspect(record.image)
@@ -240,7 +240,7 @@ def _configuration(tree: object, record: ExportRecord, service: ExportsService) 
 
 
 def _not_found(words: list[str], tree: object, path: str) -> list[str]:
-    from nuvtui.images.image_tree import ImageTree
+    from nuvtui.images.engine.image_tree import ImageTree
 
     assert isinstance(tree, ImageTree)
     missing = []

@@ -7,12 +7,14 @@ that what was distributed can be named for ever. Each target is changed all or n
 import builtins
 import contextlib
 import functools
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from nuvtui import clock
+from nuvtui.catalog.catalog import View
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import (
@@ -36,12 +38,11 @@ from nuvtui.model.tree import FOLDER, Entry
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.applications import applications
 from nuvtui.services.context import Context
-from nuvtui.services.sharing.staging import StagingService
+from nuvtui.services.sharing.staging import STAGE_HINT, StagingService
 from nuvtui.services.snapshots import archiver, changeset
 from nuvtui.services.snapshots.changeset import IGNORE, HalfDoneError, Transition
 from nuvtui.services.spaces.service import pick
 from nuvtui.services.states.service import Files, StatesService, table_memory
-from nuvtui.state.state import View
 from nuvtui.store import ignore, trees
 from nuvtui.store.folders import Folders, opened
 from nuvtui.store.recorded import holds
@@ -434,7 +435,7 @@ class DistributionService:
             raise NuvError(
                 "Nothing is staged",
                 "a distribution pushes what is in the stage",
-                "Stage something: `nuvtui stage add`.",
+                STAGE_HINT,
                 Exit.REFUSED,
             )
         return stage
@@ -500,7 +501,7 @@ class DistributionService:
         paths = [text_to_path(text) for text in stage.files]
         for path in paths:
             if path not in whole.files and path not in whole.folders:
-                raise _gone(path_to_text(path))
+                raise _gone("--files", path_to_text(path))
         chosen = set(paths)
 
         def staged(path: str) -> bool:
@@ -509,10 +510,10 @@ class DistributionService:
 
         for name in stage.tables:
             if name not in whole.tables:
-                raise _gone(f"table {name}")
+                raise _gone("--tables", name, "table ")
         for slug in stage.applications:
             if slug not in whole.applications:
-                raise _gone(f"application {slug}")
+                raise _gone("--apps", slug, "application ")
         files = {path: entry for path, entry in whole.files.items() if staged(path)}
         parents = folders_above(files)
         return Objects(
@@ -541,11 +542,11 @@ def _ended(results: list[TargetResult]) -> list[TargetResult]:
     return targets
 
 
-def _gone(what: str) -> NuvError:
+def _gone(option: str, name: str, kind: str = "") -> NuvError:
     return NuvError(
-        f"{what} is not in the source state",
+        f"{kind}{name} is not in the source state",
         "it is gone since it was staged, ignored, or nothing that a snapshot can hold",
-        "Take it out: `nuvtui stage remove`.",
+        f"Take it out: `nuvtui stage remove {option} {shlex.quote(name)}`.",
         Exit.NOT_FOUND,
     )
 

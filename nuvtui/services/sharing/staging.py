@@ -13,6 +13,8 @@ from nuvtui.paths import DOT
 from nuvtui.services.context import Context
 from nuvtui.services.states.service import FileView, StateReader, StatesService, safe_parts
 
+STAGE_HINT = "Stage something: `nuvtui stage add --all`, or with --files, --tables, --apps what is wanted."
+
 
 class StagedItem(msgspec.Struct, frozen=True):
     """A thing in the stage."""
@@ -102,9 +104,7 @@ class StagingService:
         with self._context.state.transaction() as tx:
             stage = tx.stages.get(f"{space}/{self._context.user}")
             if stage is None:
-                raise NuvError(
-                    "Nothing is staged", "", "Stage something: `nuvtui stage add`.", Exit.NOT_FOUND
-                )
+                raise NuvError("Nothing is staged", "", STAGE_HINT, Exit.NOT_FOUND)
             paths = [path_to_text(_normal(path)) for path in files or []]
             for wanted, held, kind in (
                 (paths, stage.files, "path"),

@@ -33,7 +33,7 @@ from nuvtui.services.applications import applications
 from nuvtui.services.context import Context
 from nuvtui.services.snapshots import provenance
 from nuvtui.services.states.service import stat_cache, table_memory
-from nuvtui.store import scan, staging, trees
+from nuvtui.store import scanner, staging, trees
 from nuvtui.store.statcache import StatCache
 from nuvtui.store.writer import Writer
 from nuvtui.tables.connection import DamagedDatabaseError
@@ -82,7 +82,7 @@ def take(
         )
     with context.store.writer() as writer:
         reporter.step("files", "Reading workspace files")
-        files = scan.scan(
+        files = scanner.scan(
             workspace.root,
             writer,
             stat_cache(context, instance.id),

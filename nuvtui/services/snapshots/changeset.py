@@ -27,8 +27,8 @@ from nuvtui.services.context import Context
 from nuvtui.services.snapshots import archiver
 from nuvtui.services.states.service import describe
 from nuvtui.store import ignore, trees
-from nuvtui.store.apply import Replacement, RollBackError
 from nuvtui.store.recorded import Recorded
+from nuvtui.store.restorer import Replacement, RollBackError
 from nuvtui.store.store import Store
 from nuvtui.tables import connection as access
 from nuvtui.tables.database import Tables

@@ -148,9 +148,9 @@ class SnapshotsService:
 
     def freed_by(self, snapshots: builtins.list[str]) -> int:
         """Bytes of the store that no other snapshot needs: what deleting these would free at the next gc."""
-        from nuvtui.store import maintain
+        from nuvtui.store import prune
 
-        return maintain.unique_bytes(self._context.store, snapshots)
+        return prune.unique_bytes(self._context.store, snapshots)
 
     def delete(self, snapshots: builtins.list[str]) -> None:
         """Delete snapshots. Their storage comes free at the next `store gc`, where no other state refers to it.

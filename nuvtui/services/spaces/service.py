@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from nuvtui import atomic, clock
+from nuvtui.catalog.catalog import Transaction, View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action, Role
@@ -19,7 +20,6 @@ from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import DOT, Workspace, find_workspace
 from nuvtui.services import identity
 from nuvtui.services.context import Context
-from nuvtui.state.state import Transaction, View
 
 T = TypeVar("T")
 

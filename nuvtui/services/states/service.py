@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from nuvtui.catalog.catalog import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import short
 from nuvtui.model.roles import Action
@@ -25,15 +26,14 @@ from nuvtui.paths import DOT, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.applications import applications
 from nuvtui.services.context import Context
-from nuvtui.state.state import View
-from nuvtui.store import scan, trees
+from nuvtui.store import scanner, trees
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
 
 if TYPE_CHECKING:
     from nuvtui.tables.database import ColumnInfo, Rows, Tables
     from nuvtui.tables.parquet import Captured
-    from nuvtui.tables.values import Distribution
+    from nuvtui.tables.values import ColumnStats
 
 READMES = ("README.md", "README.rst", "README.txt", "README")
 
@@ -105,7 +105,7 @@ class StateReader(Protocol):
     def columns(self, table: str) -> "list[ColumnInfo]":
         """Columns of a table with their facts."""
 
-    def distributions(self, table: str) -> "list[Distribution]":
+    def distributions(self, table: str) -> "list[ColumnStats]":
         """Columns of a table with how their values are spread."""
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
@@ -152,9 +152,9 @@ class StatesService:
         view = self._context.view()
         instance = self._context.instance(view, ref.instance)
         workspace = self._context.workspace(instance)
-        result = scan.scan(
+        result = scanner.scan(
             workspace.root,
-            scan.TreeOnlyWriter(self._context.store),
+            scanner.TreeOnlyWriter(self._context.store),
             stat_cache(self._context, instance.id),
             reporter or Silent(),
         )
@@ -356,8 +356,8 @@ class CurrentState:
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._tables().columns(table)
 
-    def distributions(self, table: str) -> "list[Distribution]":
-        return self._tables().distributions(table)
+    def distributions(self, table: str) -> "list[ColumnStats]":
+        return self._tables().column_stats(table)
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._tables().preview(table, offset, limit)
@@ -396,7 +396,7 @@ class SnapshotState:
             raise NuvError(
                 f"No {path!r} in {self.label}",
                 "",
-                "List its files: `nuvtui snapshots files`.",
+                f"List its files: `nuvtui snapshots files {self.manifest.id[:8]}`.",
                 Exit.NOT_FOUND,
             )
         return entry
@@ -464,8 +464,8 @@ class SnapshotState:
     def columns(self, table: str) -> "list[ColumnInfo]":
         return self._captured(table).columns()
 
-    def distributions(self, table: str) -> "list[Distribution]":
-        return self._captured(table).distributions()
+    def distributions(self, table: str) -> "list[ColumnStats]":
+        return self._captured(table).column_stats()
 
     def rows(self, table: str, offset: int = 0, limit: int = 100) -> "Rows":
         return self._captured(table).preview(offset, limit)

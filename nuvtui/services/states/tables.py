@@ -14,7 +14,7 @@ from nuvtui.tables import parquet
 from nuvtui.tables.codebook import Codebook, refuse_other, write_codebook
 from nuvtui.tables.database import ColumnInfo, Rows, Tables, rehearse
 from nuvtui.tables.report import ImportOptions, ImportReport
-from nuvtui.tables.values import Distribution
+from nuvtui.tables.values import ColumnStats
 
 
 class TablesService:
@@ -38,7 +38,7 @@ class TablesService:
         """Columns of a table with their facts."""
         return self._states.reader(ref).columns(table)
 
-    def distributions(self, ref: StateRef, table: str) -> builtins.list[Distribution]:
+    def distributions(self, ref: StateRef, table: str) -> builtins.list[ColumnStats]:
         """Columns of a table with how their values are spread."""
         return self._states.reader(ref).distributions(table)
 

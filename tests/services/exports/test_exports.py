@@ -10,7 +10,7 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import registry as registry_client
+from nuvtui.images.registry import tags as registry_client
 from nuvtui.model.cause import Cause
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
@@ -361,7 +361,7 @@ def test_what_needs_an_engine_is_said_before_anything_starts(lonely: Exporting, 
 
 
 def test_a_base_image_that_cannot_be_had_is_named(lonely: Exporting, monkeypatch: Any) -> None:
-    monkeypatch.setattr("nuvtui.images.registry_client.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("nuvtui.images.registry.client.FIRST_WAIT", 0.01)
     with refused(1, "127.0.0.1:1/library/busybox:1"):
         lonely.create()
     (record,) = lonely.records()

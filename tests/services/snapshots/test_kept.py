@@ -16,7 +16,7 @@ from nuvtui.model.distribution import Strategies, Strategy
 from nuvtui.paths import Workspace
 from nuvtui.services.snapshots import changeset
 from nuvtui.store import folders
-from nuvtui.store.apply import Replacement
+from nuvtui.store.restorer import Replacement
 from tests.services.helpers import Listener, World, refused
 
 MIRROR = Strategies(Strategy.MIRROR, Strategy.MIRROR, Strategy.MIRROR)

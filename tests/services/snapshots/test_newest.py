@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nuvtui import clock
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.errors import NuvError
 from nuvtui.model.stage import StateRef
-from nuvtui.state.state import State
 from tests.services.helpers import Listener, World
 
 
@@ -38,7 +38,7 @@ def test_a_clock_that_was_set_back_changes_no_order(study: World, monkeypatch: p
     study.write("a.txt", "one more")
     left.insert(0, services.snapshots.create(study.master.id).id)
     # All is known from the manifests alone.
-    for file in (study.home.state, *State(study.home).backups()):
+    for file in (study.home.state, *Catalog(study.home).backups()):
         file.unlink()
     rebuilt = study.fresh()
     rebuilt.maintenance.repair()

@@ -191,9 +191,9 @@ def test_a_file_with_a_name_that_is_no_slug_stays_through_a_failed_restore(
     world.application("demo", "changed")
     world.application("fresh")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    from nuvtui.store import apply
+    from nuvtui.store import restorer
 
-    real = apply.sync_file_system
+    real = restorer.sync_file_system
     calls: list[int] = []
 
     def sync(descriptor: int) -> None:
@@ -203,7 +203,7 @@ def test_a_file_with_a_name_that_is_no_slug_stays_through_a_failed_restore(
             raise OSError(errno.EIO, "Input/output error")
         real(descriptor)
 
-    monkeypatch.setattr(apply, "sync_file_system", sync)
+    monkeypatch.setattr(restorer, "sync_file_system", sync)
     with pytest.raises(NuvError, match="Input/output error") as caught:
         world.services.restore.restore(one.id)
     assert "neither as it was" not in caught.value.title

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Doubt, ImportOptions
 from nuvtui.reporter import Reporter
 from nuvtui.tables.dialect import unique
-from nuvtui.tables.report import Doubt, ImportOptions
 
 if TYPE_CHECKING:
     import pyarrow

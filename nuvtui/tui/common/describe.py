@@ -14,7 +14,7 @@ from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
 from nuvtui.tui.toolkit.meter import size
 
 if TYPE_CHECKING:
-    from nuvtui.tables.values import ColumnStats
+    from nuvtui.model.table import ColumnStats
 
 Change = FileChange | TableChange | ApplicationChange
 SIGNS: dict[str, tuple[str, Tone]] = {

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table import ColumnStats
 from nuvtui.tables.types import Type
-from nuvtui.tables.values import ColumnStats
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection

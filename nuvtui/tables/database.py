@@ -14,15 +14,15 @@ import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table import ColumnInfo, ColumnStats, Rows, TableInfo
+from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import column_stats, descriptions, intake, output, schema
 from nuvtui.tables import connection as access
 from nuvtui.tables.connection import DamagedDatabaseError
-from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
-from nuvtui.tables.values import ColumnInfo, ColumnStats, Rows, TableInfo
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection

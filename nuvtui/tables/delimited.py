@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Dialect, Doubt, ImportOptions, Rewritten
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import dialect, forms, plaintext, proof
 from nuvtui.tables.dialect import Layout
 from nuvtui.tables.forms import Choice, Obstacle
 from nuvtui.tables.plaintext import Plain
-from nuvtui.tables.report import Dialect, Doubt, ImportOptions, Rewritten
 from nuvtui.tables.types import literal
 
 if TYPE_CHECKING:

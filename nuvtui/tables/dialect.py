@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Doubt, ImportOptions
 from nuvtui.tables import forms
-from nuvtui.tables.report import Doubt, ImportOptions
 
 DELIMITERS = ("\t", ";", "|", ",", " ")
 """Recognised by themselves; earlier ones win where several fit."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nuvtui.errors import NuvError
+from nuvtui.model.table_import import ImportOptions
 from nuvtui.reporter import Reporter
 from nuvtui.tables import statistics_files, workbooks
 from nuvtui.tables.cells import ForeignFile, arrow_table, column, named
 from nuvtui.tables.dialect import unique
-from nuvtui.tables.report import ImportOptions
 
 if TYPE_CHECKING:
     import pyarrow

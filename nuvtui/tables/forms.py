@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from nuvtui.tables.report import DoubtKind
+from nuvtui.model.table_import import DoubtKind
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]\d{1,3})?", re.ASCII)
 """As programs write numbers: an exponent has a sign (`2310009E13` is an identifier)."""

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
+from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import descriptions, foreign, plaintext
 from nuvtui.tables.delimited import Delimited, Told
-from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.types import identifier, literal
 
 if TYPE_CHECKING:

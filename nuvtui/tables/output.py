@@ -15,11 +15,11 @@ from nuvtui import atomic
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table import ColumnInfo, Rows
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import types
 from nuvtui.tables.types import Type, identifier, literal
-from nuvtui.tables.values import ColumnInfo, Rows
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection

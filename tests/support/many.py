@@ -46,7 +46,6 @@ def add_snapshots(home: Home, snapshots: int) -> None:
                     author="ada",
                     description="Prices as the office published them, outliers kept.",
                     next_phase="",
-                    cause="",
                     parent=f"{number - 1:016x}" if number else None,
                     files=FilesSummary(1200 + number, 80_000_000),
                     tables=[TableSummary("prices", 10_000 + number), TableSummary("firms", 300)],

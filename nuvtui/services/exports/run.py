@@ -13,6 +13,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.application import Application
+from nuvtui.model.cause import Cause
 from nuvtui.model.export import AcceptedFinding, ExportRecord, ExportSpec, Finding, Report, Verification
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot
@@ -140,7 +141,7 @@ class Run:
                 instance,
                 "automatic",
                 _SameStep(self._reporter),
-                cause=f"for export {self._record.id[:8]} of {self._spec.application}",
+                cause=Cause("export", self._record.id, self._spec.application),
             ).snapshot
         self._save(snapshot=manifest.id)
         return manifest

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from nuvtui import atomic, clock, config
 from nuvtui.errors import StoreError
 from nuvtui.model.application import Package
+from nuvtui.model.cause import Cause
 from nuvtui.model.names import short
 from nuvtui.model.snapshot import (
     ApplicationPart,
@@ -57,7 +58,7 @@ def take(
     name: str = "",
     description: str = "",
     next_phase: str = "",
-    cause: str = "",
+    cause: Cause | None = None,
     over_damage: bool = False,
     reread: bool = False,
 ) -> Taken:
@@ -116,9 +117,9 @@ def take(
             author=context.user,
             description=description,
             next_phase=next_phase,
-            cause=cause,
             parent=parent.id if parent else None,
             provenance=provenance.collect(workspace, context.user),
+            cause=cause,
             files=part,
             tables=captured,
             applications=apps,

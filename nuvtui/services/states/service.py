@@ -32,9 +32,9 @@ from nuvtui.store.store import Store
 from nuvtui.store.tree_only_writer import TreeOnlyWriter
 
 if TYPE_CHECKING:
+    from nuvtui.model.table import ColumnStats
     from nuvtui.tables.database import ColumnInfo, Rows, Tables
     from nuvtui.tables.parquet import Captured
-    from nuvtui.tables.values import ColumnStats
 
 READMES = ("README.md", "README.rst", "README.txt", "README")
 

@@ -139,9 +139,7 @@ class Catalog:
             try:
                 storage = CatalogStorage(self._file, self._settle())
                 with Database(storage=lambda: storage) as database:
-                    transaction = Transaction(database)
-                    yield transaction
-                    transaction.flush()
+                    yield Transaction(database)
                 with self._writing():
                     storage.commit()
             finally:

@@ -80,7 +80,7 @@ def meta(data: bytes) -> Meta:
     if not line.endswith(b",") or not data.endswith(b"}\n"):
         raise DamagedError("is cut off")
     try:
-        head = _head.decode(line[:-1] + b"}").meta["state"]
+        head = _line(data)
     except (msgspec.DecodeError, KeyError) as error:
         raise DamagedError(f"has no readable first line ({error})") from error
     if head.format != FORMAT:
@@ -142,6 +142,16 @@ def encode(tables: Mapping[str, Mapping[str, Any]], version: int, generation: in
     line = _encoder.encode(head)[:-1] + b","
     data[:HEAD] = line.ljust(HEAD - 1) + b"\n"
     return bytes(data)
+
+
+def same_tables(data: bytes, other: bytes) -> bool:
+    """True where two whole files hold the same tables, whatever else their first lines say."""
+    return _line(data).crc32 == _line(other).crc32 and data[HEAD:] == other[HEAD:]
+
+
+def _line(data: bytes) -> Meta:
+    """The first line of a whole file."""
+    return _head.decode(data[:HEAD].rstrip()[:-1] + b"}").meta["state"]
 
 
 def _sum(data: bytes | bytearray) -> str:

@@ -1,8 +1,8 @@
 """The tables as readers and writers of the state see them: records by key."""
 
 import functools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -16,7 +16,7 @@ from nuvtui.model.space import Instance, Member, Message, Space
 from nuvtui.model.stage import Stage
 
 if TYPE_CHECKING:
-    from nuvtui.catalog.storage import Database, KeyedTable
+    from nuvtui.catalog.storage import Database, KeyedTable, Row
 
 T = TypeVar("T")
 
@@ -45,6 +45,13 @@ class Table(Generic[T]):
     def all(self) -> list[T]:
         """All records, in the order in which they were first put; a new list."""
         return list(self._rows.values())
+
+    def select(self, **fields: object) -> list[T]:
+        """The records of which each of `fields` has the value given."""
+        found = self.all()
+        for name, value in fields.items():
+            found = [record for record in found if getattr(record, name) == value]
+        return found
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -105,90 +112,96 @@ class View:
         """Ids of the snapshots of an instance, newest first."""
         return [record.id for record in order.newest_first(self._of(instance))]
 
-    def _of(self, instance: str) -> list[_Moment]:
-        return [record for record in self._moments.all() if record.instance == instance]
+    def _of(self, instance: str) -> Sequence[_Moment | SnapshotRecord]:
+        return self._moments.select(instance=instance)
 
 
-class MutableTable(Table[T]):
-    """Records within a transaction: what was put or deleted is seen at once, by this transaction alone."""
+class StoredTable(Table[T]):
+    """Records within a transaction, kept by TinyDB: what was put or deleted is seen at once, by this transaction alone."""
 
     def __init__(self, table: "KeyedTable", record: type[T]) -> None:
         self._table = table
         self._record = record
         self._decoder = msgspec.json.Decoder(record)
-        self._puts: dict[str, tuple[T, bytes]] = {}
-        self._removals: set[str] = set()
 
     def get(self, key: str) -> T | None:
         """The record under `key`, or None."""
-        if key in self._puts:
-            return self._puts[key][0]
-        if key in self._removals:
-            return None
-        raw = self._table.raw(key)
-        return None if raw is None else self._decode(raw)
+        row = self._table.get(doc_id=cast(int, key))
+        return None if row is None else self._decode(cast("Row", row))
 
     def all(self) -> list[T]:
-        """All records; those put new come last."""
-        rows = {schema.key(record): record for record in map(self._decode, self._table.raws())}
-        for key in self._removals:
-            rows.pop(key, None)
-        rows.update((key, record) for key, (record, _) in self._puts.items())
-        return list(rows.values())
+        """All records, in the order in which they were first put."""
+        return [self._decode(cast("Row", row)) for row in self._table]
+
+    def select(self, **fields: object) -> list[T]:
+        """The records of which each of `fields` has the value given."""
+        from tinydb import Query
+
+        return [self._decode(cast("Row", row)) for row in self._table.search(Query().fragment(fields))]
 
     def __len__(self) -> int:
-        return len(self.all())
+        return len(self._table)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.get(key) is not None
+        return self._table.contains(doc_id=cast(int, key))
 
-    def put(self, record: T) -> None:
-        """Keep `record` under its key, in place of what is there.
+    def put(self, *records: T) -> None:
+        """Keep each record under its key, in place of what is there.
 
-        Raises TypeError or ValueError where it would not come back from the file as it is: a field of another
+        Raises TypeError or ValueError where one would not come back from the file as it is: a field of another
         type, text that is not Unicode (a path that is not in text form).
         """
+        from nuvtui.catalog.storage import Row
+
+        new = {schema.key(record): Row(msgspec.Raw(self._encode(record))) for record in records}
+        for key in [key for key in new if key in self]:
+            fields = new.pop(key).data
+
+            def replace(row: MutableMapping[str, Any], fields: dict[str, Any] = fields) -> None:
+                row.clear()
+                row.update(fields)
+
+            self._table.update(replace, doc_ids=[cast(int, key)])
+        if new:
+            self._table.insert_multiple(Row(row, key) for key, row in new.items())
+
+    def delete(self, *keys: str) -> None:
+        """Remove the records under `keys`, those that there are."""
+        self._table.remove(doc_ids=cast("list[int]", keys))
+
+    def _encode(self, record: T) -> bytes:
         if type(record) is not self._record:
             raise TypeError(f"a {self._record.__name__} belongs here, not a {type(record).__name__}")
         data = msgspec.json.encode(record)
         if self._decoder.decode(data) != record:
             raise ValueError(f"{self._record.__name__} does not survive being written: {record!r}")
-        key = schema.key(record)
-        self._puts[key] = (record, data)
-        self._removals.discard(key)
+        return data
 
-    def delete(self, key: str) -> None:
-        """Remove the record under `key`, where there is one."""
-        self._puts.pop(key, None)
-        self._removals.add(key)
-
-    def _decode(self, raw: msgspec.Raw) -> T:
+    def _decode(self, row: "Row") -> T:
+        stored = row.stored
         try:
-            return self._decoder.decode(raw)
-        except msgspec.DecodeError as error:
+            if isinstance(stored, msgspec.Raw):
+                return self._decoder.decode(stored)
+            return msgspec.convert(stored, self._record)
+        except msgspec.MsgspecError as error:
             raise unreadable(error) from error
-
-    def flush(self) -> None:
-        """Hand all changes to TinyDB, as one."""
-        if self._puts or self._removals:
-            self._table.change({key: data for key, (_, data) in self._puts.items()}, self._removals)
 
 
 class Transaction(View):
     """The state while it is being changed; may be read wherever a view may."""
 
-    spaces: MutableTable[Space]
-    instances: MutableTable[Instance]
-    members: MutableTable[Member]
-    snapshots: MutableTable[SnapshotRecord]
-    stages: MutableTable[Stage]
-    distributions: MutableTable[Distribution]
-    exports: MutableTable[ExportRecord]
-    messages: MutableTable[Message]
+    spaces: StoredTable[Space]
+    instances: StoredTable[Instance]
+    members: StoredTable[Member]
+    snapshots: StoredTable[SnapshotRecord]
+    stages: StoredTable[Stage]
+    distributions: StoredTable[Distribution]
+    exports: StoredTable[ExportRecord]
+    messages: StoredTable[Message]
 
     def __init__(self, database: "Database") -> None:
-        def table(name: str, record: type[T]) -> MutableTable[T]:
-            return MutableTable(database.keyed(name), record)
+        def table(name: str, record: type[T]) -> StoredTable[T]:
+            return StoredTable(cast("KeyedTable", database.table(name)), record)
 
         self.spaces = table("spaces", Space)
         self.instances = table("instances", Instance)
@@ -199,7 +212,5 @@ class Transaction(View):
         self.exports = table("exports", ExportRecord)
         self.messages = table("messages", Message)
 
-    def flush(self) -> None:
-        """Hand all changes to TinyDB."""
-        for table in vars(self).values():
-            table.flush()
+    def _of(self, instance: str) -> Sequence[_Moment | SnapshotRecord]:
+        return self.snapshots.select(instance=instance)

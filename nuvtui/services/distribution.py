@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nuvtui import clock
-from nuvtui.catalog.catalog import View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.distribution import (
     Counts,

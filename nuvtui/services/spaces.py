@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from nuvtui import atomic, clock
-from nuvtui.catalog.catalog import Transaction, View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action, Role
@@ -216,9 +216,7 @@ class SpacesService:
             refusal.exit_code = Exit.CONFLICT
             raise refusal
 
-    def _refusal(
-        self, view: View | Transaction | None, workspace: Workspace, found: identity.Identity
-    ) -> NuvError | None:
+    def _refusal(self, view: View | None, workspace: Workspace, found: identity.Identity) -> NuvError | None:
         """What is said of a folder that names an instance and is not registered; None: it is a copy."""
         instance = view.instances.get(found.instance) if view is not None else None
         if view is None or instance is None:
@@ -274,7 +272,7 @@ class SpacesService:
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 
-    def _refuse_nested(self, view: View | Transaction, root: Path, but: str = "") -> None:
+    def _refuse_nested(self, view: View, root: Path, but: str = "") -> None:
         """A workspace inside another (`but` that of instance `but`), or around the store home, would be captured
         twice: refuse.
         """

@@ -20,7 +20,7 @@ from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import identity
 from nuvtui.services.context import Context
-from nuvtui.services.spaces import prepare_workspace
+from nuvtui.services.spaces.service import prepare_workspace
 
 GRACE_SECONDS = 24 * 3600.0
 """What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
@@ -119,7 +119,7 @@ class MaintenanceService:
         home = self._context.home
         freed = report.freed_bytes + scratch.sweep(home.tmp, home.cache) + _sweep(home)
         if home.images.exists():
-            from nuvtui.services.export_parts import Images
+            from nuvtui.services.exports.parts import Images
 
             freed += Images(self._context).layout.sweep(bases=True)
         return dataclasses.replace(report, freed_bytes=freed)

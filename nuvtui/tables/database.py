@@ -302,7 +302,7 @@ def _existing(name: str) -> NuvError:
     return NuvError(
         f"There is a table {name!r} already",
         "",
-        "Give another name, or say that it is to be replaced.",
+        "Give another name (--name), or say that it is to be replaced (--replace).",
         Exit.CONFLICT,
     )
 

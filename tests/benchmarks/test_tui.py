@@ -20,8 +20,8 @@ import pytest
 
 from nuvtui.catalog.catalog import Catalog
 from nuvtui.paths import Home
-from nuvtui.tasks import lease
-from nuvtui.tasks.events import EventWriter
+from nuvtui.worker import lease
+from nuvtui.worker.events import EventWriter
 from tests.benchmarks.peers import CACHE, write_figures
 from tests.support.cli import NUVTUI
 from tests.support.environment import machine

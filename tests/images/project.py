@@ -6,10 +6,10 @@ from pathlib import Path
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
-from nuvtui.images import layers
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine.docker_engine import DockerEngine
+from nuvtui.images.engine.oci_engine import OciEngine
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.oci_engine import OciEngine
+from nuvtui.images.oci import layers
 from nuvtui.images.recipe import Recipe, build_recipe
 from nuvtui.model.application import Application, ApplicationKind, Lock, Packages
 from nuvtui.model.export import ExportSpec

@@ -19,9 +19,9 @@ from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.services.context import system_user
-from nuvtui.tui.app import NuvApp
-from nuvtui.tui.widgets.place import Place
-from nuvtui.tui.workbench import PlaceSpec
+from nuvtui.tui.common.place import Place
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.shell.workbench import PlaceSpec
 from tests.support import rest
 from tests.support.terminal import Terminal
 from tests.support.waiting import PATIENCE

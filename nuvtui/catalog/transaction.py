@@ -67,6 +67,10 @@ class StoredTable(RecordTable[T]):
         """Remove the records under `keys`, those that there are."""
         self._table.remove(doc_ids=cast("list[int]", keys))
 
+    def delete_where(self, **fields: object) -> None:
+        """Remove the records of which each of `fields` has the value given."""
+        self._table.remove(Query().fragment(fields))
+
     def _encode(self, record: T) -> bytes:
         if type(record) is not self._record:
             raise TypeError(f"a {self._record.__name__} belongs here, not a {type(record).__name__}")

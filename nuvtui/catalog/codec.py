@@ -24,7 +24,7 @@ RawTables = dict[str, dict[str, msgspec.Raw]]
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What the first line says."""
+    """The first line of the file: format, version, number of writes, time and checksum."""
 
     format: str
     version: int

@@ -20,13 +20,13 @@ from nuvtui.catalog import codec
 from nuvtui.catalog.files import CatalogFile
 
 
-class Row(UserDict[str, Any]):
+class StoredRow(UserDict[str, Any]):
     """A document of TinyDB: JSON, which is decoded when somebody looks into it."""
 
     def __init__(self, value: msgspec.Raw | Mapping[str, Any], doc_id: str = "") -> None:
         """TinyDB makes one of another one, or of a dictionary that it keeps."""
         self.doc_id = doc_id
-        self.stored: Any = value.stored if type(value) is Row else value
+        self.stored: Any = value.stored if type(value) is StoredRow else value
         """JSON (`msgspec.Raw`) or the fields as a dictionary."""
 
     @property
@@ -41,12 +41,12 @@ class Row(UserDict[str, Any]):
 class KeyedTable(Table):
     """A table whose documents are kept under keys of our own, as TinyDB lets its users choose."""
 
-    document_class = Row  # type: ignore[assignment]
+    document_class = StoredRow  # type: ignore[assignment]
     document_id_class = str  # type: ignore[assignment]
 
 
 class Database(TinyDB):
-    """TinyDB with keyed tables."""
+    """A TinyDB database whose tables are keyed by strings of our own."""
 
     table_class = KeyedTable
 
@@ -59,13 +59,13 @@ class _Tables(dict[str, dict[str, Any]]):
 
     def __missing__(self, name: str) -> dict[str, Any]:
         with codec.collector_off():
-            rows = self[name] = {key: Row(raw, key) for key, raw in self._raw[name].items()}
+            rows = self[name] = {key: StoredRow(raw, key) for key, raw in self._raw[name].items()}
         return rows
 
     def plain(self) -> dict[str, dict[str, Any]]:
         """All tables as the encoder takes them."""
         used = {
-            name: {key: row.stored if type(row) is Row else row for key, row in rows.items()}
+            name: {key: row.stored if type(row) is StoredRow else row for key, row in rows.items()}
             for name, rows in self.items()
         }
         return self._raw | used

@@ -7,7 +7,7 @@ import msgspec
 from tinydb import Query
 
 from nuvtui.catalog import schema
-from nuvtui.catalog.storage import Database, KeyedTable, Row
+from nuvtui.catalog.storage import Database, KeyedTable, StoredRow
 from nuvtui.catalog.view import Moment, RecordTable, View, unreadable
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
@@ -51,7 +51,7 @@ class StoredTable(RecordTable[T]):
         Raises TypeError or ValueError where one would not come back from the file as it is: a field of another
         type, text that is not Unicode (a path that is not in text form).
         """
-        new = {schema.key(record): Row(msgspec.Raw(self._encode(record))) for record in records}
+        new = {schema.key(record): StoredRow(msgspec.Raw(self._encode(record))) for record in records}
         for key in [key for key in new if key in self]:
             fields = new.pop(key).data
 
@@ -61,7 +61,7 @@ class StoredTable(RecordTable[T]):
 
             self._table.update(replace, doc_ids=[cast(int, key)])
         if new:
-            self._table.insert_multiple(Row(row, key) for key, row in new.items())
+            self._table.insert_multiple(StoredRow(row, key) for key, row in new.items())
 
     def delete(self, *keys: str) -> None:
         """Remove the records under `keys`, those that there are."""
@@ -80,7 +80,7 @@ class StoredTable(RecordTable[T]):
         return data
 
     def _decode(self, row: Mapping[str, Any]) -> T:
-        stored = cast(Row, row).stored
+        stored = cast(StoredRow, row).stored
         try:
             return self._decoder.decode(
                 stored if isinstance(stored, msgspec.Raw) else msgspec.json.encode(stored)

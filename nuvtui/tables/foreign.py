@@ -89,7 +89,7 @@ def _r(source: ForeignFile) -> "pyarrow.Table":
     import pandas
     import rdata
 
-    def days(values: Any, attributes: Any) -> Any:
+    def days(values: Any, _attributes: Any) -> Any:
         return [
             None if v != v else datetime.date(1970, 1, 1) + datetime.timedelta(days=int(v)) for v in values
         ]

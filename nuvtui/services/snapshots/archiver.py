@@ -35,7 +35,7 @@ from nuvtui.services.snapshots import provenance
 from nuvtui.services.states.service import stat_cache, table_memory
 from nuvtui.store import scanner, staging, trees
 from nuvtui.store.statcache import StatCache
-from nuvtui.store.writer import Writer, writing
+from nuvtui.store.writer import ObjectWriter, writing
 from nuvtui.tables.connection import DamagedDatabaseError
 
 _T = TypeVar("_T")
@@ -141,7 +141,7 @@ def _tables(
     instance: Instance,
     workspace: Workspace,
     parent: Snapshot | None,
-    writer: Writer,
+    writer: ObjectWriter,
     reporter: Reporter,
 ) -> tuple[list[TablePart], list[Warning]]:
     if not os.path.lexists(workspace.tables):

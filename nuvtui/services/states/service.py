@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from nuvtui.catalog.catalog import View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import short
 from nuvtui.model.roles import Action

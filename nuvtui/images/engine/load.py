@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nuvtui.images import archive
-from nuvtui.images.engine.discovery import Built
+from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.image_config import image_config
 from nuvtui.images.layers import Layer

@@ -136,7 +136,7 @@ def _engine(opened: Services) -> list[Finding]:
 
 
 def _registry(opened: Services) -> list[Finding]:
-    from nuvtui.images import registry
+    from nuvtui.images.registry import tags as registry
 
     target = opened.settings.registry
     try:

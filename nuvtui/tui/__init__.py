@@ -143,18 +143,18 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
             Exit.USAGE,
         )
     from nuvtui import config
-    from nuvtui.tui.glimpse import Reading
+    from nuvtui.tui.common.glimpse import Reading
 
     reading = Reading(config.home(settings), start)
     # Read by textual when it is imported.
-    from nuvtui.tui.terminal import color_system
+    from nuvtui.tui.toolkit.terminal import color_system
 
     os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", color_system())
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
 
-    from nuvtui.tui import escape
-    from nuvtui.tui.app import NuvApp
-    from nuvtui.tui.signals import Signals
+    from nuvtui.tui.shell.app import NuvApp
+    from nuvtui.tui.shell.signals import Signals
+    from nuvtui.tui.toolkit import escape
 
     stopped: list[int] = []
 

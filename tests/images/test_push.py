@@ -12,10 +12,10 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import registry
 from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
-from nuvtui.images.registry import Credentials
+from nuvtui.images.registry import tags as registry
+from nuvtui.images.registry.tags import Credentials
 from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.images.project import Project, Recorder, application
 from tests.images.project import built as build
@@ -40,7 +40,7 @@ def built(docker: DockerEngine, base: str, folder: Path, image: str, size: int =
 def test_pushed_image_runs_in_another_engine_and_can_be_deleted(
     docker: DockerEngine, tiny_base: str, registry: Registry, second_engine: Engine, tmp_path: Path
 ) -> None:
-    from nuvtui.images.registry import delete_tag, head_digest
+    from nuvtui.images.registry.tags import delete_tag, head_digest
 
     image = f"{registry.host}/ada/study:1"
     built(docker, tiny_base, tmp_path, image)

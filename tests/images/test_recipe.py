@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images import dockerfile, layers, reference, report, requirements, site
+from nuvtui.images import dockerfile, reference, report, requirements, site
 from nuvtui.images.denylist import denied
 from nuvtui.images.engine import build_context
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.image_config import image_config
+from nuvtui.images.oci import layers
+from nuvtui.images.oci.config import image_config
 from nuvtui.model.application import ApplicationKind, License, Lock, Package
 from nuvtui.model.snapshot import TablePart
 from tests.images.project import IMAGE, Project, application

@@ -30,11 +30,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from nuvtui.model.export import ExportRecord
-from nuvtui.tasks.lifecycle import list_tasks
-from nuvtui.tui.app import NuvApp
-from nuvtui.tui.commands import REGISTRY
-from nuvtui.tui.dialogs.base import Dialog
-from nuvtui.tui.dialogs.quit import QuitDialog
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.shell.quit import QuitDialog
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.dialogs.base import Dialog
+from nuvtui.worker.lifecycle import list_tasks
 from tests.support.control import assert_ours
 from tests.support.waiting import PATIENCE
 from tests.tui.sharing import Study, lay_out

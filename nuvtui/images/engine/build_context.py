@@ -6,7 +6,7 @@ is in it: files are laid on top of what the steps made.
 
 import tarfile
 
-from nuvtui.images.layers import build_layer
+from nuvtui.images.oci.layers import build_layer
 from nuvtui.images.recipe import BUILD_ARCHIVE, Recipe
 
 

@@ -24,7 +24,7 @@ from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.engine.probe import Problem, Product, probe
 from nuvtui.images.engine.protocol import Daemon
-from nuvtui.images.layout import Layout
+from nuvtui.images.oci.layout import Layout
 from nuvtui.model.export import Finding
 
 

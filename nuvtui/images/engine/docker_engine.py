@@ -26,7 +26,7 @@ from docker.utils.proxy import ProxyConfig
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images import archive, compare, registry, site, transfer
+from nuvtui.images import compare, site
 from nuvtui.images import reference as references
 from nuvtui.images.engine import buildkit
 from nuvtui.images.engine.build_context import context
@@ -39,13 +39,16 @@ from nuvtui.images.engine.probe import Product, ping, product
 from nuvtui.images.engine.protocol import Built
 from nuvtui.images.engine.trial import Trial
 from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
-from nuvtui.images.image_config import image_config
-from nuvtui.images.layers import Layer
-from nuvtui.images.layout import LAYER, Layout
+from nuvtui.images.oci import archive
+from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.layers import Layer
+from nuvtui.images.oci.layout import LAYER, Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
-from nuvtui.images.registry import Credentials
-from nuvtui.images.transfer import Descriptor
+from nuvtui.images.registry import tags as registry
+from nuvtui.images.registry import transfer
+from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.model import export as model
 from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.reporter import Reporter

@@ -12,11 +12,11 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nuvtui.images import archive
 from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.image_config import image_config
-from nuvtui.images.layers import Layer
+from nuvtui.images.oci import archive
+from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.layers import Layer
 from nuvtui.images.recipe import Recipe
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter

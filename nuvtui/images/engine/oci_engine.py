@@ -3,7 +3,7 @@
 An image is a manifest, a configuration and layers in nuvtui's own layout (`layout`). Base layers come from a
 registry, an archive or another engine; all others are streamed straight from the snapshot's objects into the
 layout, once: a layer whose key is known, and whose blob is there, is not made again. It cannot run anything,
-and so cannot take a recipe with install steps other than pip's wheels, which come as a layer (`pip_install`).
+and so cannot take a recipe with install steps other than pip's wheels, which come as a layer (`python.install`).
 """
 
 import json
@@ -16,17 +16,19 @@ from typing import BinaryIO, cast
 
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images import archive, facts, transfer
+from nuvtui.images import facts
 from nuvtui.images import reference as references
 from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
 from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import FileFact, ImageFacts
-from nuvtui.images.image_config import image_config
-from nuvtui.images.layers import Layer
-from nuvtui.images.layout import Layout
+from nuvtui.images.oci import archive
+from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.layers import Layer
+from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry import Credentials
-from nuvtui.images.transfer import Descriptor
+from nuvtui.images.registry import transfer
+from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from nuvtui.images.facts import FileFact, ImageFacts
-from nuvtui.images.layers import Layer
+from nuvtui.images.oci.layers import Layer
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry import Credentials
+from nuvtui.images.registry.tags import Credentials
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter
 

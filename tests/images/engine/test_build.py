@@ -12,7 +12,7 @@ from nuvtui.config import Settings
 from nuvtui.errors import NuvError
 from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
-from nuvtui.images.layout import Layout
+from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.model.application import License
 from nuvtui.model.tree import FILE

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images import archive, layers
 from nuvtui.images.engine import buildkit
 from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.engine.messages import Decoder, Message
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.image_config import image_config
+from nuvtui.images.oci import archive, layers
+from nuvtui.images.oci.config import image_config
 from nuvtui.images.recipe import Recipe
 from nuvtui.model import export as model
 from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole

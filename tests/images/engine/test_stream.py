@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images.engine import buildkit
+from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.engine.messages import Decoder, Message
 from nuvtui.images.facts import ImageFacts
@@ -130,7 +131,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
 
 
 def build(fake: Scripted, project: Project, reporter: Recorder | None = None) -> str:
-    docker = DockerEngine(fake.url)
+    docker = DockerEngine(Endpoint(fake.url))
     docker.stall_seconds = 0.3
     return built(docker, project, stepped(project), reporter, BASE)
 
@@ -385,7 +386,7 @@ def test_known_secrets_do_not_get_into_log_or_error(fake: Scripted, project: Pro
         + chunk(line(error=f"failed: {index}"))
         + END
     )
-    docker = DockerEngine(fake.url)
+    docker = DockerEngine(Endpoint(fake.url))
     recipe = project.recipe(application(pip=["six==1.16.0"]), settings=Settings(pip_index=index))
     reporter = Recorder()
     with pytest.raises(NuvError) as failure:

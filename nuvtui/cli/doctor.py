@@ -109,9 +109,10 @@ def _state(opened: Services) -> list[Finding]:
 
 def _engine(opened: Services) -> list[Finding]:
     """The engine that exports would use, every place where one was looked for, and how it builds."""
-    from nuvtui.images import buildkit, engines
+    from nuvtui.images.engine import buildkit
+    from nuvtui.images.engine.discovery import discover
 
-    discovery = engines.discover(opened.settings, all_answers=True)
+    discovery = discover(opened.settings, all_answers=True)
     wanted = opened.settings.engine
     found = [discovery.finding()]
     for attempt in discovery.tried if discovery.engine is not None else []:

@@ -70,7 +70,7 @@ def test_the_commands_load_no_screen_engine_or_database() -> None:
 
 
 def test_the_screens_load_no_engine_or_database() -> None:
-    found = loaded("import nuvtui.tui.app, nuvtui.bootstrap")
+    found = loaded("import nuvtui.tui.shell.app, nuvtui.bootstrap")
     assert "textual" in found
     assert not found & ENGINES_AND_DATABASES
 

@@ -11,13 +11,13 @@ from typing import ClassVar
 import pytest
 
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.reference import is_public
 from nuvtui.images.registry.credentials import Credentials, credentials
 from nuvtui.images.registry.tags import head_digest
+from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.images.project import Project, Recorder, application
 from tests.images.project import built as build
-from tests.images.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.support.engine import Engine
 from tests.support.registry import Registry
 

@@ -15,8 +15,8 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from nuvtui.tui.app import NuvApp
-from nuvtui.tui.commands import REGISTRY
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.toolkit.commands import REGISTRY
 from tests.pictures.render import lines_of
 from tests.pictures.store import Stand, running_task
 from tests.support import rest

@@ -17,8 +17,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from nuvtui.tui import theme
-from nuvtui.tui.app import NuvApp
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.toolkit import theme
 from tests.pictures import store
 from tests.pictures.render import picture
 from tests.pictures.screens import SCREENS, Screen, View

@@ -12,16 +12,16 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.clock import now
 from nuvtui.config import Settings
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.services.context import system_user
-from nuvtui.state.state import State
-from nuvtui.tui.app import NuvApp
-from nuvtui.tui.widgets.place import Place
-from nuvtui.tui.workbench import PlaceSpec
+from nuvtui.tui.common.place import Place
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.shell.workbench import PlaceSpec
 from tests.support import rest
 from tests.support.terminal import Terminal
 from tests.support.waiting import PATIENCE
@@ -70,7 +70,7 @@ async def until(
 
 def populated(home: Home, workspace: Workspace) -> Instance:
     """A store with one space, its Master in `workspace`, the user its administrator."""
-    state = State(home)
+    state = Catalog(home)
     state.create()
     space = Space("a" * 16, "Penguins\x1b[31m", now())
     instance = Instance("b" * 16, space.id, "Master", str(workspace.root.resolve()), now())

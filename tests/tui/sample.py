@@ -11,15 +11,15 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 
-from nuvtui.tui.commands import REGISTRY, Command, Scope, bindings, register
-from nuvtui.tui.widgets.detail import DetailPane
-from nuvtui.tui.widgets.line_list import Items, LineList
-from nuvtui.tui.widgets.lines import Cell, Line, row
-from nuvtui.tui.widgets.log_view import LogView
-from nuvtui.tui.widgets.place import Place
-from nuvtui.tui.widgets.row_table import RowTable
-from nuvtui.tui.widgets.tree_list import Node, TreeList
-from nuvtui.tui.workbench import PlaceSpec
+from nuvtui.tui.common.place import Place
+from nuvtui.tui.shell.workbench import PlaceSpec
+from nuvtui.tui.toolkit.commands import REGISTRY, Command, Scope, bindings, register
+from nuvtui.tui.toolkit.detail import DetailPane
+from nuvtui.tui.toolkit.line_list import Items, LineList
+from nuvtui.tui.toolkit.lines import Cell, Line, row
+from nuvtui.tui.toolkit.log_view import LogView
+from nuvtui.tui.toolkit.row_table import RowTable
+from nuvtui.tui.toolkit.tree_list import Node, TreeList
 
 HOSTILE = "evil\x1b[31m\x1b]0;title\x07\x9b2J\u202e[@click=quit]\udcff\r\nend"
 
@@ -150,8 +150,8 @@ PLACES = tuple(
 def main() -> None:
     """`nuvtui`, with these places instead of the five."""
     from nuvtui import __main__
-    from nuvtui.tui import signals
-    from nuvtui.tui.app import NuvApp
+    from nuvtui.tui.shell import signals
+    from nuvtui.tui.shell.app import NuvApp
 
     assert NuvApp.__init__.__kwdefaults__
     NuvApp.__init__.__kwdefaults__["places"] = PLACES

@@ -17,9 +17,9 @@ from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
-from nuvtui.tui.app import PLACES, NuvApp
-from nuvtui.tui.widgets.card import Card
-from nuvtui.tui.widgets.detail import DetailPane
+from nuvtui.tui.shell.app import PLACES, NuvApp
+from nuvtui.tui.toolkit.card import Card
+from nuvtui.tui.toolkit.detail import DetailPane
 from tests.support.waiting import PATIENCE
 
 APPLICATION = """\
@@ -166,8 +166,8 @@ def start_export(study: Study) -> str:
 
     from nuvtui import clock
     from nuvtui.model.export import ExportSpec
-    from nuvtui.tasks.request import Request
-    from nuvtui.tasks.submit import submit
+    from nuvtui.worker.request import Request
+    from nuvtui.worker.submit import submit
 
     export = clock.new_id()
     return submit(

@@ -17,11 +17,11 @@ import pytest
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError, StoreError
-from nuvtui.images.image_tree import image_tree
+from nuvtui.images.engine.image_tree import image_tree
+from nuvtui.images.engine.oci_engine import OciEngine
 from nuvtui.images.oci import archive, layout
 from nuvtui.images.oci.descriptor import Descriptor
 from nuvtui.images.oci.layout import Layout
-from nuvtui.images.oci_engine import OciEngine
 from nuvtui.reporter import Silent
 
 

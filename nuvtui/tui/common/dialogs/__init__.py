@@ -1,0 +1,1 @@
+"""Dialogs about states, which several features ask."""

@@ -1,0 +1,214 @@
+"""How a task went, in facts for people: why it failed, what it brought, the way out and the way back."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nuvtui.model.export import Verification
+from nuvtui.model.names import short, text_to_path
+from nuvtui.model.task import TaskStatus, TaskView
+from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
+from nuvtui.tui.toolkit.glyphs import Glyphs
+from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
+from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.moments import took
+
+WORDS = {
+    TaskStatus.QUEUED: "queued",
+    TaskStatus.RUNNING: "running",
+    TaskStatus.COMPLETED: "completed",
+    TaskStatus.FAILED: "failed",
+    TaskStatus.CANCELLED: "cancelled",
+}
+
+
+class Back(NamedTuple):
+    """An automatic snapshot that brings an instance back to what it was."""
+
+    snapshot: str
+    instance: str
+    name: str
+    """What the instance is called; empty where the result does not say."""
+
+
+def sign(status: TaskStatus, glyphs: Glyphs) -> tuple[str, Tone]:
+    """The sign of a status and its tone; the word always stands beside it."""
+    return {
+        TaskStatus.QUEUED: (glyphs.waiting, "muted"),
+        TaskStatus.RUNNING: (glyphs.running, "accent"),
+        TaskStatus.COMPLETED: (glyphs.done, "good"),
+        TaskStatus.FAILED: (glyphs.failed, "bad"),
+        TaskStatus.CANCELLED: (glyphs.failed, "warn"),
+    }[status]  # type: ignore[return-value]
+
+
+def reason(task: TaskView, glyphs: Glyphs) -> list[Line]:
+    """How a task ended, and where it went wrong: why, in its own words."""
+    if not task.status.ended:
+        return []
+    mark, tone = sign(task.status, glyphs)
+    time = took(task.started or task.created, task.finished)
+    word = WORDS[task.status] + (" (interrupted)" if task.interrupted else "")
+    failed = next((step for step in reversed(task.steps) if step.failed), None)
+    where = f" at: {failed.title}" if failed is not None and task.status is TaskStatus.FAILED else ""
+    lines = [line((f"{mark} {word.capitalize()}{where}", tone), (f"  after {time}" if time else "", "muted"))]
+    if task.error is not None and task.status is not TaskStatus.COMPLETED:
+        if task.error.title and task.error.title.lower() != "cancelled":
+            lines.append(line((task.error.title, "strong")))
+        lines += [line(part) for part in task.error.message.splitlines() if part.strip()]
+    return lines
+
+
+def way_out(task: TaskView, glyphs: Glyphs) -> list[Line]:
+    """What to do where a task did not complete."""
+    if task.error is None or not task.error.hint or task.status is TaskStatus.COMPLETED:
+        return []
+    return [line((f"{glyphs.arrow} ", "accent"), task.error.hint)]
+
+
+def brought(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+    """What a completed task brought, and its warnings."""
+    found: list[Fact] = []
+    if task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
+        found += _result(task.kind, task.result, glyphs)
+    return found + warnings(task, glyphs)
+
+
+def warnings(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+    """What a task warned of."""
+    found = [warned(warning, glyphs) for warning in task.warnings]
+    if task.more_warnings:
+        found.append(say((f"{task.more_warnings:,} more warnings", "warn")))
+    return found
+
+
+def warned(warning: str, glyphs: Glyphs) -> Fact:
+    """A warning."""
+    return say((f"{glyphs.warning} {warning}", "warn"), value=warning, what="the warning")
+
+
+def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
+    match kind:
+        case "distribute" | "recall":
+            for target in result.get("targets", ()):
+                yield from target_facts(target, glyphs)
+        case "restore":
+            for name in ("files", "tables", "applications"):
+                written, removed = result.get(name, 0), result.get(f"{name}_removed", 0)
+                yield fact(name.capitalize(), f"{written:,} written, {removed:,} removed")
+            if result.get("backup"):
+                yield _before(result["backup"], "u brings back what was there")
+        case "export" | "push" | "archive":
+            yield from _pairs(
+                ("Image", result.get("image")),
+                ("Digest", result.get("digest")),
+                ("Size", size(result["size"]) if result.get("size") else ""),
+                ("Archive", text_to_path(result["archive"]) if result.get("archive") else ""),
+                ("Run it", result.get("run_command")),
+            )
+            left_out = len(result.get("excluded", ()))
+            if left_out:
+                yield say((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
+        case "verify" if result.get("verification"):
+            from nuvtui.tui.features.exports.card import verification_facts
+
+            yield from verification_facts(msgspec.convert(result["verification"], Verification), glyphs)
+        case "load":
+            for image in result.get("images", ()):
+                yield fact("Image", str(image))
+        case "snapshot":
+            name = str(result.get("name") or result.get("kind") or "")
+            yield fact("Snapshot", short(str(result.get("id", ""))), name, "accent", "the id of the snapshot")
+        case _:
+            yield from _pairs(
+                *(
+                    (key.replace("_", " ").capitalize(), f"{value:,}" if type(value) is int else str(value))
+                    for key, value in result.items()
+                    if isinstance(value, str | int | float) and not isinstance(value, bool)
+                )
+            )
+
+
+STATUS: dict[str, tuple[str, Tone]] = {
+    "completed": ("done", "good"),
+    "recalled": ("removed", "muted"),
+    "applying": ("running", "accent"),
+    "waiting": ("waiting", "muted"),
+}
+"""Glyph and tone of how a distribution went for a target; of any other status: failed."""
+
+
+def target_facts(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
+    """How a distribution went for one target, from its record as plain values: where it failed, the reason first."""
+    status = target.get("status", "")
+    mark, tone = STATUS.get(status, ("failed", "bad"))
+    name = target.get("name", "")
+    yield Fact(
+        line((f"{getattr(glyphs, mark)} ", tone), (name, "strong"), (f"  {status}", tone)),
+        name,
+        "the name of the target",
+    )
+    if target.get("error"):
+        yield say((f"  {target['error']}", "bad"), value=target["error"], what="the reason")
+    changed = False
+    for kind in ("files", "tables", "applications"):
+        counts = target.get(kind) or {}
+        if any(counts.get(what) for what in ("created", "replaced", "removed")):
+            changed = True
+            pieces: list[Piece] = [(f"  {kind:<{LABEL}}", "muted")]
+            for what, tone in OUTCOMES:
+                number = counts.get(what, 0)
+                pieces.append((f"{number:>6,} {what}", tone if number else "muted"))
+            yield Fact(line(*pieces))
+    if status == "completed" and not changed:
+        yield Fact(line(("  nothing changed: it had all of it already", "muted")))
+    if target.get("backup"):
+        yield _before(target["backup"], "as it was before", "  ")
+
+
+OUTCOMES: tuple[tuple[str, Tone], ...] = (
+    ("created", "good"),
+    ("replaced", "warn"),
+    ("removed", "bad"),
+    ("kept", ""),
+)
+
+
+def _before(snapshot: str, note: str, indent: str = "") -> Fact:
+    return Fact(
+        line(
+            (f"{indent}before: snapshot ", "muted"),
+            (short(snapshot), "accent"),
+            (f"  {note}", "muted"),
+        ),
+        short(snapshot),
+        "the id of the automatic snapshot",
+    )
+
+
+def target_lines(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]:
+    """`target_facts` as lines alone."""
+    return (each.shown for each in target_facts(target, glyphs))
+
+
+def _pairs(*pairs: tuple[str, Any]) -> Iterator[Fact]:
+    for name, value in pairs:
+        if value:
+            yield fact(name, str(value))
+
+
+def ways_back(task: TaskView) -> list[Back]:
+    """The automatic snapshots that a task took before it changed instances."""
+    result = task.result
+    if not isinstance(result, dict):
+        return []
+    if task.kind == "restore" and result.get("backup"):
+        return [Back(result["backup"], result.get("instance", ""), "")]
+    if task.kind in ("distribute", "recall"):
+        return [
+            Back(target["backup"], target.get("instance", ""), target.get("name", ""))
+            for target in result.get("targets", ())
+            if target.get("backup") and target.get("status") in ("completed", "interrupted", "recalled")
+        ]
+    return []

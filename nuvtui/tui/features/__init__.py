@@ -1,0 +1,1 @@
+"""One folder a feature: its screens, lines, dialogs, commands and stylesheet."""

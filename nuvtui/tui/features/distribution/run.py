@@ -1,0 +1,129 @@
+"""A distribution or its recall: its steps while it runs, then what became of each target, and the ways back."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from nuvtui.errors import NuvError
+from nuvtui.model.distribution import Distribution, TargetResult
+from nuvtui.model.roles import Role
+from nuvtui.model.task import TaskView
+from nuvtui.tui.common.outcome import Back, target_facts, warned
+from nuvtui.tui.common.task_screen import TaskScreen
+from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
+from nuvtui.tui.toolkit.card import Fact, fact, say
+from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.lines import line
+
+ORDER = ("failed", "interrupted", "cancelled")
+"""How targets ended that come first: with the reason."""
+
+
+class DistributionRun(TaskScreen):
+    """The screen of a distribution's task. A distribution that did not reach every target says which it did reach."""
+
+    SCOPES = ("run", "delivery")
+    BINDINGS = [*bindings("run"), *bindings("delivery")]
+
+    def __init__(self, task: TaskView) -> None:
+        super().__init__(task)
+        self.distribution: Distribution | None = None
+        self._role: Role | None = None
+
+    def on_mount(self) -> None:
+        """A task that was forgotten, or had ended: its record is read at once."""
+        self._read()
+
+    def ended(self) -> None:
+        """The record tells of every target."""
+        self._read()
+
+    def _read(self) -> None:
+        task, subject, space = self.seen.id, self.seen.subject, self.seen.space
+        if not space:
+            return
+
+        def read() -> tuple[Distribution | None, Role | None]:
+            services = self.nuv.services
+            found = services.distribution.list(space)
+            one = next((each for each in found if each.task == task or each.id == subject), None)
+            return one, services.members.role(space, None)
+
+        self.load(read, self._record_read, group="record", failed=_untold)
+
+    def _record_read(self, answer: tuple[Distribution | None, Role | None]) -> None:
+        self.distribution, self._role = answer
+        self._show()
+
+    def result(self) -> list[Fact]:
+        """What became of each target, those that failed first."""
+        if self.distribution is None:
+            return TaskScreen.result(self)
+        return [*self._told(self.distribution), *(warned(each, self.nuv.glyphs) for each in self._warnings())]
+
+    def _warnings(self) -> Sequence[str]:
+        """Warnings that no target's own reason says already."""
+        known = [target.error for target in self.distribution.targets] if self.distribution else []
+        return [each for each in self.seen.warnings if not any(error and error in each for error in known)]
+
+    def more(self) -> list[Fact]:
+        """The record outlives its task."""
+        return [Fact(line()), *self._told(self.distribution)] if self.distribution is not None else []
+
+    def _told(self, distribution: Distribution) -> list[Fact]:
+        glyphs = self.nuv.glyphs
+        found: list[Fact] = []
+        if self.backs():
+            found.append(say(("u", "accent"), " brings a target back to what it was before."))
+        if self.may_recall:
+            found.append(
+                say(("R", "accent"), " recalls: removes what was distributed from all targets again.")
+            )
+        targets = sorted(distribution.targets, key=lambda target: target.status not in ORDER)
+        if len(targets) > 1:
+            found.append(_in_all(targets))
+        for target in targets:
+            found += [Fact(line()), *target_facts(msgspec.to_builtins(target), glyphs)]
+        found += [Fact(line()), fact("Distribution", distribution.id)]
+        if distribution.message:
+            found.append(fact("Message", distribution.message))
+        return found
+
+    def backs(self) -> list[Back]:
+        """The automatic snapshots of the targets, also where others could not be reached."""
+        return backs_of(self.distribution) if self.distribution is not None else TaskScreen.backs(self)
+
+    @property
+    def may_recall(self) -> bool | None:
+        """True for administrators, where there is something to recall."""
+        return recallable(self.distribution, self._role)
+
+    def action_recall(self) -> None:
+        """Ask, then recall."""
+        if self.distribution is not None and self.may_recall:
+            ask_to_recall(self, self.distribution)
+
+    def command_values(self) -> Mapping[str, str | Sequence[str]]:
+        """Task, way back, distribution."""
+        values = dict(TaskScreen.command_values(self))
+        if self.distribution is not None:
+            values["distribution"] = self.distribution.id[:8]
+        return values
+
+
+def _in_all(targets: Sequence[TargetResult]) -> Fact:
+    """Sums over all targets."""
+    sums = {
+        what: sum(
+            getattr(getattr(target, kind), what)
+            for target in targets
+            for kind in ("files", "tables", "applications")
+        )
+        for what in ("created", "replaced", "removed", "kept")
+    }
+    text = ", ".join(f"{number:,} {what}" for what, number in sums.items())
+    return fact("In all", f"{len(targets)} targets: {text}")
+
+
+def _untold(error: NuvError) -> None:
+    """Without the record the task's own words stand."""

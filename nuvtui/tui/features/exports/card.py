@@ -1,0 +1,174 @@
+"""Everything about an export as a card: what went wrong first, then the image and how to run it, then what is not in it."""
+
+from collections.abc import Sequence
+
+from nuvtui.model.export import Check, ExportRecord, Finding, Verification
+from nuvtui.model.names import short, text_to_path
+from nuvtui.tui.common.describe import path_shown
+from nuvtui.tui.common.outcome import warned
+from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
+from nuvtui.tui.toolkit.glyphs import Glyphs
+from nuvtui.tui.toolkit.lines import Tone, line
+from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.moments import moment
+
+TONES: dict[str, Tone] = {"completed": "good", "running": "accent", "failed": "bad", "cancelled": "warn"}
+NAMED = 2000
+"""Things left out that are listed."""
+
+
+def sign(status: str, glyphs: Glyphs) -> tuple[str, Tone]:
+    """The sign of an export's status, and its tone."""
+    mark = {"completed": glyphs.done, "running": glyphs.running, "deleted": glyphs.removed}.get(
+        status, glyphs.failed
+    )
+    return mark, TONES.get(status, "muted")
+
+
+def standing(record: ExportRecord, glyphs: Glyphs) -> tuple[str, str, Tone]:
+    """Sign, word and tone of how an export stands: one that does not hold what it promises is not simply done."""
+    if record.status == "completed" and record.verification is not None and not record.verification.passed:
+        return glyphs.warning, "unfit", "bad"
+    mark, tone = sign(record.status, glyphs)
+    return mark, record.status, tone
+
+
+def head(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+    """How an export stands, and why it failed."""
+    mark, word, tone = standing(record, glyphs)
+    ended_early = record.failed_stage and record.status in ("failed", "cancelled")
+    where = f" at {record.failed_stage}" if ended_early else ""
+    found = [
+        Fact(
+            line(
+                (f"{mark} {word}{where}", tone),
+                (f"  {moment(record.finished or record.created)}", "muted"),
+            )
+        )
+    ]
+    if record.error and record.status == "failed":
+        found.append(say((record.error, "bad"), value=record.error, what="the error"))
+    return found
+
+
+def _unfit(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+    """What an image does not hold of what it promises."""
+    checks = record.verification.checks if record.verification is not None else []
+    return [
+        say((f"{glyphs.warning} {check.name}: {check.text}", "bad"), value=check.text, what="what is wrong")
+        for check in checks
+        if check.status == "failed"
+    ]
+
+
+def facts(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+    """What there is to know about an export, the most wanted first."""
+    completed = record.status == "completed"
+    found = [*_unfit(record, glyphs), *_held(record.findings, glyphs)] if completed else []
+    if record.image:
+        found.append(fact("Image", record.image, what="the image's name"))
+    if completed and record.run_command:
+        found += _first(record)
+        found.append(fact("Run it", record.run_command, what="the run command"))
+    for name, value in (
+        ("Digest", record.digest),
+        ("Size", size(record.size) if record.size else ""),
+        ("Archive", text_to_path(record.archive) if record.archive else ""),
+        ("Application", record.application),
+        ("Contents", "application and workspace files" if record.with_files else "application only"),
+        ("Tables", ", ".join(record.tables)),
+        ("Snapshot", short(record.snapshot) if record.snapshot else ""),
+        ("Engine", record.engine),
+        ("Base", record.base_digest),
+        ("Id", record.image_id),
+        ("By", f"{record.author}, {moment(record.created)}"),
+        ("Export", record.id),
+    ):
+        if value:
+            found.append(fact(name, value))
+        elif name == "Digest" and completed:
+            found.append(fact(name, "", "not pushed; p pushes"))
+    return [*found, *_checked(record, glyphs), *_left(record, glyphs)]
+
+
+def _first(record: ExportRecord) -> list[Fact]:
+    """What has to be done before the run command works."""
+    if not record.needs_loading:
+        return []
+    command = record.load_command
+    if record.archive:
+        return [fact("First", command, "brings it to the engine", what="the command that loads it")]
+    return [
+        say(
+            (f"{'First':<{LABEL}} ", "muted"),
+            ("archive it (a), then ", ""),
+            (command, "strong"),
+            ("; or push it (p)", ""),
+            value=command,
+            what="the command that loads it",
+        )
+    ]
+
+
+def _checked(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+    found: list[Fact] = []
+    if record.verification is not None:
+        found += [Fact(line()), *verification_facts(record.verification, glyphs)]
+    if record.accepted:
+        found += [Fact(line()), Fact(line(("Accepted", "strong")))]
+        found += [
+            say(f"  {path_shown(one.finding)}", (f"  {one.reason}", "muted")) for one in record.accepted
+        ]
+    said = {f"{finding.subject}: {finding.text}" for finding in record.findings}
+    warnings = [warning for warning in record.warnings if warning not in said]
+    if warnings:
+        found += [Fact(line()), *(warned(warning, glyphs) for warning in warnings)]
+    return found
+
+
+def _left(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+    if not record.excluded:
+        return []
+    found = [Fact(line()), Fact(line((f"Left out ({len(record.excluded):,})", "strong")))]
+    return found + [
+        say(
+            f"  {path_shown(excluded.what)}",
+            (f"  {excluded.reason}", "muted"),
+            value=path_shown(excluded.what),
+            what="the name",
+        )
+        for excluded in record.excluded[:NAMED]
+    ]
+
+
+def held(findings: Sequence[Finding]) -> list[Finding]:
+    """What keeps an image from being pushed."""
+    return [finding for finding in findings if finding.level in ("push", "stop")]
+
+
+def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Fact]:
+    found = held(findings)
+    if not found:
+        return []
+    return [
+        say((f"{glyphs.warning} Cannot be pushed: the content guard found", "bad")),
+        *(say("  ", (finding.subject, "strong"), f"  {finding.text}") for finding in found),
+    ]
+
+
+CHECKS: dict[str, tuple[str, Tone]] = {"passed": ("done", "good"), "failed": ("failed", "bad")}
+"""Glyph and tone of how a check went."""
+
+
+def verification_facts(verification: Verification, glyphs: Glyphs) -> list[Fact]:
+    """What came out when an image was run and looked into."""
+    word, tone = ("Verified", "good") if verification.passed else ("Does not hold what it promises", "bad")
+    first = line((word, tone), (f"  {moment(verification.at)}", "muted"))  # type: ignore[arg-type]
+    return [Fact(first), *(_check(check, glyphs) for check in verification.checks)]
+
+
+def _check(check: Check, glyphs: Glyphs) -> Fact:
+    name, tone = CHECKS.get(check.status, ("waiting", "warn"))
+    return say(
+        (f"  {getattr(glyphs, name)} {check.status}", tone), f"  {check.name}: ", (check.text, "muted")
+    )

@@ -1,1 +1,0 @@
-"""The places, the full screens, and what they are made of."""

@@ -1,0 +1,1 @@
+"""The app, its main screen, and what reaches all features."""

@@ -19,9 +19,9 @@ from nuvtui.model.space import Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.services.context import system_user
 from nuvtui.state.state import State
+from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.shell.workbench import PlaceSpec
 from tests.support import rest
 from tests.support.terminal import Terminal
 from tests.support.waiting import PATIENCE
@@ -95,7 +95,7 @@ def alone(home: Home, workspace: Workspace) -> Callable[..., NuvApp]:
 
     def make(widget: Callable[[], Widget], **settings: Any) -> NuvApp:
         Alone.make = staticmethod(widget)
-        spec = PlaceSpec("timeline", __name__, "Alone")
+        spec = PaneSpec("timeline", __name__, "Alone")
         return NuvApp(Settings(home=str(home.root), **settings), workspace.root, places=[spec])
 
     return make

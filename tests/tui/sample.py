@@ -11,9 +11,10 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 
+from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.place import Place
-from nuvtui.tui.shell.workbench import PlaceSpec
-from nuvtui.tui.toolkit.commands import REGISTRY, Command, Scope, bindings, register
+from nuvtui.tui.toolkit.command import Command, Scope
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings, register
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
@@ -136,7 +137,7 @@ class Four(Sample):
 
 
 PLACES = tuple(
-    PlaceSpec(place, "tests.tui.sample", name, beside)
+    PaneSpec(place, "tests.tui.sample", name, beside)
     for place, name, beside in (
         ("timeline", "One", True),
         ("contents", "Two", True),

@@ -17,7 +17,8 @@ from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
-from nuvtui.tui.shell.app import PLACES, NuvApp
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.shell.registration import PANES
 from nuvtui.tui.toolkit.card import Card
 from nuvtui.tui.toolkit.detail import DetailPane
 from tests.support.waiting import PATIENCE
@@ -28,7 +29,7 @@ kind: custom
 image: {image}
 command: [cat, /files/notes.md]
 """
-SHARING = [spec for spec in PLACES if spec.id in ("stage", "exports", "tasks")]
+SHARING = [spec for spec in PANES if spec.id in ("stage", "exports", "tasks")]
 
 
 @dataclass

@@ -12,14 +12,13 @@ from textual.widget import Widget
 
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.header import Header
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.toolkit.dialogs.base import PUTS_TOGETHER
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.lines import Line, LineWidget, line
-from nuvtui.tui.toolkit.scoped import Scoped
 
 SMALLEST = (60, 20)
 """Columns and rows below which nothing can be shown."""
-PUTS_TOGETHER = (events.Mount, events.Resize, events.ScreenResume)
-"""Events on which screens lay out what they hold."""
 WIDE = 120
 """Columns from which places stand side by side."""
 
@@ -39,7 +38,7 @@ class TooSmall(LineWidget, can_focus=False):
         return self.strip(line(" ", *content.left), width, self.style_of(""))
 
 
-class Frame(Screen[object], Scoped, inherit_bindings=False):
+class Frame(Screen[object], ShellTarget, inherit_bindings=False):
     """A full screen: all its keys are in the registry.
 
     Subclasses override `body` (what lies between header and footer) and `go_back`.

@@ -8,6 +8,7 @@ import msgspec
 from nuvtui.model.export import Verification
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.task import TaskStatus, TaskView
+from nuvtui.tui.common.export_facts import verification_facts
 from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
@@ -111,8 +112,6 @@ def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]
             if left_out:
                 yield say((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
         case "verify" if result.get("verification"):
-            from nuvtui.tui.features.exports.card import verification_facts
-
             yield from verification_facts(msgspec.convert(result["verification"], Verification), glyphs)
         case "load":
             for image in result.get("images", ()):

@@ -9,10 +9,14 @@ from textual.widget import Widget
 
 from nuvtui import sanitise
 from nuvtui.model.task import TaskView
-from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.keys import key_label
+from nuvtui.tui.toolkit.line_list import LineList
 
 
-class Place(Vertical, Scoped):
+class Place(Vertical, ShellTarget):
     """Base of the five places.
 
     A place is made when it is first shown. It overrides `compose` and the hooks below; `state_changed` and
@@ -34,8 +38,6 @@ class Place(Vertical, Scoped):
         self.border_subtitle = Content(sanitise.line(note)) if note else None
 
     def _number(self) -> str:
-        from nuvtui.tui.toolkit.commands import REGISTRY, key_label
-
         keys = REGISTRY.keys(f"app.place-{self.id}")
         return key_label(keys[0]) if keys else ""
 
@@ -54,6 +56,14 @@ class Place(Vertical, Scoped):
     def go_back(self) -> bool:
         """Esc: one level back within the place; False where it is at its top."""
         return False
+
+    def reveal(self, target: Target) -> bool:
+        """Put the cursor on a thing and give it the focus; False: it is not listed (yet)."""
+        found = next(iter(self.query(LineList)), None)
+        if found is None or not found.move_to_key(target.key):
+            return False
+        found.focus()
+        return True
 
     def displaces(self, identifier: str) -> tuple[str, ...]:
         """Places that stand aside for this one while `identifier` is gone to, where several are side by side."""

@@ -16,8 +16,6 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands
-import nuvtui.tui.features.tasks.commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
 from nuvtui.tui.common.frame import Frame
@@ -31,6 +29,7 @@ from nuvtui.tui.common.outcome import (
     way_out,
     ways_back,
 )
+from nuvtui.tui.common.shell import Shell, ShellTarget
 from nuvtui.tui.toolkit.card import Card, Fact, say, sentence
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
@@ -41,11 +40,9 @@ from nuvtui.tui.toolkit.log_view import LogView
 from nuvtui.tui.toolkit.meter import Meter
 from nuvtui.tui.toolkit.moments import moment, took
 from nuvtui.tui.toolkit.pulse import Pulse
-from nuvtui.tui.toolkit.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.paths import Home
-    from nuvtui.tui.shell.app import NuvApp
 
 LOOK = 0.25
 """Seconds between looks at the events of a running task."""
@@ -418,23 +415,19 @@ class _Body(Vertical):
             yield DetailPane(id="run-todo")
 
 
-def open_task(nuv: NuvApp, task: TaskView) -> None:
+def open_task(nuv: Shell, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
     export = task.subject or (str(task.result.get("id", "")) if isinstance(task.result, dict) else "")
     if task.kind == "export" and export:
-        from nuvtui.tui.features.exports.run import ExportRun
-
-        nuv.push_screen(ExportRun(task, export))
+        nuv.open("exports.run", task, export)
         return
     if task.kind in ("distribute", "recall"):
-        from nuvtui.tui.features.distribution.run import DistributionRun
-
-        nuv.push_screen(DistributionRun(task))
+        nuv.open("distribution.run", task)
         return
     nuv.push_screen(TaskScreen(task))
 
 
-def ask_to_cancel(node: Scoped, task: TaskView) -> None:
+def ask_to_cancel(node: ShellTarget, task: TaskView) -> None:
     """Ask, then cancel `task` in a thread."""
     from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 
@@ -446,7 +439,7 @@ def ask_to_cancel(node: Scoped, task: TaskView) -> None:
         from nuvtui.tasks.lifecycle import cancel as cancel_task
 
         nuv.notify(f"Cancelling: {task.title or task.kind}", timeout=4)
-        nuv.jobs.start(nuv, lambda: cancel_task(nuv.home, task.id), lambda _: None, group=f"cancel {task.id}")
+        nuv.load(lambda: cancel_task(nuv.home, task.id), lambda _: None, group=f"cancel {task.id}")
 
     nuv.push_screen(
         ConfirmDialog(
@@ -463,7 +456,7 @@ def ask_to_cancel(node: Scoped, task: TaskView) -> None:
     )
 
 
-def ask_way_back(node: Scoped, backs: Sequence[Back], space: str) -> None:
+def ask_way_back(node: ShellTarget, backs: Sequence[Back], space: str) -> None:
     """Ask which instance goes back, then restore its automatic snapshot as a task."""
     from nuvtui.tui.toolkit.dialogs.pick import Option, PickDialog
 
@@ -485,7 +478,7 @@ def ask_way_back(node: Scoped, backs: Sequence[Back], space: str) -> None:
     node.nuv.push_screen(PickDialog("Bring back which instance", options), picked)
 
 
-def _confirm_way_back(node: Scoped, back: Back, space: str) -> None:
+def _confirm_way_back(node: ShellTarget, back: Back, space: str) -> None:
     from nuvtui.tui.common.submit import submit
     from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 

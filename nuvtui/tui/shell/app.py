@@ -1,7 +1,6 @@
 """The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
 import gc
-import importlib
 import os
 import sys
 import threading
@@ -27,16 +26,21 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.paths import config_file
 from nuvtui.tui.common.context import Context, read_context
+from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.common.glimpse import Glimpse
 from nuvtui.tui.common.header import Header, Where
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.common.place import Place
 from nuvtui.tui.shell.board import News, TaskBoard, last_visit, remember_visit
+from nuvtui.tui.shell.registration import PANES, STYLES, find
 from nuvtui.tui.shell.signals import Signals
 from nuvtui.tui.shell.typing_ahead import Done, TypedAhead
 from nuvtui.tui.shell.waits import Waits
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
-from nuvtui.tui.shell.workbench import PlaceSpec, Workbench
-from nuvtui.tui.toolkit import clipboard, commands, glyphs, theme
+from nuvtui.tui.shell.workbench import Workbench
+from nuvtui.tui.toolkit import clipboard, glyphs, theme
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.jobs import Jobs, NotWaitedError
 from nuvtui.tui.toolkit.lines import Line
@@ -46,20 +50,10 @@ from nuvtui.tui.toolkit.scoped import Scoped
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
 
-PLACES: tuple[PlaceSpec, ...] = (
-    PlaceSpec("timeline", "nuvtui.tui.features.timeline.pane", "Timeline", beside=True),
-    PlaceSpec("contents", "nuvtui.tui.features.contents.pane", "Contents", beside=True),
-    PlaceSpec("stage", "nuvtui.tui.features.stage.pane", "Stage", beside=True),
-    PlaceSpec("exports", "nuvtui.tui.features.exports.pane", "Exports"),
-    PlaceSpec("tasks", "nuvtui.tui.features.tasks.pane", "Tasks"),
-)
-"""The five places. Their commands are in `nuvtui.tui.shell.registration`."""
 COPIED = 40
 """Characters of what was copied that the notice shows."""
 READ = 1.5
 """Seconds that a notice stays whatever is typed."""
-LATER = ("toolkit/dialogs/dialogs", "common/states", "common/sharing")
-"""Stylesheets of what is not there in the first frame."""
 SETTLED = 1.0
 """Seconds after the first frame until what the first frame does without is done: garbage, the other stylesheets."""
 WORKER_CHECK = 2.0
@@ -74,7 +68,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
     CSS_PATH = "shell.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "nuvtui"
-    BINDINGS = commands.bindings("app")
+    BINDINGS = bindings("app")
 
     def __init__(
         self,
@@ -82,7 +76,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         start: Path,
         *,
         services: "Callable[[Settings], Services] | None" = None,
-        places: Sequence[PlaceSpec] = PLACES,
+        places: Sequence[PaneSpec] = PANES,
         signals: Signals | None = None,
         glimpse: Glimpse | None = None,
     ) -> None:
@@ -92,8 +86,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
         Raises NuvError (exit code 2): two commands with one key, an unknown theme.
         """
-        importlib.import_module("nuvtui.tui.shell.registration")
-        keymap = commands.REGISTRY.remap(settings.keys)
+        keymap = REGISTRY.remap(settings.keys)
         if settings.theme not in theme.THEMES:
             raise NuvError(
                 f"No theme {settings.theme!r}", "", f"There are: {', '.join(theme.THEMES)}.", Exit.USAGE
@@ -155,7 +148,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[object]:
         """The workbench."""
-        return Workbench(self._specs)
+        return Workbench(self._specs, self.complete_styles)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Read the stylesheet again for another theme. Textual asks for it at the start too: it is read by then."""
@@ -167,8 +160,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         """Read the stylesheets of what is not there in the first frame, before any of it is made."""
         if not self._styles_complete:
             self._styles_complete = True
-            for name in LATER:
-                self.stylesheet.read(Path(__file__).parents[1] / f"{name}.tcss")
+            for name in STYLES:
+                self.stylesheet.read(Path(__file__).parents[1] / name)
 
     def push_screen(self, *screen: Any, **options: Any) -> Any:
         """Show another screen or dialog."""
@@ -278,9 +271,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def on_nuv_app_context_read(self, message: ContextRead) -> None:
         """Welcome the user where the folder is in no space; show messages not yet read."""
-        from nuvtui.tui.features.spaces.arrival import arrived
-
-        arrived(self, self._told)
+        context = self.context
+        if context.space is None or context.messages or len(self.screen_stack) > 1:
+            find("spaces.arrived")(self, self._told)
 
     @property
     def elsewhere(self) -> bool:
@@ -299,6 +292,40 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             self._tell_where()
             for place in self.workbench.places:
                 place.tell_state()
+
+    @property
+    def current_pane(self) -> str:
+        """Id of the pane that has the focus, or had it last."""
+        return self.workbench.current
+
+    def pane(self, identifier: str) -> Place | None:
+        """A pane by its id; None: it was not shown yet."""
+        return self.workbench.place(identifier)
+
+    async def show_pane(self, identifier: str) -> None:
+        """Go to a pane, from wherever one is."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        if identifier in [spec.id for spec in self._specs]:
+            await self.workbench.show(identifier)
+
+    async def lay_out_panes(self) -> None:
+        """Put the panes side by side, or one alone, where what they want has changed."""
+        await self.workbench.show(self.workbench.current, focus=False)
+
+    def route(self, route: str) -> Any:
+        """What a feature offers by the name of a route."""
+        return find(route)
+
+    def open(self, route: str, *arguments: Any) -> None:
+        """Show the screen that a route leads to."""
+        self.push_screen(find(route)(*arguments))
+
+    async def go(self, target: Target) -> None:
+        """Go straight to a thing."""
+        from nuvtui.tui.shell.goto import go
+
+        await go(self, target)
 
     def reread(self) -> None:
         """Read everything again, as after a change of the state by somebody else."""
@@ -457,10 +484,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     async def action_place(self, identifier: str) -> None:
         """Go to a place, from wherever one is."""
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        if identifier in [spec.id for spec in self._specs]:
-            await self.workbench.show(identifier)
+        await self.show_pane(identifier)
 
     async def action_next_pane(self) -> None:
         """Focus forward."""
@@ -488,7 +512,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def action_palette(self) -> None:
         """All commands."""
-        from nuvtui.tui.shell.palette import Entry, PaletteDialog
+        from nuvtui.tui.shell.palette import PaletteDialog
+        from nuvtui.tui.shell.palette_groups import Entry
 
         entries: list[Entry] = []
         seen: set[str] = set()
@@ -499,19 +524,17 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
                     seen.add(command.id)
                     entries.append(Entry(command, node, bool(state)))
         places = {spec.id for spec in self._specs}
-        elsewhere = [c for c in commands.REGISTRY.commands.values() if c.scope in places and c.palette]
+        elsewhere = [c for c in REGISTRY.commands.values() if c.scope in places and c.palette]
         entries += [Entry(command, None) for command in elsewhere if command.id not in seen]
         self.push_screen(PaletteDialog(entries), self._run_entry)
 
     async def _run_entry(self, entry: object) -> None:
-        from nuvtui.tui.shell.palette import Entry
+        from nuvtui.tui.shell.palette_groups import Entry
 
         if not isinstance(entry, Entry):
             if entry is not None:
-                from nuvtui.tui.shell.goto import Target, go
-
                 assert isinstance(entry, Target)
-                await go(self, entry)
+                await self.go(entry)
             return
         node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
         if entry.command.enabled is not None and not entry.command.enabled(node):
@@ -521,7 +544,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def action_as_command(self) -> None:
         """The same on the command line."""
-        from nuvtui.tui.shell.palette import CommandsDialog, Entry
+        from nuvtui.tui.shell.palette import CommandsDialog
+        from nuvtui.tui.shell.palette_groups import Entry
 
         entries = [
             Entry(command, node)

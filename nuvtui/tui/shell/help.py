@@ -7,9 +7,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from nuvtui.tui.common.frame import WIDE
-from nuvtui.tui.toolkit.commands import REGISTRY, Command, key_label
+from nuvtui.tui.toolkit.command import Command
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Dialog
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import Line, line
 from nuvtui.tui.toolkit.scoped import Scoped
 

@@ -7,17 +7,16 @@ something that they can be carried out on.
 """
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from textual import events
 from textual.dom import DOMNode
 from textual.message import Message
+from textual.screen import Screen
 from textual.timer import Timer
 
 from nuvtui.tui.toolkit.commands import REGISTRY
-
-if TYPE_CHECKING:
-    from nuvtui.tui.shell.app import NuvApp
 
 PATIENCE = 0.5
 """Seconds that keys wait for one that does not come to its end: then they go to what has the focus."""
@@ -25,6 +24,27 @@ START = 10.0
 """Seconds that keys wait at the start for the first screen to be read: a disk may hang."""
 AGAIN = 0.01
 """Seconds between looks at whether a new screen has its focus."""
+
+
+class Receiver(Protocol):
+    """The app, which is given the keys."""
+
+    @property
+    def starting(self) -> bool:
+        """True until the first screen has something to show."""
+
+    @property
+    def screen(self) -> Screen[object]:
+        """The screen or dialog on top."""
+
+    async def give_key(self, event: events.Key) -> None:
+        """Give a key to what has the focus."""
+
+    def call_later(self, callback: Callable[..., Any], *arguments: Any) -> bool:
+        """Call when the messages that are there now have been handled."""
+
+    def set_timer(self, delay: float, callback: Callable[[], Any]) -> Timer:
+        """Call once, `delay` seconds from now."""
 
 
 class Done(Message):
@@ -38,7 +58,7 @@ class Done(Message):
 class TypedAhead:
     """The keys that wait."""
 
-    def __init__(self, app: "NuvApp") -> None:
+    def __init__(self, app: Receiver) -> None:
         self._app = app
         self._starting_since: float | None = time.monotonic()
         """None: keys need not wait for the start any more."""

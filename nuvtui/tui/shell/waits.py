@@ -7,9 +7,9 @@ reads again what was left.
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from textual.app import App
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.geometry import Region
@@ -18,13 +18,12 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from nuvtui import sanitise
-from nuvtui.tui.toolkit.commands import REGISTRY, key_label
+from nuvtui.tui.common.shell import Shell
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.jobs import Job, Jobs, NotWaitedError
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import cut, width_of
 from nuvtui.tui.toolkit.scoped import Scoped
-
-if TYPE_CHECKING:
-    from nuvtui.tui.shell.app import NuvApp
 
 SHOWN_AFTER = 0.3
 """Seconds after which a wait is said: what is quicker would only flicker."""
@@ -110,7 +109,7 @@ def phrase(job: Job, instance: str = "") -> str:
 class Waits:
     """Shows the waits of an app; the watcher of its jobs."""
 
-    def __init__(self, app: "NuvApp", jobs: Jobs) -> None:
+    def __init__(self, app: Shell, jobs: Jobs) -> None:
         self._app = app
         self._jobs = jobs
         jobs.watcher = self
@@ -169,7 +168,7 @@ class Waits:
 
     def _pane(self, owner: DOMNode) -> Widget | None:
         """Where a wait of `owner` is said: the bordered box around it, else one on its screen."""
-        if not owner.is_attached and owner is not self._app:
+        if not owner.is_attached and not isinstance(owner, App):
             return None
         nodes = owner.ancestors_with_self
         boxes = [node for node in nodes if isinstance(node, Widget) and _bordered(node)]
@@ -226,7 +225,7 @@ class Waits:
 
     def key(self, key: str) -> bool:
         """Esc leaves a wait, F5 reads again what was left: True where `key` did one of them."""
-        if self._app.screen.is_modal or isinstance(self._app.focused, Input):
+        if self._app.screen.is_modal or isinstance(self._app.screen.focused, Input):
             return False
         if key in REGISTRY.keys("app.back"):
             # A screen that can be left is left, and what it waits for with it.
@@ -236,7 +235,7 @@ class Waits:
     def leave(self, around: bool = False) -> bool:
         """Wait no longer in the pane with the focus, else (not `around`) in another one on the screen."""
         panes = [pane for pane in dict.fromkeys(self._panes.values()) if self._visible(pane)]
-        if around and self._app.focused is not None:
+        if around and self._app.screen.focused is not None:
             panes = [pane for pane in panes if self._around(pane)]
         pane = next(iter(sorted(panes, key=lambda pane: not self._around(pane))), None)
         if pane is None:
@@ -279,7 +278,7 @@ class Waits:
         return pane.is_attached and pane.screen is self._app.screen and pane.is_on_screen
 
     def _around(self, pane: Widget) -> bool:
-        focused = self._app.focused
+        focused = self._app.screen.focused
         return focused is not None and pane in focused.ancestors_with_self
 
 

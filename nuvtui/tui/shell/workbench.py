@@ -1,33 +1,16 @@
 """The screen that holds the five places: one at a time, or the first three side by side where there is room."""
 
-import importlib
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 from textual import events
 from textual.containers import Container
 from textual.widget import Widget
 
-from nuvtui.tui.common import state_commands  # registers the workbench's own commands
+import nuvtui.tui.shell.commands  # noqa: F401  (registers)
+from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.frame import WIDE, Frame
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
-
-
-class PlaceSpec(NamedTuple):
-    """A place and where its class is; the module is imported when the place is first shown."""
-
-    id: str
-    module: str
-    name: str
-    beside: bool = False
-    """Stands side by side with the others of this kind where the terminal is wide."""
-
-    def make(self) -> Place:
-        """A new place."""
-        made = getattr(importlib.import_module(self.module), self.name)(id=self.id)
-        assert isinstance(made, Place)
-        return made
 
 
 class Workbench(Frame):
@@ -37,8 +20,10 @@ class Workbench(Frame):
     BINDINGS = bindings("workbench")
     HELP = "Five places: 1 Timeline, 2 Contents, 3 Stage, 4 Exports, 5 Tasks."
 
-    def __init__(self, specs: Sequence[PlaceSpec]) -> None:
+    def __init__(self, specs: Sequence[PaneSpec], complete_styles: Callable[[], None]) -> None:
+        """`complete_styles` is called before another pane than the first one is made."""
         super().__init__()
+        self._complete_styles = complete_styles
         self._specs = list(specs)
         self._places: dict[str, Place] = {}
         self._last: dict[str, Widget] = {}
@@ -61,7 +46,7 @@ class Workbench(Frame):
         """The places that have been made."""
         return list(self._places.values())
 
-    def _together(self, identifier: str) -> list[PlaceSpec]:
+    def _together(self, identifier: str) -> list[PaneSpec]:
         """What is on the screen when `identifier` is shown."""
         spec = next(spec for spec in self._specs if spec.id == identifier)
         if self._wide and spec.beside:
@@ -82,7 +67,7 @@ class Workbench(Frame):
         for spec in together:
             if spec.id not in self._places:
                 if spec is not self._specs[0]:
-                    self.nuv.complete_styles()
+                    self._complete_styles()
                 place = spec.make()
                 self._places[spec.id] = place
                 order = [s.id for s in self._specs]
@@ -183,35 +168,24 @@ class Workbench(Frame):
         if self.nuv.context.space is None:
             self.action_spaces()
             return
-        from nuvtui.tui.features.spaces.overview import SpaceOverview
-
-        self.nuv.push_screen(SpaceOverview())
+        self.nuv.open("spaces.overview")
 
     def action_spaces(self) -> None:
         """All spaces and instances."""
-        from nuvtui.tui.features.spaces.spaces import Spaces
-
-        self.nuv.push_screen(Spaces())
+        self.nuv.open("spaces.all")
 
     def action_members(self) -> None:
         """Who may do what in this space."""
-        from nuvtui.tui.features.spaces.members import Members
-
         space = self.nuv.context.space
         if space is not None:
-            self.nuv.push_screen(Members(space.id, space.name))
+            self.nuv.open("spaces.members", space.id, space.name)
 
     def action_messages(self) -> None:
         """Messages not yet read."""
-        from nuvtui.tui.features.spaces.arrival import show_messages
-
-        show_messages(self.nuv)
+        self.nuv.route("spaces.messages")(self.nuv)
 
     def action_undo(self) -> None:
         """The way back from the last restore or distribution."""
         from nuvtui.tui.common.state_actions import ask_undo
 
         ask_undo(self)
-
-
-__all__ = ["PlaceSpec", "Workbench", "state_commands"]

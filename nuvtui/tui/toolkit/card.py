@@ -135,7 +135,7 @@ class Card(LineList):
             from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 
             name = found.text[:LABEL].strip() if found.value and not found.sentence else ""
-            self.nuv.push_screen(MessageDialog(name or "All of the line", [found.value or found.text]))
+            self.app.push_screen(MessageDialog(name or "All of the line", [found.value or found.text]))
 
     def copied(self) -> Copy | None:
         """The value under the cursor."""

@@ -3,7 +3,8 @@
 from textual.screen import Screen
 from textual.strip import Strip
 
-from nuvtui.tui.toolkit.commands import REGISTRY, key_label
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import LineWidget, Piece, line, width_of
 from nuvtui.tui.toolkit.scoped import Scoped
 

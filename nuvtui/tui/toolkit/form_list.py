@@ -6,33 +6,11 @@ from typing import Literal
 import msgspec
 
 from nuvtui.tui.toolkit.clipboard import Copy
-from nuvtui.tui.toolkit.commands import Command, Scope, bindings, register
+from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.pick import Option, PickDialog
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, fit, line, width_of
 from nuvtui.tui.toolkit.prompt import Prompt
-
-register(
-    Scope("form", "Form", contains=("list",)),
-    Command(
-        id="form.next-value",
-        title="Next value",
-        help="Changes the field under the cursor to its next value.",
-        keys="right,l",
-        short="change",
-        palette=False,
-        enabled=lambda node: node.changeable,
-    ),
-    Command(
-        id="form.previous-value",
-        title="Value before",
-        help="Changes the field under the cursor to the value before.",
-        keys="left,h",
-        footer=False,
-        palette=False,
-        enabled=lambda node: node.changeable,
-    ),
-)
 
 
 class Field(msgspec.Struct, frozen=True):

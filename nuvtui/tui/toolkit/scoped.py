@@ -1,16 +1,15 @@
 """What a widget or screen needs to be part of the command registry."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from textual.dom import DOMNode
 
 from nuvtui.errors import NuvError
 from nuvtui.tui.toolkit.clipboard import Copy
-from nuvtui.tui.toolkit.commands import REGISTRY, Command
-
-if TYPE_CHECKING:
-    from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.toolkit.command import Command
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.host import Host
 
 T = TypeVar("T")
 
@@ -57,9 +56,9 @@ class Scoped(DOMNode):
         return None
 
     @property
-    def nuv(self) -> "NuvApp":
-        """The app, as what it is."""
-        return cast("NuvApp", self.app)
+    def host(self) -> Host:
+        """The app."""
+        return cast("Host", self.app)
 
     def load(
         self,
@@ -74,7 +73,7 @@ class Scoped(DOMNode):
 
         `waiting` is what the pane says where it takes long: `reading the snapshots of Master`.
         """
-        self.nuv.jobs.start(self, call, done, group=group, failed=failed, waiting=waiting)
+        self.host.jobs.start(self, call, done, group=group, failed=failed, waiting=waiting)
 
     def left_waiting(self, group: str) -> bool:
         """The user did not wait for a job of `group`. True: the same call once more is how it is read again."""

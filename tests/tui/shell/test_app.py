@@ -419,10 +419,10 @@ class Heard(sample.One):
 
 @pytest.fixture
 def located(home: Home, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> NuvApp:
-    from nuvtui.tui.shell.workbench import PlaceSpec
+    from nuvtui.tui.common.feature import PaneSpec
 
     populated(home, workspace)
-    spec = PlaceSpec("timeline", __name__, "Heard")
+    spec = PaneSpec("timeline", __name__, "Heard")
     return NuvApp(Settings(home=str(home.root)), workspace.root, places=[spec])
 
 

@@ -8,7 +8,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from nuvtui.tui.shell import palette
-from nuvtui.tui.shell.palette import PaletteDialog, Paths
+from nuvtui.tui.shell.palette import PaletteDialog
+from nuvtui.tui.shell.palette_groups import Paths
 from nuvtui.tui.toolkit.line_list import LineList
 from tests.tui.sharing import press, says, screen, until
 from tests.tui.states import Study, app_of, opened, study_with_past

@@ -6,21 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import nuvtui.tui.shell.registration  # noqa: F401  (all commands)
+import nuvtui.tui.shell.commands  # noqa: F401  (all commands)
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.toolkit.commands import (
-    REGISTRY,
-    Command,
-    Registry,
-    Scope,
-    as_command,
-    key_label,
-    normalise,
-    unusable,
-)
+from nuvtui.tui.toolkit.command import Command, Registry, Scope, as_command
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.keys import key_label, normalise, unusable
 from tests.tui import sample
 from tests.tui.conftest import populated, running, shown_text
 

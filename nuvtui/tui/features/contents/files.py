@@ -143,10 +143,11 @@ class Files(Section):
             for node, view in zip(within, reader.looks(folder, names), strict=True):
                 _fill(node, view, ref.snapshot is None)
 
-    def reveal(self, path: str) -> None:
-        """Go to a file of the state, and show it."""
-        self.folders.reveal(path)
-        self._preview(path, focus=True)
+    def reveal(self, key: str) -> bool:
+        """Go to a file of the state (its path), and show it."""
+        self.folders.reveal(key)
+        self._preview(key, focus=True)
+        return True
 
     # preview
 

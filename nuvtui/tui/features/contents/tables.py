@@ -506,7 +506,7 @@ def show_row(table: RowTable) -> None:
         line((f"{column.name:<{width}}  ", "muted"), "" if value is None else str(value))
         for column, value in zip(table.columns, values, strict=False)
     ]
-    table.nuv.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
+    table.app.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
 
 
 def _heading(width: int) -> Line:

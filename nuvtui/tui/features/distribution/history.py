@@ -9,7 +9,6 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.stage.commands  # noqa: F401  (registers)
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Role

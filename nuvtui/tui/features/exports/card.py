@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from nuvtui.model.export import Check, ExportRecord, Finding, Verification
+from nuvtui.model.export import ExportRecord, Finding
 from nuvtui.model.names import short, text_to_path
 from nuvtui.tui.common.describe import path_shown
+from nuvtui.tui.common.export_facts import sign, verification_facts
 from nuvtui.tui.common.outcome import warned
 from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
@@ -12,17 +13,8 @@ from nuvtui.tui.toolkit.lines import Tone, line
 from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import moment
 
-TONES: dict[str, Tone] = {"completed": "good", "running": "accent", "failed": "bad", "cancelled": "warn"}
 NAMED = 2000
 """Things left out that are listed."""
-
-
-def sign(status: str, glyphs: Glyphs) -> tuple[str, Tone]:
-    """The sign of an export's status, and its tone."""
-    mark = {"completed": glyphs.done, "running": glyphs.running, "deleted": glyphs.removed}.get(
-        status, glyphs.failed
-    )
-    return mark, TONES.get(status, "muted")
 
 
 def standing(record: ExportRecord, glyphs: Glyphs) -> tuple[str, str, Tone]:
@@ -154,21 +146,3 @@ def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Fact]:
         say((f"{glyphs.warning} Cannot be pushed: the content guard found", "bad")),
         *(say("  ", (finding.subject, "strong"), f"  {finding.text}") for finding in found),
     ]
-
-
-CHECKS: dict[str, tuple[str, Tone]] = {"passed": ("done", "good"), "failed": ("failed", "bad")}
-"""Glyph and tone of how a check went."""
-
-
-def verification_facts(verification: Verification, glyphs: Glyphs) -> list[Fact]:
-    """What came out when an image was run and looked into."""
-    word, tone = ("Verified", "good") if verification.passed else ("Does not hold what it promises", "bad")
-    first = line((word, tone), (f"  {moment(verification.at)}", "muted"))  # type: ignore[arg-type]
-    return [Fact(first), *(_check(check, glyphs) for check in verification.checks)]
-
-
-def _check(check: Check, glyphs: Glyphs) -> Fact:
-    name, tone = CHECKS.get(check.status, ("waiting", "warn"))
-    return say(
-        (f"  {getattr(glyphs, name)} {check.status}", tone), f"  {check.name}: ", (check.text, "muted")
-    )

@@ -1,8 +1,8 @@
 """The form of a new export, with what stands in its way beside it, always for the present answers."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from textual.app import ComposeResult
@@ -10,7 +10,6 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportSpec, Finding
@@ -70,9 +69,15 @@ class ExportForm(Frame):
         "from the last line, goes to the findings; Enter shows one in full, x and a do something about it."
     )
 
-    def __init__(self, space: Space, instance: Instance, state: StateRef | None) -> None:
-        """`state`: what the export starts from at first (None: the Current State)."""
+    def __init__(
+        self, space: Space, instance: Instance, state: StateRef | None, started: Callable[[str], Any]
+    ) -> None:
+        """`state`: what the export starts from at first (None: the Current State).
+
+        `started` is called with the id of the export that was begun.
+        """
         super().__init__()
+        self._started = started
         self.space = space
         self.instance = instance
         self._source = state.snapshot if state is not None and state.instance == instance.id else None
@@ -548,12 +553,9 @@ class ExportForm(Frame):
         title = f"Export {spec.application}"
 
         def submitted(task: str) -> None:
-            from nuvtui.tui.features.exports.pane import Exports
             from nuvtui.tui.features.exports.run import ExportRun
 
-            place = self.nuv.workbench.place("exports")
-            if isinstance(place, Exports):
-                place.select(export)
+            self._started(export)
             if self.nuv.screen is self:  # else the user went on meanwhile
                 self.nuv.switch_screen(ExportRun(TaskView(task, kind="export", title=title), export))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Action, allows
@@ -205,7 +204,7 @@ class Exports(Place, ExportActions):
         if context.space is not None and context.instance is not None:
             from nuvtui.tui.features.exports.form import ExportForm
 
-            self.nuv.push_screen(ExportForm(context.space, context.instance, context.state))
+            self.nuv.push_screen(ExportForm(context.space, context.instance, context.state, self.select))
 
     def action_load(self) -> None:
         """Ask for the archive, then read it back."""

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.export import Accepted, ExportSpec, Finding
 from nuvtui.services.export_plan import ExportPlan

@@ -11,9 +11,9 @@ from textual.widget import Widget
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
 from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
-from nuvtui.tui.common import describe
+from nuvtui.tui.common import describe, export_facts
 from nuvtui.tui.common.frame import WIDE, Frame
-from nuvtui.tui.shell.goto import Target
+from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
@@ -237,9 +237,7 @@ class SpaceOverview(Frame):
         """Go there."""
         message.stop()
         if self.target is not None:
-            from nuvtui.tui.shell.goto import go
-
-            self.nuv.call_next(go, self.nuv, self.target)
+            self.nuv.call_next(self.nuv.go, self.target)
 
     def copied(self) -> Copy | None:
         """The id of the thing."""
@@ -404,9 +402,7 @@ class Drawer:
         )
 
     def _export(self, each: ExportLine) -> Entry:
-        from nuvtui.tui.features.exports.card import sign
-
-        mark, tone = sign(each.status, self._glyphs)
+        mark, tone = export_facts.sign(each.status, self._glyphs)
         return Entry(
             lambda width: row(
                 width,

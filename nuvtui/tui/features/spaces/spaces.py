@@ -117,7 +117,7 @@ class Spaces(Frame):
         instance = entry.instance or master
         if instance is not None:
             self.nuv.switch(instance.id)
-            self.nuv.call_next(self.nuv.action_place, "timeline")
+            self.nuv.call_next(self.nuv.show_pane, "timeline")
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys may be in force."""

@@ -12,10 +12,11 @@ from nuvtui.services.spaces import Location, SpaceInfo
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.frame import Frame
-from nuvtui.tui.toolkit.commands import REGISTRY, bindings, key_label
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 

@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.tasks.commands  # noqa: F401  (registers)
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import WORDS, sign
 from nuvtui.tui.common.place import Place

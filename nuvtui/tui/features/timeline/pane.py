@@ -20,6 +20,7 @@ from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.glimpse import keep, stamp
+from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.features.timeline import rows
 from nuvtui.tui.features.timeline.list import StatesList
@@ -578,11 +579,10 @@ class Timeline(Place):
             self.action_fold()
         elif isinstance(entry, Event):
             if self.nuv.context.space is not None:
-                from nuvtui.tui.features.distribution.history import History
-
-                self.nuv.push_screen(History(self.nuv.context.space))
+                self.nuv.open("distribution.history", self.nuv.context.space)
         elif ref is not None:
-            await state_actions.show_contents(self, ref, describe.called(entry) if entry else "Current State")
+            self.nuv.show_state(ref, describe.called(entry) if entry else "Current State")
+            await self.nuv.show_pane("contents")
 
     def on_key(self, event: events.Key) -> None:
         """A key of something that the role does not allow says so."""
@@ -611,9 +611,9 @@ class Timeline(Place):
         key = self.states.current_key
         self._arrange(str(group.key if group is not None and not self._opened else key))
 
-    def reveal(self, snapshot: str) -> bool:
-        """Put the cursor on a snapshot (its id), out of its group and any filter; False: it is not listed (yet)."""
-        lines = self.lines
+    def reveal(self, target: Target) -> bool:
+        """Put the cursor on a snapshot, out of its group and any filter; False: it is not listed (yet)."""
+        lines, snapshot = self.lines, target.key
         if lines is None or not any(record.id == snapshot for record in self.records):
             return False
         if self.states.filter:
@@ -622,7 +622,7 @@ class Timeline(Place):
         if folded is not None:
             self._opened.add(folded.key)
             self._arrange(snapshot)
-        return self.states.move_to_key(snapshot)
+        return super().reveal(target)
 
     def _arrange(self, key: str) -> None:
         if self.lines is not None:
@@ -710,4 +710,4 @@ class Timeline(Place):
         by_id = {record.id: record for record in self.records}
         name = describe.called(by_id[new]) if new in by_id else "Current State"
         refs = [StateRef(self._instance, None if key == CURRENT else key) for key in (old, new)]
-        await state_actions.show_changes(self, refs[0], refs[1], name)
+        await self.nuv.route("contents.changes")(self.nuv, refs[0], refs[1], name)

@@ -12,7 +12,8 @@ from nuvtui.tui.features.exports.card import facts
 from nuvtui.tui.features.exports.form import ExportForm
 from nuvtui.tui.features.exports.run import ExportRun
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.toolkit.commands import REGISTRY, as_command
+from nuvtui.tui.toolkit.command import as_command
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 from nuvtui.tui.toolkit.glyphs import UNICODE
 from tests.tui.sharing import Study, app_of, lay_out, press, running, screen, texts, until, words

@@ -18,9 +18,9 @@ from nuvtui.tui.common.glimpse import Glimpse
 from nuvtui.tui.common.header import Where
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.toolkit.clipboard import Copy
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.host import Host
-from nuvtui.tui.toolkit.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
@@ -124,7 +124,7 @@ class Shell(Host, Protocol):
         """Leave the program."""
 
 
-class ShellTarget(Scoped):
+class ShellTarget(CommandTarget):
     """A widget or screen that knows the shell."""
 
     @property

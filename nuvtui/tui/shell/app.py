@@ -40,12 +40,12 @@ from nuvtui.tui.shell.waits import Waits
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.shell.workbench import Workbench
 from nuvtui.tui.toolkit import clipboard, glyphs, theme
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.jobs import Jobs, NotWaitedError
 from nuvtui.tui.toolkit.lines import Line
 from nuvtui.tui.toolkit.paint import Painter
-from nuvtui.tui.toolkit.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
@@ -60,7 +60,7 @@ WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
 
-class NuvApp(App[None], Scoped, inherit_bindings=False):
+class NuvApp(App[None], CommandTarget, inherit_bindings=False):
     """The terminal application."""
 
     SCOPES = ("app",)
@@ -476,11 +476,11 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     # commands
 
-    def chain(self) -> list[Scoped]:
+    def chain(self) -> list[CommandTarget]:
         """The widgets around the focus that carry out commands, innermost first, the app last."""
         focused = self.screen.focused
         nodes: Sequence[DOMNode] = focused.ancestors_with_self if focused else [self.screen, self]
-        return [node for node in nodes if isinstance(node, Scoped)]
+        return [node for node in nodes if isinstance(node, CommandTarget)]
 
     async def action_place(self, identifier: str) -> None:
         """Go to a place, from wherever one is."""
@@ -536,7 +536,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
                 assert isinstance(entry, Target)
                 await self.go(entry)
             return
-        node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
+        node: CommandTarget = entry.node or await self.workbench.show(entry.command.scope)
         if entry.command.enabled is not None and not entry.command.enabled(node):
             self.notify(f"{entry.command.title}: not possible here now.", severity="warning")
             return

@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 from nuvtui import sanitise
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.toolkit.command import Command
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import Cell, Line, row, width_of
-from nuvtui.tui.toolkit.scoped import Scoped
 
 
 class Entry(NamedTuple):
     """A command that can be run, and by whom."""
 
     command: Command
-    node: Scoped | None
+    node: CommandTarget | None
     """The widget that carries it out; None: of a place that has to be gone to first."""
     enabled: bool = True
 

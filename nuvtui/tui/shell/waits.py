@@ -19,11 +19,11 @@ from textual.widgets import Input
 
 from nuvtui import sanitise
 from nuvtui.tui.common.shell import Shell
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.jobs import Job, Jobs, NotWaitedError
 from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import cut, width_of
-from nuvtui.tui.toolkit.scoped import Scoped
 
 SHOWN_AFTER = 0.3
 """Seconds after which a wait is said: what is quicker would only flicker."""
@@ -250,8 +250,8 @@ class Waits:
             self.ended(job)  # it goes on, and says when it is done
             return
         owner = job.owner
-        same = owner.left_waiting(job.group) if isinstance(owner, Scoped) else True
-        own = isinstance(owner, Scoped) and any("f5" in REGISTRY.keys(c.id) for c in owner.commands())
+        same = owner.left_waiting(job.group) if isinstance(owner, CommandTarget) else True
+        own = isinstance(owner, CommandTarget) and any("f5" in REGISTRY.keys(c.id) for c in owner.commands())
         if same or own:
             self._left.setdefault(pane, []).append(job)
         self._jobs.forget(job)

@@ -19,11 +19,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nuvtui import sanitise
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.lines import Line, LineWidget, width_of
-from nuvtui.tui.toolkit.scoped import Scoped
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ class Choices(LineWidget):
         self.refresh()
 
 
-class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
+class Dialog(ModalScreen[T | None], CommandTarget, Generic[T]):
     """A titled box: text, whatever `fields` gives, and choices."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("dialog",)

@@ -14,10 +14,10 @@ from nuvtui.tui.toolkit.host import Host
 T = TypeVar("T")
 
 
-class Scoped(DOMNode):
+class CommandTarget(DOMNode):
     """Mixin of widgets and screens whose keys come from the registry.
 
-    It comes after the Textual class among the bases (`class Place(Vertical, Scoped)`): Textual takes styles from the
+    It comes after the Textual class among the bases (`class Place(Vertical, CommandTarget)`): Textual takes styles from the
     first one. The class names its scopes in SCOPES and writes `BINDINGS = bindings("…")`; each command's verb is an
     `action_…` method.
     """

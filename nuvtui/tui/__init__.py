@@ -17,7 +17,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
 | `attention.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `board.py` | changes by other processes; tasks |
-| `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
+| `widgets/` | `Place`, `BaseScreen`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
 | `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |
 | `screens/` | the five places and what they open; their commands in `screens/commands.py` |
 
@@ -72,7 +72,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
    `self.nuv.tasks` are all tasks, newest first; `tasks_changed(tasks)` says that they changed.
    `place.set_title(title, note)` writes into the border.
 
-3. A full screen (a wizard, a form, a running export) is a `Frame`: SCOPES, BINDINGS, `body()` gives its widgets,
+3. A full screen (a wizard, a form, a running export) is a `BaseScreen`: SCOPES, BINDINGS, `body()` gives its widgets,
    `go_back()` is Esc within it; `self.nuv.push_screen(frame)` opens it. Esc at its top closes it. While it is open it
    hears `state_changed()` and `tasks_changed(tasks)`.
 

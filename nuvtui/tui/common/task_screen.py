@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from nuvtui.errors import NuvError
 from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import (
     WORDS,
     Back,
@@ -91,7 +91,7 @@ class Feed:
         return self._view, list(self._stamps), log_size(folder)
 
 
-class TaskScreen(Frame):
+class TaskScreen(BaseScreen):
     """What came out of a task, or its steps while it runs; its log beneath, or beside where it is wide."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("run",)

@@ -25,9 +25,9 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.paths import config_file
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.context import Context, read_context
 from nuvtui.tui.common.feature import PaneSpec
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.common.glimpse import Glimpse
 from nuvtui.tui.common.header import Header, Where
 from nuvtui.tui.common.navigation import Target
@@ -258,7 +258,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         for place in self.workbench.places:
             place.tell_state()
         for screen in self.screen_stack[1:]:
-            if isinstance(screen, Frame):
+            if isinstance(screen, BaseScreen):
                 screen.state_changed()
         self.post_message(self.ContextRead(first))
 
@@ -389,7 +389,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         for place in self.workbench.places:
             place.tell_tasks(news.tasks)
         for screen in self.screen_stack[1:]:
-            if isinstance(screen, Frame):
+            if isinstance(screen, BaseScreen):
                 screen.tasks_changed(news.tasks)
 
     def _tell_ended(self, task: TaskView, first: bool) -> None:

@@ -6,7 +6,7 @@ from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
 
-from nuvtui.tui.common.frame import WIDE
+from nuvtui.tui.common.base_screen import WIDE
 from nuvtui.tui.toolkit.command import Command
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from nuvtui import sanitise
-from nuvtui.tui.common.frame import WIDE
+from nuvtui.tui.common.base_screen import WIDE
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.shell.palette_groups import Commands, Entry, Group, Paths, Targets
 from nuvtui.tui.toolkit.clipboard import Copy

@@ -7,13 +7,13 @@ from textual.containers import Container
 from textual.widget import Widget
 
 import nuvtui.tui.shell.commands  # noqa: F401  (registers)
+from nuvtui.tui.common.base_screen import WIDE, BaseScreen
 from nuvtui.tui.common.feature import PaneSpec
-from nuvtui.tui.common.frame import WIDE, Frame
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 
 
-class Workbench(Frame):
+class Workbench(BaseScreen):
     """Shows places and passes on to them what the app hears."""
 
     SCOPES = ("workbench",)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nuvtui.errors import NuvError
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.shell import waits
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.line_list import Items, LineList
@@ -115,7 +115,7 @@ async def test_a_note_written_meanwhile_is_there_afterwards(alone: Alone) -> Non
 async def test_a_screen_without_a_title_waits_too(alone: Alone) -> None:
     app = alone(listing)
     async with running(app) as pilot:
-        frame = Frame()
+        frame = BaseScreen()
         await app.push_screen(frame)
         got: list[str] = []
         frame.load(lambda: "read", got.append)

@@ -13,8 +13,8 @@ from nuvtui.errors import Cancelled, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.reporter import Silent, Unit
 from nuvtui.tui.common import describe, diff_rows, state_actions
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.features.contents.section import REST
 from nuvtui.tui.toolkit.commands import bindings
@@ -50,7 +50,7 @@ class _Progress(Silent):
             raise Cancelled()
 
 
-class HistoryScreen(Frame):
+class HistoryScreen(BaseScreen):
     """Versions, newest first; beneath or beside them what changed since the next older one."""
 
     SCOPES = ("versions",)

@@ -18,7 +18,7 @@ from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common import staged as stage
 from nuvtui.tui.common.aside import Aside
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.staged import Staged
 from nuvtui.tui.features.distribution.plan import OUTCOMES, Outcome, PlanSource, filters, summary, totals
 from nuvtui.tui.features.distribution.strategies import EXPLAINED, LABELS, of_all, of_one
@@ -68,7 +68,7 @@ class StepBar(LineWidget, can_focus=False):
         return self.strip(line(*pieces) if y == 0 else Line(), width, self.style_of(""))
 
 
-class Wizard(Frame):
+class Wizard(BaseScreen):
     """Four steps over one stage. Esc goes a step back; what was answered stays, also after leaving."""
 
     SCOPES = ("wizard",)

@@ -18,8 +18,8 @@ from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.aside import Aside, Checked, Outlook
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
 from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
@@ -58,7 +58,7 @@ def _looked_at(spec: ExportSpec) -> ExportSpec:
     )
 
 
-class ExportForm(Frame):
+class ExportForm(BaseScreen):
     """Fields, and findings beside or below them. Nothing here waits for the engine."""
 
     SCOPES = ("export-form",)

@@ -9,8 +9,8 @@ from nuvtui.errors import NuvError
 from nuvtui.model.export import Accepted, ExportSpec, Finding
 from nuvtui.services.export_plan import ExportPlan
 from nuvtui.tui.common.aside import Aside
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown, plural
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.features.exports.findings import seen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
@@ -37,7 +37,7 @@ class Row(NamedTuple):
     label: str = ""
 
 
-class ExportPlanScreen(Frame):
+class ExportPlanScreen(BaseScreen):
     """Reads the plan in a thread and lists it; `/` filters."""
 
     SCOPES = ("plan",)

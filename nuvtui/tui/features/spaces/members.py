@@ -8,7 +8,7 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.choose import ChooseDialog, options
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
@@ -33,7 +33,7 @@ class Read(NamedTuple):
     instances: Sequence[Instance]
 
 
-class Members(Frame):
+class Members(BaseScreen):
     """The members of a space with their roles."""
 
     SCOPES = ("members",)

@@ -12,7 +12,7 @@ from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
 from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
 from nuvtui.tui.common import describe, export_facts
-from nuvtui.tui.common.frame import WIDE, Frame
+from nuvtui.tui.common.base_screen import WIDE, BaseScreen
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
@@ -96,7 +96,7 @@ class Sections(LineList):
             self.refresh()
 
 
-class SpaceOverview(Frame):
+class SpaceOverview(BaseScreen):
     """One list of sections, or two beside each other where there is room."""
 
     SCOPES = ("space",)

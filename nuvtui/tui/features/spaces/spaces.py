@@ -9,7 +9,7 @@ from nuvtui.model.names import text_to_path
 from nuvtui.model.space import Instance
 from nuvtui.services.spaces import Location, SpaceInfo
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     instance: Instance | None = None
 
 
-class Spaces(Frame):
+class Spaces(BaseScreen):
     """All spaces of the store with their instances; Enter opens."""
 
     SCOPES = ("spaces",)

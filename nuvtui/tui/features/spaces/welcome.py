@@ -11,7 +11,7 @@ from textual.widget import Widget
 from nuvtui.services.spaces import Location, SpaceInfo
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.aside import Aside
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
@@ -93,7 +93,7 @@ WORDS: tuple[Line | str, ...] = (
 """The words and a first day, where there is room."""
 
 
-class Welcome(Frame):
+class Welcome(BaseScreen):
     """Says what nuvtui is for and offers the ways in."""
 
     SCOPES = ("welcome",)

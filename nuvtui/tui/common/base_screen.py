@@ -38,7 +38,7 @@ class TooSmall(LineWidget, can_focus=False):
         return self.strip(line(" ", *content.left), width, self.style_of(""))
 
 
-class Frame(Screen[object], ShellTarget, inherit_bindings=False):
+class BaseScreen(Screen[object], ShellTarget, inherit_bindings=False):
     """A full screen: all its keys are in the registry.
 
     Subclasses override `body` (what lies between header and footer) and `go_back`.

@@ -8,7 +8,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `workbench.py` | the screen with the places; `PaneSpec` |
 | `commands.py` | `Scope`, `Command`, the registry: keys, footer, palette, help, "as command" |
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
-| `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
+| `jobs.py`, `loading.py` | reads in threads; what is waited for, and the way out of it |
 | `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
 | `escape.py` | Esc and the key typed right after it are two keys |
 | `typing_ahead.py` | keys that come all at once are carried out one after the other |
@@ -64,7 +64,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
    latest result arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket.
    A NuvError becomes a dialog, unless `failed` takes it. Where it takes longer than a moment, the border of the pane
    says what is waited for (`waiting="reading the snapshots of Master"`, else a phrase for the group in
-   `waits.PHRASES`), for how long, and that Esc leaves it: `failed` then gets a `NotWaitedError`, and F5 makes the same
+   `loading.PHRASES`), for how long, and that Esc leaves it: `failed` then gets a `AbandonedError`, and F5 makes the same
    call again. After a change of its own a place need do nothing: the watch sees the state file change and
    `state_changed` is called; `self.nuv.reread()` asks for it at once.
 

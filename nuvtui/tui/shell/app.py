@@ -33,17 +33,17 @@ from nuvtui.tui.common.header import Header, Where
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.shell.board import News, TaskBoard, last_visit, remember_visit
+from nuvtui.tui.shell.loading import Loading
 from nuvtui.tui.shell.registration import PANES, STYLES, find
 from nuvtui.tui.shell.signals import Signals
 from nuvtui.tui.shell.typing_ahead import Done, TypedAhead
-from nuvtui.tui.shell.waits import Waits
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.shell.workbench import Workbench
 from nuvtui.tui.toolkit import clipboard, glyphs, theme
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.footer import Footer
-from nuvtui.tui.toolkit.jobs import Jobs, NotWaitedError
+from nuvtui.tui.toolkit.jobs import AbandonedError, Jobs
 from nuvtui.tui.toolkit.lines import Line
 from nuvtui.tui.toolkit.paint import Painter
 
@@ -114,7 +114,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self.set_class(colourless, "-colourless")
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
-        self.waits = Waits(self, self.jobs)
+        self.loading = Loading(self, self.jobs)
         self.glimpse = glimpse
         self._glimpsed = glimpse is not None
         self.context = glimpse.context if glimpse else Context()
@@ -450,7 +450,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         if read:
             self._refresh_notifications()
         target = self.focused or self.screen
-        if not self.waits.key(event.key):
+        if not self.loading.key(event.key):
             await super().on_event(event)
         self._typed_ahead.given(target)
 
@@ -463,7 +463,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         from nuvtui.tui.toolkit.detail import block_lines
         from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 
-        if isinstance(error, NotWaitedError):
+        if isinstance(error, AbandonedError):
             return  # the pane says it
         if isinstance(self.screen, MessageDialog) and self.screen.title == error.title:
             return
@@ -507,7 +507,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
                 return
         if len(self.screen_stack) > 1:
             await self.pop_screen()
-        elif not self.waits.leave():
+        elif not self.loading.leave():
             await self.workbench.show(self._specs[0].id)
 
     def action_palette(self) -> None:

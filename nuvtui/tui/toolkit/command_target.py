@@ -75,7 +75,7 @@ class CommandTarget(DOMNode):
         """
         self.host.jobs.start(self, call, done, group=group, failed=failed, waiting=waiting)
 
-    def left_waiting(self, group: str) -> bool:
+    def abandoned(self, group: str) -> bool:
         """The user did not wait for a job of `group`. True: the same call once more is how it is read again."""
         aside = getattr(self, "_aside", None)
         if aside is not None:

@@ -21,7 +21,7 @@ from nuvtui import sanitise
 from nuvtui.tui.common.shell import Shell
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY
-from nuvtui.tui.toolkit.jobs import Job, Jobs, NotWaitedError
+from nuvtui.tui.toolkit.jobs import AbandonedError, Job, Jobs
 from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import cut, width_of
 
@@ -106,7 +106,7 @@ def phrase(job: Job, instance: str = "") -> str:
     return words.replace("{instance}", instance or "the instance")
 
 
-class Waits:
+class Loading:
     """Shows the waits of an app; the watcher of its jobs."""
 
     def __init__(self, app: Shell, jobs: Jobs) -> None:
@@ -250,13 +250,13 @@ class Waits:
             self.ended(job)  # it goes on, and says when it is done
             return
         owner = job.owner
-        same = owner.left_waiting(job.group) if isinstance(owner, CommandTarget) else True
+        same = owner.abandoned(job.group) if isinstance(owner, CommandTarget) else True
         own = isinstance(owner, CommandTarget) and any("f5" in REGISTRY.keys(c.id) for c in owner.commands())
         if same or own:
             self._left.setdefault(pane, []).append(job)
         self._jobs.forget(job)
         if job.failed is not None:
-            job.failed(NotWaitedError("Not read", f"you did not wait: {words}", "F5 reads again."))
+            job.failed(AbandonedError("Not read", f"you did not wait: {words}", "F5 reads again."))
 
     def again(self) -> bool:
         """Read again what was left in the pane with the focus, else in another one on the screen."""

@@ -8,7 +8,7 @@ import pytest
 
 from nuvtui.errors import NuvError
 from nuvtui.tui.common.base_screen import BaseScreen
-from nuvtui.tui.shell import waits
+from nuvtui.tui.shell import loading
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import line
@@ -62,7 +62,7 @@ async def test_what_is_quick_says_nothing(alone: Alone) -> None:
         shown = app.screen.query_one("#list", LineList)
         shown.load(lambda: "read", lambda result: None, waiting="reading quickly")
         await settle(pilot)
-        assert not app.waits._timers
+        assert not app.loading._timers
         assert "reading quickly" not in shown_text(app)
 
 
@@ -124,10 +124,10 @@ async def test_a_screen_without_a_title_waits_too(alone: Alone) -> None:
 
 def test_phrases_fit_narrow_panes() -> None:
     tail, short = ", 3 s · Esc leaves it", ", 3 s"
-    fitted = waits._fitted("reading the snapshots of Master", tail, short, 40, "…")
+    fitted = loading._fitted("reading the snapshots of Master", tail, short, 40, "…")
     assert fitted == "reading the snapsh…, 3 s · Esc leaves it"
     assert (
-        waits._fitted("reading the snapshots of Master", tail, short, 24, "…") == "reading the snapsh…, 3 s"
+        loading._fitted("reading the snapshots of Master", tail, short, 24, "…") == "reading the snapsh…, 3 s"
     )
 
 
@@ -157,9 +157,9 @@ async def test_every_group_has_a_phrase_or_is_silent(alone: Alone) -> None:
     from pathlib import Path
 
     groups: set[str] = set()
-    for file in Path(waits.__file__).parents[1].rglob("*.py"):
+    for file in Path(loading.__file__).parents[1].rglob("*.py"):
         groups |= {
             found.split(" ")[0] for found in re.findall(r'group=f?"([a-z][^"]*)"', file.read_text("utf-8"))
         }
-    known: set[Any] = {*waits.PHRASES, *waits.SILENT}
+    known: set[Any] = {*loading.PHRASES, *loading.SILENT}
     assert groups - known == set()

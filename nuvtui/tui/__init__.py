@@ -13,7 +13,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `escape.py` | Esc and the key typed right after it are two keys |
 | `typing_ahead.py` | keys that come all at once are carried out one after the other |
 | `paint.py` | of each update, the cells that changed: what goes to the terminal |
-| `glimpse.py` | the top of the timeline, kept for the first frame of the next start |
+| `startup_cache.py` | the top of the timeline, kept for the first frame of the next start |
 | `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
 | `attention.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `board.py` | changes by other processes; tasks |
@@ -143,7 +143,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
             Exit.USAGE,
         )
     from nuvtui import config
-    from nuvtui.tui.common.glimpse import Reading
+    from nuvtui.tui.common.startup_cache import Reading
 
     reading = Reading(config.home(settings), start)
     # Read by textual when it is imported.
@@ -164,7 +164,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
 
     escape.install()
     signals = Signals(stop, sys.stdin.fileno())
-    app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
+    app = NuvApp(settings, start, services=services, signals=signals, startup_cache=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     mouse = settings.mouse == "on" or (settings.mouse == "auto" and not remote)
     from nuvtui import __version__, logfile

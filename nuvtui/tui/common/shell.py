@@ -14,9 +14,9 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.paths import Home
 from nuvtui.tui.common.context import Context
-from nuvtui.tui.common.glimpse import Glimpse
 from nuvtui.tui.common.header import Where
 from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.common.startup_cache import StartupCache
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.glyphs import Glyphs
@@ -42,7 +42,7 @@ class Shell(Host, Protocol):
     """When this user last closed the screens; empty: never, or not read yet."""
     ended_away: set[str]
     """Tasks that ended while no screens were open, and were not looked at yet."""
-    glimpse: Glimpse | None
+    startup_cache: StartupCache | None
 
     @property
     def services(self) -> Services:

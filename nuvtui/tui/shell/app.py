@@ -28,10 +28,10 @@ from nuvtui.paths import config_file
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.context import Context, read_context
 from nuvtui.tui.common.feature import PaneSpec
-from nuvtui.tui.common.glimpse import Glimpse
 from nuvtui.tui.common.header import Header, Where
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.startup_cache import StartupCache
 from nuvtui.tui.shell.board import News, TaskBoard, last_visit, remember_visit
 from nuvtui.tui.shell.loading import Loading
 from nuvtui.tui.shell.registration import PANES, STYLES, find
@@ -78,11 +78,11 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         services: "Callable[[Settings], Services] | None" = None,
         places: Sequence[PaneSpec] = PANES,
         signals: Signals | None = None,
-        glimpse: Glimpse | None = None,
+        startup_cache: StartupCache | None = None,
     ) -> None:
         """`start`: the folder to begin in. `services` opens the services, in a thread, after the first frame.
 
-        `glimpse`: what is shown until the state is read.
+        `startup_cache`: what is shown until the state is read.
 
         Raises NuvError (exit code 2): two commands with one key, an unknown theme.
         """
@@ -115,9 +115,9 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
         self.loading = Loading(self, self.jobs)
-        self.glimpse = glimpse
-        self._glimpsed = glimpse is not None
-        self.context = glimpse.context if glimpse else Context()
+        self.startup_cache = startup_cache
+        self._cached = startup_cache is not None
+        self.context = startup_cache.context if startup_cache else Context()
         self.tasks: list[TaskView] = []
         """All tasks, newest first."""
         self.since = ""
@@ -193,10 +193,10 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
 
     @property
     def starting(self) -> bool:
-        """True until the first screen has something to show: a glimpse, or what it reads at the start."""
+        """True until the first screen has something to show: the startup cache, or what it reads at the start."""
         if not self._begun:
             return True
-        return not self._glimpsed and self.jobs.running("watch", "context", "snapshots")
+        return not self._cached and self.jobs.running("watch", "context", "snapshots")
 
     def _begin(self) -> None:
         self._begun = True

@@ -19,9 +19,9 @@ from nuvtui.model.timeline import Entry, Event, Group, restored
 from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.aside import Aside
-from nuvtui.tui.common.glimpse import keep, stamp
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.startup_cache import keep, stamp
 from nuvtui.tui.features.timeline import rows
 from nuvtui.tui.features.timeline.list import StatesList
 from nuvtui.tui.features.timeline.rows import CURRENT, Columns, States
@@ -66,7 +66,7 @@ class Timeline(Place):
         super().__init__(id=id)
         self._past = Past([])
         self._total = 0
-        """Snapshots that there are: more than are known while a glimpse is shown."""
+        """Snapshots that there are: more than are known while the startup cache is shown."""
         self._opened: set[str] = set()
         """Keys of the groups that are open."""
         self._said = ("", "")
@@ -156,11 +156,11 @@ class Timeline(Place):
                 [f"Your role ({role}) shows the README only.", "Contents (2) shows it."]
             )
             return
-        glimpse = self.nuv.glimpse
-        if glimpse is not None and not self._read:
-            self._total = glimpse.total
-            self._show(States(self, glimpse.timeline))
-        self.nuv.glimpse = None
+        startup_cache = self.nuv.startup_cache
+        if startup_cache is not None and not self._read:
+            self._total = startup_cache.total
+            self._show(States(self, startup_cache.timeline))
+        self.nuv.startup_cache = None
 
         def read() -> States:
             read_from = stamp(self.nuv.home.state)

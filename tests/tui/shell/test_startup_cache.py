@@ -1,4 +1,4 @@
-"""The glimpse: there at once when the screens are opened again, and never old."""
+"""The startup_cache: there at once when the screens are opened again, and never old."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ import pytest
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.paths import Home
-from nuvtui.tui.common.glimpse import Glimpse, Reading
+from nuvtui.tui.common.startup_cache import Reading, StartupCache
 from nuvtui.tui.shell.app import NuvApp
 from tests.support.cli import NUVTUI, Nuvtui
 from tests.support.many import make_state
@@ -24,7 +24,7 @@ def study(tmp_path: Path) -> Study:
     return study_with_past(tmp_path)
 
 
-def read(study: Study) -> Glimpse | None:
+def read(study: Study) -> StartupCache | None:
     return Reading(Home(Path(study.settings.home)), study.root).result()
 
 
@@ -32,9 +32,9 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
     assert read(study) is None
     async with opened(study) as pilot:
         await until(pilot, lambda: says(pilot, "second-data"), "the timeline")
-    glimpse = read(study)
-    assert glimpse is not None
-    assert glimpse.total == 2
+    startup_cache = read(study)
+    assert startup_cache is not None
+    assert startup_cache.total == 2
 
     reached, go_on = threading.Event(), threading.Event()
 
@@ -43,7 +43,7 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
         go_on.wait(120)
         return open_services(settings)
 
-    app = NuvApp(Settings(home=study.settings.home), study.root, services=slow, glimpse=glimpse)
+    app = NuvApp(Settings(home=study.settings.home), study.root, services=slow, startup_cache=startup_cache)
     async with app.run_test(size=(80, 24)) as pilot:
         # What it is read from is held back all the while.
         await until(pilot, lambda: says(pilot, "second-data"), "the timeline")
@@ -90,10 +90,10 @@ async def test_of_ten_thousand_the_newest_are_kept_and_all_are_counted(home: Hom
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot)
         await until(pilot, lambda: says(pilot, "vintage 9999"), "the newest")
-    glimpse = Reading(home, folder).result()
-    assert glimpse is not None
-    assert (len(glimpse.timeline.records), glimpse.total) == (100, 10_000)
-    again = NuvApp(Settings(home=str(home.root)), folder, glimpse=glimpse)
+    startup_cache = Reading(home, folder).result()
+    assert startup_cache is not None
+    assert (len(startup_cache.timeline.records), startup_cache.total) == (100, 10_000)
+    again = NuvApp(Settings(home=str(home.root)), folder, startup_cache=startup_cache)
     async with again.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: says(pilot, "vintage 9999"), "the newest")
         await until(pilot, lambda: says(pilot, "10,000 snapshots"), "how many there are")

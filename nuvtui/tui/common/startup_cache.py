@@ -20,15 +20,15 @@ from nuvtui.paths import Home
 from nuvtui.tui.common.context import Context
 
 KEPT = 100
-"""Snapshots in a glimpse: more than a screen shows."""
+"""Snapshots in the startup cache: more than a screen shows."""
 FOLDERS = 50
-"""Glimpses kept, one for each folder that the screens are opened in."""
+"""Caches kept, one for each folder that the screens are opened in."""
 PATIENCE = 0.05
 """Seconds that the first frame waits for it: a slow disk must not hold the screens up."""
 Stamp = tuple[int, int, int]
 
 
-class Glimpse(msgspec.Struct, frozen=True, array_like=True):
+class StartupCache(msgspec.Struct, frozen=True, array_like=True):
     """What the Timeline showed."""
 
     version: str
@@ -43,16 +43,16 @@ class Glimpse(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reading:
-    """A glimpse that is being read, in a thread, while the libraries of the screens are imported."""
+    """the startup cache that is being read, in a thread, while the libraries of the screens are imported."""
 
     def __init__(self, home: Home, start: Path) -> None:
-        self._found: Glimpse | None = None
+        self._found: StartupCache | None = None
         self._thread = threading.Thread(target=self._read, args=(home, start), daemon=True)
         self._thread.start()
 
     def _read(self, home: Home, start: Path) -> None:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            found = msgspec.msgpack.decode(_path(home, start).read_bytes(), type=Glimpse)
+            found = msgspec.msgpack.decode(_path(home, start).read_bytes(), type=StartupCache)
             if (found.version, found.start, found.stamp) == (
                 __version__,
                 path_to_text(str(start)),
@@ -60,8 +60,8 @@ class Reading:
             ):
                 self._found = found
 
-    def result(self) -> Glimpse | None:
-        """The glimpse; None: there is none, or it is not read yet."""
+    def result(self) -> StartupCache | None:
+        """The startup_cache; None: there is none, or it is not read yet."""
         self._thread.join(PATIENCE)
         return self._found
 
@@ -90,7 +90,7 @@ def keep(home: Home, start: Path, context: Context, timeline: Timeline, read_fro
         [event for event in timeline.events if event.at >= oldest],
     )
     data = msgspec.msgpack.encode(
-        Glimpse(__version__, path_to_text(str(start)), read_from, context, top, len(timeline.records))
+        StartupCache(__version__, path_to_text(str(start)), read_from, context, top, len(timeline.records))
     )
     path = _path(home, start)
     with contextlib.suppress(OSError):

@@ -43,7 +43,7 @@ class StartupCache(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Reading:
-    """the startup cache that is being read, in a thread, while the libraries of the screens are imported."""
+    """The startup cache that is being read, in a thread, while the libraries of the screens are imported."""
 
     def __init__(self, home: Home, start: Path) -> None:
         self._found: StartupCache | None = None
@@ -61,7 +61,7 @@ class Reading:
                 self._found = found
 
     def result(self) -> StartupCache | None:
-        """The startup_cache; None: there is none, or it is not read yet."""
+        """The startup cache; None: there is none, or it is not read yet."""
         self._thread.join(PATIENCE)
         return self._found
 

@@ -41,7 +41,7 @@ class Slow:
 async def test_a_wait_is_said_with_its_time_and_keys_answer_meanwhile(
     alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waits, "STEP", 0.05)
+    monkeypatch.setattr(loading, "STEP", 0.05)
     app = alone(listing)
     async with running(app) as pilot:
         shown = app.screen.query_one("#list", LineList)

@@ -1,4 +1,4 @@
-"""The startup_cache: there at once when the screens are opened again, and never old."""
+"""The startup cache: there at once when the screens are opened again, and never old."""
 
 import os
 import threading

@@ -32,10 +32,10 @@ from nuvtui.tui.common.header import Header, Where
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.common.startup_cache import StartupCache
-from nuvtui.tui.shell.board import News, TaskBoard, last_visit, remember_visit
 from nuvtui.tui.shell.loading import Loading
 from nuvtui.tui.shell.registration import PANES, STYLES, find
 from nuvtui.tui.shell.signals import Signals
+from nuvtui.tui.shell.task_poller import TaskPoller, TaskUpdate, last_visit, remember_visit
 from nuvtui.tui.shell.typing_ahead import Done, TypedAhead
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.shell.workbench import Workbench
@@ -130,7 +130,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self._specs = tuple(places)
         self._signals = signals
         self._watch: Watch | None = None
-        self._board: TaskBoard | None = None
+        self._poller: TaskPoller | None = None
         self._check: Timer | None = None
         self._looks = 0
         self._instance: str | None = None
@@ -360,24 +360,24 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self._look_at_tasks()
 
     def _look_at_tasks(self) -> None:
-        def look() -> News:
-            if self._board is None:
-                self._board = TaskBoard(self.home)
-            return self._board.look()
+        def look() -> TaskUpdate:
+            if self._poller is None:
+                self._poller = TaskPoller(self.home)
+            return self._poller.look()
 
         # Each look in a group of its own: none is dropped, or what it alone saw ending would never be told.
         self._looks += 1
         self.jobs.start(self, look, self._tasks_read, group=f"tasks {self._looks}")
 
-    def _tasks_read(self, news: News) -> None:
-        if news.first:
-            self.ended_away |= {task.id for task in news.ended}
-        for task in news.ended:
-            self._tell_ended(task, news.first)
-        if news.tasks == self.tasks:
+    def _tasks_read(self, update: TaskUpdate) -> None:
+        if update.first:
+            self.ended_away |= {task.id for task in update.ended}
+        for task in update.ended:
+            self._tell_ended(task, update.first)
+        if update.tasks == self.tasks:
             return
-        self.tasks = news.tasks
-        running = frozenset(task.id for task in news.tasks if not task.status.ended)
+        self.tasks = update.tasks
+        running = frozenset(task.id for task in update.tasks if not task.status.ended)
         if self._watch is not None:
             self._watch.set_running(running)
         if running and self._check is None:
@@ -387,10 +387,10 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
             self._check = None
         self._tell_where()
         for place in self.workbench.places:
-            place.tell_tasks(news.tasks)
+            place.tell_tasks(update.tasks)
         for screen in self.screen_stack[1:]:
             if isinstance(screen, BaseScreen):
-                screen.tasks_changed(news.tasks)
+                screen.tasks_changed(update.tasks)
 
     def _tell_ended(self, task: TaskView, first: bool) -> None:
         how = {TaskStatus.COMPLETED: "completed", TaskStatus.CANCELLED: "cancelled"}.get(

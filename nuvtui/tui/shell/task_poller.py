@@ -12,7 +12,7 @@ from nuvtui.model.task import TaskView
 from nuvtui.paths import Home
 
 
-class News(NamedTuple):
+class TaskUpdate(NamedTuple):
     """What a look at the tasks brought."""
 
     tasks: list[TaskView]
@@ -42,7 +42,7 @@ def remember_visit(home: Home) -> None:
     thread.join(LEAVING)
 
 
-class TaskBoard:
+class TaskPoller:
     """Looks at the tasks, in threads, one at a time."""
 
     def __init__(self, home: Home) -> None:
@@ -54,7 +54,7 @@ class TaskBoard:
 
         self._board = Board(home)
 
-    def look(self) -> News:
+    def look(self) -> TaskUpdate:
         """The tasks now. For a thread: reads the disk."""
         with self._lock:
             tasks = self._board.poll()
@@ -65,7 +65,7 @@ class TaskBoard:
             if running != before or (first and ended):
                 self._remember(running)
             self._running = running
-            return News(tasks, ended, first)
+            return TaskUpdate(tasks, ended, first)
 
     def _remembered(self) -> frozenset[str]:
         try:

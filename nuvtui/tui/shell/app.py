@@ -273,7 +273,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         """Welcome the user where the folder is in no space; show messages not yet read."""
         context = self.context
         if context.space is None or context.messages or len(self.screen_stack) > 1:
-            find("spaces.arrived")(self, self._told)
+            find("spaces.startup")(self, self._told)
 
     @property
     def elsewhere(self) -> bool:

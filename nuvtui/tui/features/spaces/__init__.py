@@ -10,7 +10,7 @@ FEATURE = feature(
         "spaces.overview": "overview:SpaceOverview",
         "spaces.all": "spaces:Spaces",
         "spaces.members": "members:Members",
-        "spaces.arrived": "arrival:arrived",
+        "spaces.startup": "startup:show_at_startup",
         "spaces.messages": "messages:show_unread",
         "spaces.message": "messages:show_one",
     },

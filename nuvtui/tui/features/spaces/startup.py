@@ -1,9 +1,9 @@
-"""What is shown when one arrives: the welcome where the folder is in no space, else messages not yet read."""
+"""What is shown at startup: the welcome where the folder is in no space, else messages not yet read."""
 
 from nuvtui.tui.common.shell import Shell
 
 
-def arrived(nuv: Shell, told: set[str]) -> None:
+def show_at_startup(nuv: Shell, told: set[str]) -> None:
     """The context was read: welcome the user, or show the messages that are not in `told` (and put them there)."""
     context = nuv.context
     from nuvtui.tui.features.spaces.welcome import Welcome

@@ -12,7 +12,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
 | `escape.py` | Esc and the key typed right after it are two keys |
 | `typing_ahead.py` | keys that come all at once are carried out one after the other |
-| `paint.py` | of each update, the cells that changed: what goes to the terminal |
+| `screen_diff.py` | of each update, the cells that changed: what goes to the terminal |
 | `startup_cache.py` | the top of the timeline, kept for the first frame of the next start |
 | `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
 | `attention.py` | the call when a task ends while the user looks elsewhere |

@@ -45,7 +45,7 @@ from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.jobs import AbandonedError, Jobs
 from nuvtui.tui.toolkit.lines import Line
-from nuvtui.tui.toolkit.paint import Painter
+from nuvtui.tui.toolkit.screen_diff import ScreenDiff
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
@@ -92,7 +92,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
                 f"No theme {settings.theme!r}", "", f"There are: {', '.join(theme.THEMES)}.", Exit.USAGE
             )
         self._line_filters: list[LineFilter] = []
-        self._painter = Painter()
+        self._screen_diff = ScreenDiff()
         self._typed_ahead = TypedAhead(self)
         super().__init__()
         self.settings = settings
@@ -170,7 +170,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
 
     def _display(self, screen: Screen[object], renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate):
-            renderable = self._painter.update(renderable)
+            renderable = self._screen_diff.update(renderable)
         super()._display(screen, renderable)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -432,7 +432,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         """Keys in their turn."""
         if isinstance(event, events.Resize):
             # Also where the size is the old one again: the terminal may have cut and moved what it shows meanwhile.
-            self._painter.forget()
+            self._screen_diff.forget()
             self.screen.refresh(layout=True)
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
@@ -569,7 +569,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
 
     def action_redraw(self) -> None:
         """Draw all again, whatever the terminal shows."""
-        self._painter.forget()
+        self._screen_diff.forget()
         self.screen.refresh(layout=True)
 
     def action_log(self) -> None:

@@ -1,7 +1,7 @@
 """What goes to the terminal: only the cells that look different from what is there.
 
 Textual repaints regions of lines. Over a slow line most of those bytes say what the terminal shows already, so a
-`Painter` remembers what was sent, cell by cell, and turns each update into runs of changed cells, with as few
+`ScreenDiff` remembers what was sent, cell by cell, and turns each update into runs of changed cells, with as few
 colour codes as tell them; where lines moved up or down as a block, the terminal moves them. Every run is placed by
 its absolute position, so a terminal that disagrees about the width of a character errs in that line alone; lines
 with such characters are sent whole. Sequences: cursor position, colours, and for moving lines the scroll margins of
@@ -24,7 +24,7 @@ WORTH = 80
 """Cells that moving lines has to save: the sequences for it, and the line that comes in, cost about as much."""
 
 
-class Look(NamedTuple):
+class CellStyle(NamedTuple):
     """How a cell looks, in the terminal's own codes."""
 
     attributes: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ class Look(NamedTuple):
     """None: it does not matter, there is nothing in the cell."""
     background: str = ""
 
-    def goes_with(self, other: "Look") -> bool:
+    def goes_with(self, other: "CellStyle") -> bool:
         """True where a cell of this look can be sent along with one of the other look, without a code between."""
         return self == other or (self.foreground is None and self.background == other.background)
 
@@ -41,11 +41,11 @@ class Row(NamedTuple):
     """What a line shows, by column; the right half of a wide character is an empty text."""
 
     characters: list[str]
-    looks: list[Look]
+    cell_styles: list[CellStyle]
 
 
-PLAIN = Look()
-UNKNOWN = Look(frozenset({"?"}))
+PLAIN = CellStyle()
+UNKNOWN = CellStyle(frozenset({"?"}))
 """Of a cell that the terminal may show anything in: never equal to another."""
 _SEEN_IN_BLANKS = frozenset({"4", "7", "9"})
 """Underlined, reversed, struck through: what is to be seen of a space besides its background."""
@@ -57,13 +57,13 @@ _WEIGHTS = frozenset({"1", "2"})
 """Bold and dim, which end together."""
 
 
-class Painter:
+class ScreenDiff:
     """Remembers what the terminal shows."""
 
     def __init__(self) -> None:
         self._rows: list[Row] = []
         self._width = 0
-        self._looks = Looks(None)
+        self._cell_styles = CellStyles(None)
 
     def forget(self) -> None:
         """The terminal may show anything: the next update is sent whole."""
@@ -76,8 +76,8 @@ class Painter:
     def difference(self, update: ChopsUpdate | LayoutUpdate, console: Console) -> str:
         """The bytes that bring the terminal from what it shows to `update`."""
         system = COLOR_SYSTEMS[console.color_system] if console.color_system else None
-        if system is not self._looks.system:
-            self._looks = Looks(system)
+        if system is not self._cell_styles.system:
+            self._cell_styles = CellStyles(system)
             self.forget()
         self._fit(console.size.width, console.size.height)
         new: dict[int, Row] = {}
@@ -86,17 +86,17 @@ class Painter:
                 row = new.get(y)
                 if row is None:
                     old = self._rows[y]
-                    row = new[y] = Row(old.characters[:], old.looks[:])
-                part = self._looks.row(strip)
+                    row = new[y] = Row(old.characters[:], old.cell_styles[:])
+                part = self._cell_styles.row(strip)
                 end = min(self._width, x + len(part.characters))
                 row.characters[x:end] = part.characters[: end - x]
-                row.looks[x:end] = part.looks[: end - x]
-        pen = Pen()
-        self._move(pen, new)
+                row.cell_styles[x:end] = part.cell_styles[: end - x]
+        writer = AnsiWriter()
+        self._move(writer, new)
         for y, row in sorted(new.items()):
-            _put(pen, y, self._rows[y], row)
+            _put(writer, y, self._rows[y], row)
             self._rows[y] = row
-        return pen.written()
+        return writer.written()
 
     def _fit(self, width: int, height: int) -> None:
         if width != self._width or len(self._rows) != height:
@@ -106,16 +106,16 @@ class Painter:
     def _nothing(self) -> Row:
         return Row([""] * self._width, [UNKNOWN] * self._width)
 
-    def _move(self, pen: "Pen", new: dict[int, Row]) -> None:
+    def _move(self, writer: "AnsiWriter", new: dict[int, Row]) -> None:
         """Have the terminal move lines up or down by one where that makes most of an update needless."""
-        if not any(row.looks[0] is not UNKNOWN for row in self._rows):
+        if not any(row.cell_styles[0] is not UNKNOWN for row in self._rows):
             return
         saved, top, bottom, step = max(
             (_gain(self._rows, new, step) for step in (1, -1)), key=lambda gain: gain[0]
         )
         if saved < WORTH:
             return
-        pen.move_lines(top, bottom, step)
+        writer.move_lines(top, bottom, step)
         for y in range(top, bottom + 1):  # what moved along, or out, and is to stay
             new.setdefault(y, self._rows[y])
         if step > 0:
@@ -143,20 +143,20 @@ def _gain(old: Sequence[Row], new: dict[int, Row], step: int) -> tuple[int, int,
 
 def _distance(one: Row, other: Row) -> int:
     """Number of cells in which two lines differ."""
-    same = one.characters == other.characters and one.looks == other.looks
+    same = one.characters == other.characters and one.cell_styles == other.cell_styles
     return 0 if same else len(_changed(one, other))
 
 
 def _changed(old: Row, new: Row) -> list[int]:
     """Columns in which two lines differ."""
-    pairs = zip(old.characters, new.characters, old.looks, new.looks, strict=True)
+    pairs = zip(old.characters, new.characters, old.cell_styles, new.cell_styles, strict=True)
     return [at for at, (a, b, c, d) in enumerate(pairs) if a != b or (c is not d and c != d)]
 
 
-def _put(pen: "Pen", y: int, old: Row, new: Row) -> None:
+def _put(writer: "AnsiWriter", y: int, old: Row, new: Row) -> None:
     """Send the cells of a line that differ."""
-    if old.looks.count(UNKNOWN) == len(old.looks):
-        changed = list(range(len(new.looks)))
+    if old.cell_styles.count(UNKNOWN) == len(old.cell_styles):
+        changed = list(range(len(new.cell_styles)))
     else:
         changed = _changed(old, new)
     if not changed:
@@ -164,37 +164,40 @@ def _put(pen: "Pen", y: int, old: Row, new: Row) -> None:
     if _uncertain(old) or _uncertain(new):
         runs: Iterable[tuple[int, int]] = [(0, len(new.characters))]
     else:
-        runs = _runs(changed, new.looks)
+        runs = _runs(changed, new.cell_styles)
     for start, stop in runs:
-        pen.at(y, start)
+        writer.at(y, start)
         at = start
         while at < stop:
-            look = new.looks[at]
+            cell_style = new.cell_styles[at]
             after = at + 1
-            while after < stop and (new.looks[after] is look or new.looks[after] == look):
+            while after < stop and (
+                new.cell_styles[after] is cell_style or new.cell_styles[after] == cell_style
+            ):
                 after += 1
-            if look == UNKNOWN:  # nothing was drawn there: the run goes on behind it
-                pen.at(y, after)
+            if cell_style == UNKNOWN:  # nothing was drawn there: the run goes on behind it
+                writer.at(y, after)
             else:
-                pen.write("".join(new.characters[at:after]), look)
+                writer.write("".join(new.characters[at:after]), cell_style)
             at = after
 
 
 def _uncertain(row: Row) -> bool:
     """True where a terminal may see other widths: wide characters, and those that join the one before."""
     return any(
-        len(character) != 1 and look is not UNKNOWN
-        for character, look in zip(row.characters, row.looks, strict=True)
+        len(character) != 1 and cell_style is not UNKNOWN
+        for character, cell_style in zip(row.characters, row.cell_styles, strict=True)
     )
 
 
-def _runs(changed: list[int], looks: list[Look]) -> Iterator[tuple[int, int]]:
+def _runs(changed: list[int], cell_styles: list[CellStyle]) -> Iterator[tuple[int, int]]:
     """Start and stop of the runs of changed cells; what is near and looks the same is taken along."""
     start = last = changed[0]
     for at in changed[1:]:
         gap = at - last
         if gap > 1 and (
-            gap > NEAR or not all(looks[cell].goes_with(looks[at]) for cell in range(last + 1, at))
+            gap > NEAR
+            or not all(cell_styles[cell].goes_with(cell_styles[at]) for cell in range(last + 1, at))
         ):
             yield start, last + 1
             start = at
@@ -218,12 +221,12 @@ def _parts(update: ChopsUpdate | LayoutUpdate) -> Iterator[tuple[int, int, Strip
             yield y, x, strip
 
 
-class Looks:
+class CellStyles:
     """Styles as the codes of a colour system (None: no codes at all)."""
 
     def __init__(self, system: ColorSystem | None) -> None:
         self.system = system
-        self._of: dict[Style | None, tuple[Look, Look]] = {}
+        self._of: dict[Style | None, tuple[CellStyle, CellStyle]] = {}
 
     def row(self, strip: Iterable[Segment]) -> Row:
         """Characters and looks of a strip, cell by cell."""
@@ -233,36 +236,36 @@ class Looks:
         for text, style, control in strip:
             if control:
                 continue
-            look, blank = self.of(style)
+            cell_style, blank = self.of(style)
             if text.isascii():
                 row.characters.extend(text)
-                row.looks.extend([blank if character == " " else look for character in text])
+                row.cell_styles.extend([blank if character == " " else cell_style for character in text])
                 continue
             for character in text:
                 width = 1 if character.isascii() else cell_len(character)
                 if width:
                     row.characters.extend((character, "")[:width])
-                    row.looks.extend((blank if character == " " else look,) * width)
+                    row.cell_styles.extend((blank if character == " " else cell_style,) * width)
                 elif row.characters:  # it is drawn over the one before
                     at = len(row.characters) - 1
                     at -= at > 0 and not row.characters[at]
                     row.characters[at] += character
         return row
 
-    def of(self, style: Style | None) -> tuple[Look, Look]:
+    def of(self, style: Style | None) -> tuple[CellStyle, CellStyle]:
         """How a character in a style looks, and how a space does."""
         found = self._of.get(style)
         if found is None:
-            look = self._look(style) if style is not None else PLAIN
-            seen = look.attributes & _SEEN_IN_BLANKS
-            blank = Look(seen, look.foreground if seen else None, look.background)
-            found = self._of[style] = (look, blank)
+            cell_style = self._cell_style(style) if style is not None else PLAIN
+            seen = cell_style.attributes & _SEEN_IN_BLANKS
+            blank = CellStyle(seen, cell_style.foreground if seen else None, cell_style.background)
+            found = self._of[style] = (cell_style, blank)
         return found
 
-    def _look(self, style: Style) -> Look:
+    def _cell_style(self, style: Style) -> CellStyle:
         rendered = style.without_color.render("x", color_system=self.system)
         codes = rendered[2 : rendered.index("m")].split(";") if rendered.startswith("\x1b[") else []
-        return Look(
+        return CellStyle(
             frozenset(filter(None, codes)),
             self._colour(style.color, foreground=True),
             self._colour(style.bgcolor, foreground=False),
@@ -274,7 +277,7 @@ class Looks:
         return ";".join(colour.downgrade(self.system).get_ansi_codes(foreground))
 
 
-class Pen:
+class AnsiWriter:
     """Writes sequences: from one look to the next only what differs."""
 
     def __init__(self) -> None:
@@ -290,9 +293,9 @@ class Pen:
         edge, move = (bottom, "\n") if step > 0 else (top, "\x1bM")
         self._out.append(f"\x1b[{top + 1};{bottom + 1}r\x1b[{edge + 1};1H{move}\x1b[r")
 
-    def write(self, text: str, look: Look) -> None:
+    def write(self, text: str, cell_style: CellStyle) -> None:
         """Write `text` where the pen is."""
-        self._switch(look)
+        self._switch(cell_style)
         self._out.append(text)
 
     def written(self) -> str:
@@ -300,10 +303,12 @@ class Pen:
         self._switch(PLAIN)
         return "".join(self._out)
 
-    def _switch(self, new: Look) -> None:
+    def _switch(self, new: CellStyle) -> None:
         now = self._now
         if new.foreground is None:  # a blank: bold or dim, and in which colour, it looks the same
-            new = Look(new.attributes | (now.attributes - _SEEN_IN_BLANKS), now.foreground, new.background)
+            new = CellStyle(
+                new.attributes | (now.attributes - _SEEN_IN_BLANKS), now.foreground, new.background
+            )
         if new is now or new == now:
             return
         self._now = new
@@ -324,10 +329,10 @@ class Pen:
 class Difference(CompositorUpdate):
     """An update that is worked out at the moment in which it is written: one that is dropped leaves no trace."""
 
-    def __init__(self, painter: Painter, update: ChopsUpdate | LayoutUpdate) -> None:
-        self._painter = painter
+    def __init__(self, painter: ScreenDiff, update: ChopsUpdate | LayoutUpdate) -> None:
+        self._screen_diff = painter
         self._update = update
 
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
-        return self._painter.difference(self._update, console)
+        return self._screen_diff.difference(self._update, console)

@@ -12,7 +12,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from nuvtui.tui.toolkit.paint import Painter
+from nuvtui.tui.toolkit.screen_diff import ScreenDiff
 
 WIDTH, HEIGHT = 24, 8
 BASE = Style(color="#d3d7de", bgcolor="#181a1d")
@@ -78,7 +78,7 @@ def expected(strips: list[Strip]) -> list[list[tuple[object, ...]]]:
 
 @given(st.lists(st.tuples(screens, moves), min_size=1, max_size=4))
 def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]) -> None:
-    screen, painter = Screen(), Painter()
+    screen, painter = Screen(), ScreenDiff()
     before: list[Strip] = []
     for fresh, move in steps:
         if before and move:  # most of the lines are the ones of before, further up or down
@@ -99,7 +99,7 @@ def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]
 )
 def test_parts_of_lines(one: list[Strip], other: list[Strip], x1: int, size: int, at: set[int]) -> None:
     x2 = min(WIDTH, x1 + size)
-    screen, painter = Screen(), Painter()
+    screen, painter = Screen(), ScreenDiff()
     screen.send(painter.difference(whole(one), screen.console))
     chops = [{0: row} for row in other]
     spans = [(y, x1, x2) for y in sorted(at)]
@@ -116,7 +116,7 @@ def line(text: str, style: Style = BASE) -> Strip:
 
 
 def test_nothing_is_sent_for_what_is_there() -> None:
-    screen, painter = Screen(), Painter()
+    screen, painter = Screen(), ScreenDiff()
     strips = [line(f"line {y}") for y in range(HEIGHT)]
     assert painter.difference(whole(strips), screen.console)
     assert painter.difference(whole(strips), screen.console) == ""
@@ -125,7 +125,7 @@ def test_nothing_is_sent_for_what_is_there() -> None:
 
 
 def test_a_changed_word_costs_the_word() -> None:
-    screen, painter = Screen(), Painter()
+    screen, painter = Screen(), ScreenDiff()
     strips = [line(f"line {y}") for y in range(HEIGHT)]
     painter.difference(whole(strips), screen.console)
     strips[3] = line("line three")
@@ -137,7 +137,7 @@ def test_a_changed_word_costs_the_word() -> None:
 
 
 def test_lines_that_move_are_moved_by_the_terminal() -> None:
-    screen, painter = Screen(), Painter()
+    screen, painter = Screen(), ScreenDiff()
     strips = [line(f"lines {chr(97 + y) * 16}") for y in range(HEIGHT)]
     painter.difference(whole(strips), screen.console)
     sent = painter.difference(whole([*strips[1:], line("the next")]), screen.console)
@@ -148,13 +148,13 @@ def test_lines_that_move_are_moved_by_the_terminal() -> None:
 
 def test_the_colours_are_those_that_the_terminal_has() -> None:
     for system, code in (("truecolor", "38;2;211;215;222"), ("256", "38;5;"), ("standard", "\x1b[97;40m")):
-        screen, painter = Screen(system), Painter()
+        screen, painter = Screen(system), ScreenDiff()
         sent = painter.difference(whole([line("x")] * HEIGHT), screen.console)
         assert code in sent
 
 
 def test_what_was_never_drawn_is_not_sent() -> None:
-    screen, painter = Screen(), Painter()
+    screen, painter = Screen(), ScreenDiff()
     half = [[Strip([Segment("漢 one", BASE)])]] * HEIGHT
     other = [[Strip([Segment("漢 two", BASE)])]] * HEIGHT
     for strips in (half, other):

@@ -11,7 +11,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `jobs.py`, `loading.py` | reads in threads; what is waited for, and the way out of it |
 | `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
 | `escape.py` | Esc and the key typed right after it are two keys |
-| `typing_ahead.py` | keys that come all at once are carried out one after the other |
+| `key_queue.py` | keys that come all at once are carried out one after the other |
 | `screen_diff.py` | of each update, the cells that changed: what goes to the terminal |
 | `startup_cache.py` | the top of the timeline, kept for the first frame of the next start |
 | `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |

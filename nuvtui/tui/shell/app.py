@@ -32,11 +32,11 @@ from nuvtui.tui.common.header import Header, Where
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.common.startup_cache import StartupCache
+from nuvtui.tui.shell.key_queue import Done, KeyQueue
 from nuvtui.tui.shell.loading import Loading
 from nuvtui.tui.shell.registration import PANES, STYLES, find
 from nuvtui.tui.shell.signals import Signals
 from nuvtui.tui.shell.task_poller import TaskPoller, TaskUpdate, last_visit, remember_visit
-from nuvtui.tui.shell.typing_ahead import Done, TypedAhead
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
 from nuvtui.tui.shell.workbench import Workbench
 from nuvtui.tui.toolkit import clipboard, glyphs, theme
@@ -93,7 +93,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
             )
         self._line_filters: list[LineFilter] = []
         self._screen_diff = ScreenDiff()
-        self._typed_ahead = TypedAhead(self)
+        self._key_queue = KeyQueue(self)
         super().__init__()
         self.settings = settings
         self.start = start
@@ -436,7 +436,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
             self.screen.refresh(layout=True)
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
-        elif not self._typed_ahead.holds(event):
+        elif not self._key_queue.holds(event):
             await self.give_key(event)
 
     async def give_key(self, event: events.Key) -> None:
@@ -452,11 +452,11 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         target = self.focused or self.screen
         if not self.loading.key(event.key):
             await super().on_event(event)
-        self._typed_ahead.given(target)
+        self._key_queue.given(target)
 
     def on_done(self, message: Done) -> None:
         """A key was carried out."""
-        self._typed_ahead.done(message)
+        self._key_queue.done(message)
 
     def show_error(self, error: NuvError) -> None:
         """An error that the user has to know: what happened and what to do."""

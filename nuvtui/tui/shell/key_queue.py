@@ -55,7 +55,7 @@ class Done(Message):
         self.number = number
 
 
-class TypedAhead:
+class KeyQueue:
     """The keys that wait."""
 
     def __init__(self, app: Receiver) -> None:

@@ -39,7 +39,7 @@ from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
 from nuvtui.tui.toolkit.log_view import LogView
 from nuvtui.tui.toolkit.meter import Meter
 from nuvtui.tui.toolkit.moments import moment, took
-from nuvtui.tui.toolkit.pulse import Pulse
+from nuvtui.tui.toolkit.sparkline import Sparkline
 
 if TYPE_CHECKING:
     from nuvtui.paths import Home
@@ -232,7 +232,7 @@ class TaskScreen(BaseScreen):
             return False
         index = self.log_view().index
         if self._lines is not None:
-            self.query_one(Pulse).beat((index.complete - self._lines) / passed)
+            self.query_one(Sparkline).add((index.complete - self._lines) / passed)
         if index.indexed >= self._there:
             self._lines = index.complete
         self._beat = now
@@ -409,7 +409,7 @@ class _Body(Vertical):
             yield Card(id="run-card")
             yield LineList(id="run-steps", empty="No step yet.", filterable=False)
             yield Meter(id="run-meter")
-            yield Pulse("lines/s", id="run-pulse")
+            yield Sparkline("lines/s", id="run-sparkline")
         with Vertical(id="run-right"):
             yield LogView(id="run-log", empty="No output yet.")
             yield DetailPane(id="run-todo")

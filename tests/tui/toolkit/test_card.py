@@ -10,7 +10,7 @@ from nuvtui.tui.toolkit.card import Card, Fact, fact, say
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.glyphs import ASCII, UNICODE
 from nuvtui.tui.toolkit.lines import line, width_of
-from nuvtui.tui.toolkit.pulse import Pulse, curve
+from nuvtui.tui.toolkit.sparkline import Sparkline, curve
 from tests.tui.conftest import running, settle, shown_text
 
 Alone = Callable[..., NuvApp]
@@ -86,16 +86,16 @@ def test_a_curve_has_a_sign_for_each_second_and_shows_what_is_not_zero() -> None
 
 
 async def test_the_pulse_is_still_where_nothing_is_written(alone: Alone) -> None:
-    app = alone(lambda: Pulse("lines/s"))
+    app = alone(lambda: Sparkline("lines/s"))
     async with running(app) as pilot:
-        pulse = app.screen.query_one(Pulse)
+        pulse = app.screen.query_one(Sparkline)
         for _ in range(3):
-            pulse.beat(0)
+            pulse.add(0)
         assert pulse.rates == []
-        pulse.beat(1200)
+        pulse.add(1200)
         await settle(pilot)
         assert "1,200 lines/s" in shown_text(app)
         for _ in range(200):
-            pulse.beat(0)
+            pulse.add(0)
         await settle(pilot)
         assert "lines/s" not in shown_text(app)

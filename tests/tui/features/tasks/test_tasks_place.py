@@ -14,7 +14,7 @@ from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.toolkit.card import Card
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.pulse import Pulse
+from nuvtui.tui.toolkit.sparkline import Sparkline
 from tests.tui.sharing import (
     Study,
     app_of,
@@ -169,7 +169,7 @@ async def test_while_it_runs_steps_progress_and_the_rate_of_the_log_are_shown(tm
     worker.log("first\n")
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        pulse = app_of(pilot).screen.query_one(Pulse)
+        pulse = app_of(pilot).screen.query_one(Sparkline)
         for number in range(400):
             worker.log(f"line {number}\n")
             await pilot.pause(0.02)

@@ -11,7 +11,7 @@ LENGTH = 40
 """Seconds that the curve shows at most."""
 
 
-class Pulse(LineWidget, can_focus=False):
+class Sparkline(LineWidget, can_focus=False):
     """One line: `beat(rate)` once a second; `rate` is what came in that second. Still where nothing comes."""
 
     def __init__(self, unit: str, *, id: str | None = None) -> None:
@@ -25,7 +25,7 @@ class Pulse(LineWidget, can_focus=False):
         """What the curve shows, oldest first."""
         return list(self._rates)
 
-    def beat(self, rate: float) -> None:
+    def add(self, rate: float) -> None:
         """Another second. Repaints only where something is to be seen of it."""
         before = self._line()
         if rate or any(self._rates):

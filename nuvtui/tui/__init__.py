@@ -9,7 +9,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `commands.py` | `Scope`, `Command`, the registry: keys, footer, palette, help, "as command" |
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
 | `jobs.py`, `loading.py` | reads in threads; what is waited for, and the way out of it |
-| `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
+| `navigation.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
 | `escape.py` | Esc and the key typed right after it are two keys |
 | `key_queue.py` | keys that come all at once are carried out one after the other |
 | `screen_diff.py` | of each update, the cells that changed: what goes to the terminal |

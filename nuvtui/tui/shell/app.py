@@ -323,7 +323,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
 
     async def go(self, target: Target) -> None:
         """Go straight to a thing."""
-        from nuvtui.tui.shell.goto import go
+        from nuvtui.tui.shell.navigation import go
 
         await go(self, target)
 

@@ -15,7 +15,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `screen_diff.py` | of each update, the cells that changed: what goes to the terminal |
 | `startup_cache.py` | the top of the timeline, kept for the first frame of the next start |
 | `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
-| `attention.py` | the call when a task ends while the user looks elsewhere |
+| `terminal_notification.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `task_poller.py` | changes by other processes; tasks |
 | `widgets/` | `Place`, `BaseScreen`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
 | `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |

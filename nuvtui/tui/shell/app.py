@@ -406,15 +406,15 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
             timeout=30 if first else 8,
         )
         if not first and task.user in ("", self.context.user):
-            self._call_attention(f"{task.title or task.kind} {how}{why}")
+            self._notify_terminal(f"{task.title or task.kind} {how}{why}")
 
-    def _call_attention(self, text: str) -> None:
+    def _notify_terminal(self, text: str) -> None:
         """A bell or a notification of the terminal, where the user looks elsewhere."""
-        from nuvtui.tui.shell import attention
+        from nuvtui.tui.shell import terminal_notification
 
-        if self.app_focus and time.monotonic() - self._typed < attention.AWAY:
+        if self.app_focus and time.monotonic() - self._typed < terminal_notification.AWAY:
             return
-        sequence = attention.sequence(self.settings.notify, text)
+        sequence = terminal_notification.sequence(self.settings.notify, text)
         if sequence and self._driver is not None:
             self._driver.write(sequence)
 

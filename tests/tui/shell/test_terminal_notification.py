@@ -10,7 +10,7 @@ import pytest
 from nuvtui.paths import Home
 from nuvtui.services.context import system_user
 from nuvtui.tasks.submit import submit
-from nuvtui.tui.shell import attention
+from nuvtui.tui.shell import terminal_notification
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 from tests.tasks import running as tasks
@@ -34,28 +34,28 @@ OUT = b"\x1b[O"
     ],
 )
 def test_the_terminal_decides_where_the_setting_is_auto(environ: Mapping[str, str], chosen: str) -> None:
-    assert attention.way("auto", environ) == chosen
-    assert attention.way("osc777", environ) == "osc777"
+    assert terminal_notification.way("auto", environ) == chosen
+    assert terminal_notification.way("osc777", environ) == "osc777"
 
 
 def test_text_from_outside_cannot_leave_the_sequence() -> None:
     hostile = "a\x1b]0;title\x07b;c\n\x9cd" + "e" * 500
     for setting in ("osc9", "osc777"):
-        sent = attention.sequence(setting, hostile, {"TERM": "xterm"})
+        sent = terminal_notification.sequence(setting, hostile, {"TERM": "xterm"})
         body = sent[2:-1]
         assert sent.startswith("\x1b]")
         assert sent.endswith("\x07")
         assert body.isprintable()
         assert body.count(";") == {"osc9": 1, "osc777": 3}[setting]
         assert len(body) < 220
-    assert attention.sequence("off", "x", {}) == ""
-    assert attention.sequence("bell", "x", {}) == "\x07"
+    assert terminal_notification.sequence("off", "x", {}) == ""
+    assert terminal_notification.sequence("bell", "x", {}) == "\x07"
 
 
 def test_through_tmux_it_is_wrapped_and_the_bell_comes_too() -> None:
-    sent = attention.sequence("osc9", "done", {"TMUX": "1", "TERM": "tmux-256color"})
+    sent = terminal_notification.sequence("osc9", "done", {"TMUX": "1", "TERM": "tmux-256color"})
     assert sent == "\x1bPtmux;\x1b\x1b]9;nuvtui: done\x07\x1b\\\x07"
-    assert attention.sequence("osc9", "done", {"TERM": "screen"}).endswith("\x1b\\\x07")
+    assert terminal_notification.sequence("osc9", "done", {"TERM": "screen"}).endswith("\x1b\\\x07")
 
 
 def hold(home: Home, folder: Path) -> None:

@@ -28,7 +28,7 @@ from nuvtui.tui.features.distribution.targets import shown as target_line
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.pick import Option
-from nuvtui.tui.toolkit.form_list import Field, FormList
+from nuvtui.tui.toolkit.form_list import FormField, FormList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, LineWidget, Piece, line
 from nuvtui.tui.toolkit.moments import took
@@ -186,7 +186,7 @@ class Wizard(BaseScreen):
         for kind in ObjectType:
             there = kind in staged
             fields.append(
-                Field(
+                FormField(
                     kind.value,
                     LABELS[kind],
                     "choice",
@@ -196,7 +196,7 @@ class Wizard(BaseScreen):
                     locked=not there,
                 )
             )
-        fields.append(Field("go", "Dry run", "go", note="n"))
+        fields.append(FormField("go", "Dry run", "go", note="n"))
         self.query_one("#wizard-form", FormList).set_form(fields)
 
     def on_form_list_changed(self, message: FormList.Changed) -> None:

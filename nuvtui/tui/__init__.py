@@ -100,7 +100,7 @@ side where there is room. `CodeView.show_text(name, data, rest, total)`: a file'
         self._restore,            # called with True or None
     )
 
-`TextDialog(title, [Field(id, label)…], yes, advise=…, refuse=…)` gives a dict of texts or None; `TypedDialog` asks
+`TextDialog(title, [TextField(id, label)…], yes, advise=…, refuse=…)` gives a dict of texts or None; `TypedDialog` asks
 for a word, `PickDialog` for one of many, `MarksDialog` for any number of them. Long work is a task:
 `tasks.submit.submit(home, Request(…))` in a `load`, never in the event loop.
 """

@@ -84,7 +84,7 @@ def ask_snapshot(node: ShellTarget, diff: Diff | None, *, first: bool) -> None:
 def ask_rename(node: ShellTarget, record: SnapshotRecord) -> None:
     """Ask for another name of a snapshot, then give it."""
     from nuvtui.services.snapshots import naming_hint
-    from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+    from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
     nuv = node.nuv
 
@@ -99,7 +99,7 @@ def ask_rename(node: ShellTarget, record: SnapshotRecord) -> None:
     nuv.push_screen(
         TextDialog(
             "Rename",
-            [Field("name", f"Name of snapshot {short(record.id)}", record.name, "paper-revision-2-data")],
+            [TextField("name", f"Name of snapshot {short(record.id)}", record.name, "paper-revision-2-data")],
             "Rename",
             advise=lambda texts: naming_hint(texts["name"]),
             refuse=lambda texts: None if texts["name"] else "A name is missing.",

@@ -24,7 +24,7 @@ from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.base import Choices
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog, MessageDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import line
@@ -232,7 +232,7 @@ async def test_outside_text_is_harmless_wherever_it_is_shown(app: NuvApp) -> Non
         assert not any(hostile(each) for each in shown(app))
         await pilot.press("escape")
         app.push_screen(
-            TextDialog(sample.HOSTILE, [Field("a", sample.HOSTILE, sample.HOSTILE, sample.HOSTILE)], "OK")
+            TextDialog(sample.HOSTILE, [TextField("a", sample.HOSTILE, sample.HOSTILE, sample.HOSTILE)], "OK")
         )
         await settle(pilot)
         assert not any(hostile(each) for each in shown(app))
@@ -300,7 +300,7 @@ async def test_a_form_advises_refuses_and_keeps_what_was_typed(app: NuvApp) -> N
         answers: list[object] = []
         dialog = TextDialog(
             "Snapshot",
-            [Field("name", "Name"), Field("text", "Description")],
+            [TextField("name", "Name"), TextField("text", "Description")],
             "Take",
             advise=lambda texts: "That says nothing." if texts["name"] == "test" else None,
             refuse=lambda texts: "A name, please." if not texts["name"] else None,

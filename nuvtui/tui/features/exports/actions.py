@@ -158,7 +158,7 @@ class ExportActions(ShellTarget):
 
     def action_archive(self) -> None:
         """Ask where to, then write the archive."""
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         record = self.record
         if record is None or not self.has_image:
@@ -177,7 +177,7 @@ class ExportActions(ShellTarget):
         self.nuv.push_screen(
             TextDialog(
                 "Archive the image",
-                [Field("file", "File to write", str(proposed))],
+                [TextField("file", "File to write", str(proposed))],
                 "Write it",
                 text=["docker load -i FILE reads it again, on a machine without a registry too.", ""],
                 refuse=refuse,

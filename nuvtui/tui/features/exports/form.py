@@ -431,7 +431,7 @@ class ExportForm(BaseScreen):
         self.nuv.push_screen(ConfirmDialog("Exclude the file", text, "Exclude"), answered)
 
     def _accept(self, one: Seen) -> None:
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         if one.reason:
             for name in (one.finding.key, one.finding.path):
@@ -450,7 +450,7 @@ class ExportForm(BaseScreen):
         self.nuv.push_screen(
             TextDialog(
                 "Accept the finding",
-                [Field("reason", "Why it may leave", placeholder="a made-up token for the manual")],
+                [TextField("reason", "Why it may leave", placeholder="a made-up token for the manual")],
                 "Accept it",
                 text=[
                     line((one.finding.subject, "strong")),

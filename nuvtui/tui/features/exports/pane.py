@@ -208,7 +208,7 @@ class Exports(Place, ExportActions):
 
     def action_load(self) -> None:
         """Ask for the archive, then read it back."""
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         context = self.nuv.context
         space, instance = context.space, context.instance
@@ -239,7 +239,7 @@ class Exports(Place, ExportActions):
         text = ["It goes into the engine that answers; where none does, into nuvtui's own store.", ""]
         self.nuv.push_screen(
             TextDialog(
-                "Load an archive", [Field("file", "File to read")], "Load it", text=text, refuse=refuse
+                "Load an archive", [TextField("file", "File to read")], "Load it", text=text, refuse=refuse
             ),
             load,
         )

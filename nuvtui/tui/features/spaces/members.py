@@ -12,7 +12,7 @@ from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.choose import ChooseDialog, options
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
 
@@ -145,7 +145,7 @@ class Members(BaseScreen):
         self.nuv.push_screen(
             TextDialog(
                 "Add a member",
-                [Field("user", "Login name on this machine")],
+                [TextField("user", "Login name on this machine")],
                 "Go on",
                 refuse=lambda texts: None if texts["user"] else "A login name is missing.",
             ),

@@ -12,7 +12,7 @@ from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 
@@ -143,8 +143,8 @@ class Spaces(BaseScreen):
             TextDialog(
                 "New space",
                 [
-                    Field("folder", f"Folder of the project (relative to {nuv.start})", "."),
-                    Field("name", "Name (empty: that of the folder)"),
+                    TextField("folder", f"Folder of the project (relative to {nuv.start})", "."),
+                    TextField("name", "Name (empty: that of the folder)"),
                 ],
                 "Make it",
             ),
@@ -176,8 +176,8 @@ class Spaces(BaseScreen):
             TextDialog(
                 f"New instance of {space.name}",
                 [
-                    Field("name", "Name", placeholder="reviewer"),
-                    Field("folder", "Its own folder, outside other workspaces"),
+                    TextField("name", "Name", placeholder="reviewer"),
+                    TextField("folder", "Its own folder, outside other workspaces"),
                 ],
                 "Make it",
                 refuse=refuse,

@@ -15,7 +15,7 @@ from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
@@ -224,7 +224,7 @@ class Welcome(BaseScreen):
         self.nuv.push_screen(
             TextDialog(
                 "New space",
-                [Field("name", "Name of the space", start.name)],
+                [TextField("name", "Name of the space", start.name)],
                 "Open it",
                 text=[line(("Folder: ", "muted"), str(start)), ""],
             ),

@@ -19,8 +19,8 @@ from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.shell.registration import PANES
-from nuvtui.tui.toolkit.card import Card
 from nuvtui.tui.toolkit.detail import DetailPane
+from nuvtui.tui.toolkit.detail_list import DetailList
 from tests.support.waiting import PATIENCE
 
 APPLICATION = """\
@@ -146,9 +146,9 @@ def says(pilot: Pilot[Any], sentence: str) -> bool:
 def texts(pilot: Pilot[Any]) -> str:
     """What the texts of the screen or dialog in front hold, not wrapped."""
     panes = pilot.app.screen.query(DetailPane)
-    cards = pilot.app.screen.query(Card)
+    details = pilot.app.screen.query(DetailList)
     said = [item.text for pane in panes for item in pane._lines]
-    return "\n".join([*said, *(fact.text for card in cards for fact in card.facts)])
+    return "\n".join([*said, *(field.text for details in details for field in details.fields)])
 
 
 def hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

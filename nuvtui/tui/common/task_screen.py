@@ -30,10 +30,10 @@ from nuvtui.tui.common.outcome import (
     ways_back,
 )
 from nuvtui.tui.common.shell import Shell, ShellTarget
-from nuvtui.tui.toolkit.card import Card, Fact, say, sentence
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
+from nuvtui.tui.toolkit.detail_list import DetailList, Field, say, sentence
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
 from nuvtui.tui.toolkit.log_view import LogView
@@ -115,7 +115,7 @@ class TaskScreen(BaseScreen):
         self._stamps: Sequence[tuple[int, str]] = ()
         self._steps: bool | None = None
         """Whether steps are shown; None: as it suits."""
-        self._forgotten: list[Fact] = []
+        self._forgotten: list[Field] = []
         """What is said where the task itself is gone."""
         self._beat = 0.0
         self._lines: int | None = None
@@ -135,9 +135,9 @@ class TaskScreen(BaseScreen):
         """The list of steps."""
         return self.query_one("#run-steps", LineList)
 
-    def card(self) -> Card:
+    def details(self) -> DetailList:
         """What came out."""
-        return self.query_one("#run-card", Card)
+        return self.query_one("#run-details", DetailList)
 
     def log_view(self) -> LogView:
         """The log."""
@@ -163,7 +163,7 @@ class TaskScreen(BaseScreen):
         """The log while it runs and where it failed; the card of what came out."""
         no_log = self.has_class("-no-log")
         if self.seen.status is TaskStatus.COMPLETED or (no_log and self.seen.status.ended):
-            self.card().focus()
+            self.details().focus()
         elif no_log:
             self.steps().focus()
         else:
@@ -187,7 +187,7 @@ class TaskScreen(BaseScreen):
         ]
         self.add_class("-no-log")
         self._show()
-        self.card().focus()
+        self.details().focus()
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -265,7 +265,7 @@ class TaskScreen(BaseScreen):
         if at_end and not steps.has_focus:
             steps.move_to(steps.count - 1)
         self.query_one("#run-meter", Meter).set(task.done, task.total, task.unit, task.what)
-        self.card().show(self._facts(), at=self.FIRST)
+        self.details().show(self._fields(), at=self.FIRST)
         todo = [] if self._forgotten else way_out(task, self.nuv.glyphs)
         self.query_one("#run-todo", DetailPane).show(todo)
         self.set_class(bool(todo), "-todo")
@@ -276,15 +276,15 @@ class TaskScreen(BaseScreen):
         """Share the room: what came out or the steps, and the log."""
         task, wide, no_log = self.seen, self.has_class("-wide"), self.has_class("-no-log")
         ended = self.has_class("-ended")
-        steps, card = self.steps(), self.card()
+        steps, details = self.steps(), self.details()
         shown = (wide or not ended) if self._steps is None else self._steps
         steps.display = shown and bool(steps.count or not ended)
-        card.display = bool(card.facts) and not (steps.display and ended and not wide and not no_log)
+        details.display = bool(details.fields) and not (steps.display and ended and not wide and not no_log)
         room = max(8, self.query_one(_Body).content_size.height or self.size.height - 4)
         failed = ended and task.status is not TaskStatus.COMPLETED
         if wide or no_log:
-            fill = card.display and ended
-            card.styles.height = "1fr" if fill else min(card.rows, room // 3)
+            fill = details.display and ended
+            details.styles.height = "1fr" if fill else min(details.rows, room // 3)
             self.set_class(fill and steps.display, "-both")
             if fill:
                 steps.styles.height = 1 + max(1, min(steps.count, room // 3))
@@ -293,7 +293,7 @@ class TaskScreen(BaseScreen):
         else:
             self.remove_class("-both")
             share = room // 2 if failed else room * 3 // 5
-            card.styles.height = max(1, min(card.rows, share if ended else 2))
+            details.styles.height = max(1, min(details.rows, share if ended else 2))
             steps.styles.height = max(1, min(steps.count, room * 2 // 5))
         self.query_one("#run-left").styles.height = "1fr" if no_log else "100%" if wide else "auto"
 
@@ -301,7 +301,7 @@ class TaskScreen(BaseScreen):
         """Share the room anew."""
         self.call_after_refresh(self._arrange)
 
-    def _facts(self) -> list[Fact]:
+    def _fields(self) -> list[Field]:
         if self._forgotten:
             return [*self._forgotten, *self.more()]
         if not self.seen.status.ended:
@@ -311,11 +311,11 @@ class TaskScreen(BaseScreen):
         why = [sentence(each) for each in reason(self.seen, self.nuv.glyphs)]
         return [*why, *self.result()]
 
-    def result(self) -> list[Fact]:
+    def result(self) -> list[Field]:
         """What it brought."""
         return brought(self.seen, self.nuv.glyphs)
 
-    def more(self) -> list[Fact]:
+    def more(self) -> list[Field]:
         """What is known besides, where the task itself is forgotten."""
         return []
 
@@ -342,7 +342,7 @@ class TaskScreen(BaseScreen):
 
     def hints(self) -> Sequence[tuple[str, str]]:
         """What the keys do on the card."""
-        if not isinstance(self.focused, Card):
+        if not isinstance(self.focused, DetailList):
             return ()
         return [("y", "copy"), *([] if self.has_class("-no-log") else [("Tab", "log")])]
 
@@ -406,7 +406,7 @@ class _Body(Vertical):
     def compose(self) -> ComposeResult:
         """Card, steps, progress; log and what to do."""
         with Vertical(id="run-left"):
-            yield Card(id="run-card")
+            yield DetailList(id="run-details")
             yield LineList(id="run-steps", empty="No step yet.", filterable=False)
             yield Meter(id="run-meter")
             yield Sparkline("lines/s", id="run-sparkline")

@@ -10,7 +10,7 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.shell import ShellTarget
-from nuvtui.tui.features.exports.card import held
+from nuvtui.tui.features.exports.details import held
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.lines import Line, line
 

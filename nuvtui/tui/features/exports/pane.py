@@ -12,10 +12,10 @@ from nuvtui.model.roles import Action, allows
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.features.exports.actions import ExportActions
-from nuvtui.tui.features.exports.card import facts, head, standing
-from nuvtui.tui.toolkit.card import Card
+from nuvtui.tui.features.exports.details import fields, head, standing
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
 from nuvtui.tui.toolkit.meter import size
@@ -74,7 +74,7 @@ class Exports(Place, ExportActions):
     def compose(self) -> ComposeResult:
         """List and detail."""
         yield self._list
-        yield Card(id="export-detail")
+        yield DetailList(id="export-detail")
 
     def first_focus(self) -> Widget | None:
         """The list."""
@@ -163,13 +163,13 @@ class Exports(Place, ExportActions):
 
     def _show_detail(self) -> None:
         record = self.record
-        card = self.query_one("#export-detail", Card)
+        details = self.query_one("#export-detail", DetailList)
         if record is None:
-            card.show([])
+            details.show([])
         else:
             fresh, self._detailed = record.id != self._detailed, record.id
             glyphs = self.nuv.glyphs
-            card.show([*head(record, glyphs), *facts(record, glyphs)], fresh=fresh)
+            details.show([*head(record, glyphs), *fields(record, glyphs)], fresh=fresh)
         self.refresh_bindings()
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:

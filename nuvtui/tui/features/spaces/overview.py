@@ -11,7 +11,7 @@ from textual.widget import Widget
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
 from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
-from nuvtui.tui.common import describe, export_facts
+from nuvtui.tui.common import describe, export_details
 from nuvtui.tui.common.base_screen import WIDE, BaseScreen
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.toolkit.clipboard import Copy
@@ -402,7 +402,7 @@ class Drawer:
         )
 
     def _export(self, each: ExportLine) -> Entry:
-        mark, tone = export_facts.sign(each.status, self._glyphs)
+        mark, tone = export_details.sign(each.status, self._glyphs)
         return Entry(
             lambda width: row(
                 width,

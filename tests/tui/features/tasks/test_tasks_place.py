@@ -11,7 +11,7 @@ from nuvtui.tasks import lease
 from nuvtui.tasks.events import EventWriter
 from nuvtui.tasks.lifecycle import cancel, view
 from nuvtui.tui.common.task_screen import TaskScreen
-from nuvtui.tui.toolkit.card import Card
+from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.log_view import LogView
 from nuvtui.tui.toolkit.sparkline import Sparkline
@@ -201,7 +201,7 @@ async def test_at_80x24_the_card_and_the_log_both_have_room(tmp_path: Path) -> N
         run = app_of(pilot).screen
         assert isinstance(run, TaskScreen)
         await until(pilot, lambda: "line 99" in screen(pilot), "its log")
-        assert isinstance(run.focused, Card)
+        assert isinstance(run.focused, DetailList)
         assert run.log_view().size.height >= 7
         await press(pilot, "tab")
         assert run.log_view().has_focus

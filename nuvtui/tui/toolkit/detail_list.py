@@ -18,7 +18,7 @@ LABEL = 12
 """Cells of a fact's name."""
 
 
-class Fact(NamedTuple):
+class Field(NamedTuple):
     """A line of a card."""
 
     shown: Line
@@ -35,63 +35,63 @@ class Fact(NamedTuple):
         return self.shown.text
 
 
-def fact(name: str, value: str, note: str = "", tone: Tone = "", what: str = "") -> Fact:
+def field(name: str, value: str, note: str = "", tone: Tone = "", what: str = "") -> Field:
     """A named value; the note after it is not copied with it."""
     pieces: list[Piece] = [(f"{name:<{LABEL}} ", "muted"), (value, tone)]
     if note:
         pieces.append((f"  {note}" if value else note, "muted"))
-    return Fact(line(*pieces), value, what or f"the {name.lower()}")
+    return Field(line(*pieces), value, what or f"the {name.lower()}")
 
 
-def say(*pieces: str | Piece, value: str = "", what: str = "the line") -> Fact:
+def say(*pieces: str | Piece, value: str = "", what: str = "the line") -> Field:
     """A sentence, wrapped where it is too long."""
-    return Fact(line(*pieces), value, what, sentence=True)
+    return Field(line(*pieces), value, what, sentence=True)
 
 
-def sentence(content: Line | str) -> Fact:
+def sentence(content: Line | str) -> Field:
     """A line that was made elsewhere, as a sentence."""
-    return Fact(line(content) if isinstance(content, str) else content, sentence=True, what="the line")
+    return Field(line(content) if isinstance(content, str) else content, sentence=True, what="the line")
 
 
 class _Row(NamedTuple):
-    fact: int
+    field: int
     part: int
     shown: Line
 
 
-class Card(LineList):
+class DetailList(LineList):
     """Shows facts."""
 
     def __init__(self, *, id: str | None = None, empty: str = "Nothing to tell.") -> None:
         super().__init__(id=id, empty=empty, filterable=False)
         self.opens = "all of it"
-        self._facts: Sequence[Fact] = ()
+        self._fields: Sequence[Field] = ()
         self._laid_out = 0
         self._begun = False
 
     @property
-    def facts(self) -> Sequence[Fact]:
+    def fields(self) -> Sequence[Field]:
         """What is shown."""
-        return self._facts
+        return self._fields
 
     @property
-    def current_fact(self) -> Fact | None:
+    def current_field(self) -> Field | None:
         """The fact under the cursor."""
         at = self.current
         if at is None or not isinstance(self.source, Items):
             return None
         row: _Row = self.source.items[at]
-        return self._facts[row.fact]
+        return self._fields[row.field]
 
-    def show(self, facts: Iterable[Fact | Line | str], *, at: str = "", fresh: bool = False) -> None:
+    def show(self, fields: Iterable[Field | Line | str], *, at: str = "", fresh: bool = False) -> None:
         """Show these; a plain line is a sentence. The cursor begins at the fact named `at`.
 
         `fresh`: facts of something else than before; the cursor begins anew.
         """
-        new = [each if isinstance(each, Fact) else sentence(each) for each in facts]
-        if new == self._facts and not fresh:
+        new = [each if isinstance(each, Field) else sentence(each) for each in fields]
+        if new == self._fields and not fresh:
             return
-        self._facts = new
+        self._fields = new
         self._lay_out()
         if fresh or not self._begun:
             first = next((n for n, each in enumerate(new) if at and each.text.startswith(at)), 0)
@@ -101,7 +101,7 @@ class Card(LineList):
     def position(self, number: int) -> int:
         """The line of fact `number`."""
         rows: Sequence[_Row] = self.source.items if isinstance(self.source, Items) else ()
-        return next((at for at, row in enumerate(rows) if row.fact == number), 0)
+        return next((at for at, row in enumerate(rows) if row.field == number), 0)
 
     @property
     def rows(self) -> int:
@@ -112,12 +112,12 @@ class Card(LineList):
         self._laid_out = self.size.width
         width = max(8, (self.size.width or 80) - self.GUTTER - 2)
         rows: list[_Row] = []
-        for number, each in enumerate(self._facts):
+        for number, each in enumerate(self._fields):
             lines = wrap_lines([each.shown], width) if each.sentence else [each.shown]
             rows += [_Row(number, part, shown) for part, shown in enumerate(lines)]
         # The cursor stays with a fact's name when more is known: by number it would slip to another one.
-        names = [each.text[:LABEL].strip() or str(number) for number, each in enumerate(self._facts)]
-        self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (names[row.fact], row.part)))
+        names = [each.text[:LABEL].strip() or str(number) for number, each in enumerate(self._fields)]
+        self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (names[row.field], row.part)))
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""
@@ -130,7 +130,7 @@ class Card(LineList):
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """All of a line that is too long."""
         message.stop()
-        found = self.current_fact
+        found = self.current_field
         if found is not None and found.text.strip():
             from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 
@@ -139,7 +139,7 @@ class Card(LineList):
 
     def copied(self) -> Copy | None:
         """The value under the cursor."""
-        found = self.current_fact
+        found = self.current_field
         if found is None or not found.text.strip():
             return None
         text = sanitise.line(found.value or found.text).strip()

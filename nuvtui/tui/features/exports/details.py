@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from nuvtui.model.export import ExportRecord, Finding
 from nuvtui.model.names import short, text_to_path
 from nuvtui.tui.common.describe import path_shown
-from nuvtui.tui.common.export_facts import sign, verification_facts
+from nuvtui.tui.common.export_details import sign, verification_fields
 from nuvtui.tui.common.outcome import warned
-from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
+from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Tone, line
 from nuvtui.tui.toolkit.meter import size
@@ -25,13 +25,13 @@ def standing(record: ExportRecord, glyphs: Glyphs) -> tuple[str, str, Tone]:
     return mark, record.status, tone
 
 
-def head(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+def head(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
     """How an export stands, and why it failed."""
     mark, word, tone = standing(record, glyphs)
     ended_early = record.failed_stage and record.status in ("failed", "cancelled")
     where = f" at {record.failed_stage}" if ended_early else ""
     found = [
-        Fact(
+        Field(
             line(
                 (f"{mark} {word}{where}", tone),
                 (f"  {moment(record.finished or record.created)}", "muted"),
@@ -43,7 +43,7 @@ def head(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
     return found
 
 
-def _unfit(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+def _unfit(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
     """What an image does not hold of what it promises."""
     checks = record.verification.checks if record.verification is not None else []
     return [
@@ -53,15 +53,15 @@ def _unfit(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
     ]
 
 
-def facts(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+def fields(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
     """What there is to know about an export, the most wanted first."""
     completed = record.status == "completed"
     found = [*_unfit(record, glyphs), *_held(record.findings, glyphs)] if completed else []
     if record.image:
-        found.append(fact("Image", record.image, what="the image's name"))
+        found.append(field("Image", record.image, what="the image's name"))
     if completed and record.run_command:
         found += _first(record)
-        found.append(fact("Run it", record.run_command, what="the run command"))
+        found.append(field("Run it", record.run_command, what="the run command"))
     for name, value in (
         ("Digest", record.digest),
         ("Size", size(record.size) if record.size else ""),
@@ -77,19 +77,19 @@ def facts(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
         ("Export", record.id),
     ):
         if value:
-            found.append(fact(name, value))
+            found.append(field(name, value))
         elif name == "Digest" and completed:
-            found.append(fact(name, "", "not pushed; p pushes"))
+            found.append(field(name, "", "not pushed; p pushes"))
     return [*found, *_checked(record, glyphs), *_left(record, glyphs)]
 
 
-def _first(record: ExportRecord) -> list[Fact]:
+def _first(record: ExportRecord) -> list[Field]:
     """What has to be done before the run command works."""
     if not record.needs_loading:
         return []
     command = record.load_command
     if record.archive:
-        return [fact("First", command, "brings it to the engine", what="the command that loads it")]
+        return [field("First", command, "brings it to the engine", what="the command that loads it")]
     return [
         say(
             (f"{'First':<{LABEL}} ", "muted"),
@@ -102,26 +102,26 @@ def _first(record: ExportRecord) -> list[Fact]:
     ]
 
 
-def _checked(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
-    found: list[Fact] = []
+def _checked(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
+    found: list[Field] = []
     if record.verification is not None:
-        found += [Fact(line()), *verification_facts(record.verification, glyphs)]
+        found += [Field(line()), *verification_fields(record.verification, glyphs)]
     if record.accepted:
-        found += [Fact(line()), Fact(line(("Accepted", "strong")))]
+        found += [Field(line()), Field(line(("Accepted", "strong")))]
         found += [
             say(f"  {path_shown(one.finding)}", (f"  {one.reason}", "muted")) for one in record.accepted
         ]
     said = {f"{finding.subject}: {finding.text}" for finding in record.findings}
     warnings = [warning for warning in record.warnings if warning not in said]
     if warnings:
-        found += [Fact(line()), *(warned(warning, glyphs) for warning in warnings)]
+        found += [Field(line()), *(warned(warning, glyphs) for warning in warnings)]
     return found
 
 
-def _left(record: ExportRecord, glyphs: Glyphs) -> list[Fact]:
+def _left(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
     if not record.excluded:
         return []
-    found = [Fact(line()), Fact(line((f"Left out ({len(record.excluded):,})", "strong")))]
+    found = [Field(line()), Field(line((f"Left out ({len(record.excluded):,})", "strong")))]
     return found + [
         say(
             f"  {path_shown(excluded.what)}",
@@ -138,7 +138,7 @@ def held(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level in ("push", "stop")]
 
 
-def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Fact]:
+def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Field]:
     found = held(findings)
     if not found:
         return []

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.toolkit.card import Card, Fact, fact, say
 from nuvtui.tui.toolkit.clipboard import Copy
+from nuvtui.tui.toolkit.detail_list import DetailList, Field, field, say
 from nuvtui.tui.toolkit.glyphs import ASCII, UNICODE
 from nuvtui.tui.toolkit.lines import line, width_of
 from nuvtui.tui.toolkit.sparkline import Sparkline, curve
@@ -18,20 +18,20 @@ DIGEST = "sha256:" + "ab" * 32
 PROSE = "this sentence is far longer than the eighty cells of the terminal, so it is wrapped at a word, twice even"
 
 
-def filled() -> Card:
-    card = Card()
-    card.show(
+def filled() -> DetailList:
+    details = DetailList()
+    details.show(
         [
-            Fact(line(("✓ completed", "good"))),
+            Field(line(("✓ completed", "good"))),
             say((PROSE, "warn"), value=PROSE, what="the warning"),
-            fact("Digest", DIGEST, "a note that is not copied"),
-            fact("Run it", "docker run --rm " + "x" * 200, what="the run command"),
-            Fact(line()),
-            fact("Name", "evil\x1b]0;title\x07"),
+            field("Digest", DIGEST, "a note that is not copied"),
+            field("Run it", "docker run --rm " + "x" * 200, what="the run command"),
+            Field(line()),
+            field("Name", "evil\x1b]0;title\x07"),
         ],
         at="Digest",
     )
-    return card
+    return details
 
 
 async def test_each_line_copies_exactly_its_value(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,13 +68,13 @@ async def test_values_are_cut_and_sentences_are_wrapped(alone: Alone) -> None:
 async def test_the_cursor_stays_where_it_is_when_more_is_known(alone: Alone) -> None:
     app = alone(filled)
     async with running(app) as pilot:
-        card: Any = app.screen.query_one(Card)
+        details: Any = app.screen.query_one(DetailList)
         await pilot.press("k", "k", "k")
-        card.show([*card.facts, fact("Archive", "/tmp/a.tar")], at="Digest")
-        assert card.current_fact == card.facts[0]
+        details.show([*details.fields, field("Archive", "/tmp/a.tar")], at="Digest")
+        assert details.current_field == details.fields[0]
         await pilot.resize_terminal(60, 20)
         await settle(pilot)
-        assert card.current_fact == card.facts[0]
+        assert details.current_field == details.fields[0]
 
 
 def test_a_curve_has_a_sign_for_each_second_and_shows_what_is_not_zero() -> None:

@@ -12,8 +12,8 @@ from nuvtui.tui.common.export_details import verification_fields
 from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import took
+from nuvtui.tui.toolkit.progress_bar import size
 
 WORDS = {
     TaskStatus.QUEUED: "queued",

@@ -37,8 +37,8 @@ from nuvtui.tui.toolkit.detail_list import DetailList, Field, say, sentence
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.meter import Meter
 from nuvtui.tui.toolkit.moments import moment, took
+from nuvtui.tui.toolkit.progress_bar import ProgressBar
 from nuvtui.tui.toolkit.sparkline import Sparkline
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class TaskScreen(BaseScreen):
         steps.set_source(Items(list(task.steps), self._step_line, key=lambda step: step.name))
         if at_end and not steps.has_focus:
             steps.move_to(steps.count - 1)
-        self.query_one("#run-meter", Meter).set(task.done, task.total, task.unit, task.what)
+        self.query_one("#run-progress", ProgressBar).set(task.done, task.total, task.unit, task.what)
         self.details().show(self._fields(), at=self.FIRST)
         todo = [] if self._forgotten else way_out(task, self.nuv.glyphs)
         self.query_one("#run-todo", DetailPane).show(todo)
@@ -408,7 +408,7 @@ class _Body(Vertical):
         with Vertical(id="run-left"):
             yield DetailList(id="run-details")
             yield LineList(id="run-steps", empty="No step yet.", filterable=False)
-            yield Meter(id="run-meter")
+            yield ProgressBar(id="run-progress")
             yield Sparkline("lines/s", id="run-sparkline")
         with Vertical(id="run-right"):
             yield LogView(id="run-log", empty="No output yet.")

@@ -10,7 +10,7 @@ from nuvtui.errors import NuvError
 from nuvtui.tui.toolkit import syntax
 from nuvtui.tui.toolkit.lines import Piece
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 
 AHEAD = 200
 """Lines before the end of what was read at which more is read."""

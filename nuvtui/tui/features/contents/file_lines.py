@@ -10,7 +10,7 @@ from nuvtui.tui.common import describe
 from nuvtui.tui.toolkit import markdown, syntax
 from nuvtui.tui.toolkit.detail import block_lines
 from nuvtui.tui.toolkit.lines import Line, Piece, line
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 
 MOST_LINES = 60
 """Lines of one output that are shown."""

@@ -21,7 +21,7 @@ from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, fit, line
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 from nuvtui.tui.toolkit.row_table import RowTable
 from nuvtui.tui.toolkit.tree_list import Node, TreeList
 

@@ -21,7 +21,7 @@ from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 
 if TYPE_CHECKING:
     from nuvtui.services.history import History, Version

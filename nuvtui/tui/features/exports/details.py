@@ -10,8 +10,8 @@ from nuvtui.tui.common.outcome import warned
 from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Tone, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import moment
+from nuvtui.tui.toolkit.progress_bar import size
 
 NAMED = 2000
 """Things left out that are listed."""

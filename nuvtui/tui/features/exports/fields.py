@@ -13,8 +13,8 @@ from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.tui.common import describe
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormField
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import ago
+from nuvtui.tui.toolkit.progress_bar import size
 
 CURRENT = "current"
 YES_NO = (Option("no", "no"), Option("yes", "yes"))

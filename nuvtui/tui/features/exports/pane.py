@@ -18,8 +18,8 @@ from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import ago
+from nuvtui.tui.toolkit.progress_bar import size
 from nuvtui.tui.toolkit.rest import Rest
 
 FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (

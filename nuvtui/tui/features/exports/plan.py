@@ -15,7 +15,7 @@ from nuvtui.tui.features.exports.findings import seen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Tone, fit, line
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 
 LAYERS = {
     "host": "this machine's own interpreter and libraries",

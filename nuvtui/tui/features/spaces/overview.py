@@ -20,7 +20,7 @@ from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Piece, line, row
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 
 REST = 0.1
 """Seconds that the cursor rests before the detail follows."""

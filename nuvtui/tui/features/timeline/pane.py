@@ -31,7 +31,7 @@ from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, line
-from nuvtui.tui.toolkit.meter import Meter
+from nuvtui.tui.toolkit.progress_bar import ProgressBar
 
 REST = 0.1
 """Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
@@ -98,7 +98,7 @@ class Timeline(Place):
             markable=True,
             heading=lambda width: rows.heading(width, self._several_authors),
         )
-        yield Meter(id="work")
+        yield ProgressBar(id="work")
         yield DetailPane(id="snapshot-detail", can_focus=False)
 
     @property
@@ -312,7 +312,7 @@ class Timeline(Place):
         if running is not None:
             step = running.steps[-1].title if running.steps else "waiting to start"
             what = f"{running.title}: {step}"
-            self.query_one(Meter).set(running.done, running.total, running.unit, what)
+            self.query_one(ProgressBar).set(running.done, running.total, running.unit, what)
         ended = frozenset(task.id for task in mine if task.status.ended)
         if self._ended is not None and ended - self._ended and self._read:
             self._look()

@@ -16,7 +16,7 @@ from nuvtui.tui.common import describe
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Source
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.progress_bar import size
 
 CURRENT = "current"
 """Key of the Current State's line."""

@@ -5,7 +5,7 @@ from textual.strip import Strip
 from nuvtui.tui.toolkit.lines import Line, LineWidget, Piece, fit, line
 
 
-class Meter(LineWidget, can_focus=False):
+class ProgressBar(LineWidget, can_focus=False):
     """One line: `set(done, total, unit, what)`; `total` None: only the figure."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:

@@ -9,11 +9,11 @@ from nuvtui.model.export import Verification
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.export_details import verification_fields
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
 from nuvtui.tui.toolkit.moments import took
-from nuvtui.tui.toolkit.progress_bar import size
 
 WORDS = {
     TaskStatus.QUEUED: "queued",

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from nuvtui.model.distribution import ObjectType
 from nuvtui.model.stage import Stage
 from nuvtui.services.staging import StagedItem
+from nuvtui.tui.toolkit.amounts import amount, size
 from nuvtui.tui.toolkit.lines import Line, line
-from nuvtui.tui.toolkit.progress_bar import amount, size
 
 
 class Staged(NamedTuple):

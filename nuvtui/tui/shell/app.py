@@ -628,7 +628,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         )
 
     def _too_large(self, copy: clipboard.Copy, size: int, file: Path) -> None:
-        from nuvtui.tui.toolkit.progress_bar import size as bytes_text
+        from nuvtui.tui.toolkit.amounts import size as bytes_text
 
         self.notify(
             f"{copy.what.capitalize()}: {bytes_text(size)} is too large for the clipboard. It is in {file}",

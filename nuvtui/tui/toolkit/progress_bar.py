@@ -2,6 +2,7 @@
 
 from textual.strip import Strip
 
+from nuvtui.tui.toolkit.amounts import amount
 from nuvtui.tui.toolkit.lines import Line, LineWidget, Piece, fit, line
 
 
@@ -41,24 +42,3 @@ class ProgressBar(LineWidget, can_focus=False):
     def draw(self, y: int, width: int) -> Strip:
         """The line."""
         return self.strip(self._line(width) if y == 0 else Line(), width, self.style_of(""))
-
-
-def amount(number: int, unit: str) -> str:
-    """A number with its unit as people read it: `12.3 MB`, `1,204 files`."""
-    if unit == "bytes":
-        return size(number)
-    name = unit[:-1] if number == 1 and unit.endswith("s") else unit
-    return f"{number:,} {name}".rstrip()
-
-
-def size(number: int) -> str:
-    """Bytes in powers of 1000, three digits: `999 B`, `1.23 MB`, `45.6 GB`."""
-    if number < 1000:
-        return f"{number} B"
-    value = float(number)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.5 or unit == "TB":
-            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-            return f"{value:.{digits}f} {unit}"
-    return ""

@@ -10,10 +10,10 @@ from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.lines import Line, line
-from nuvtui.tui.toolkit.progress_bar import size
 
 LISTED = 12
 """Snapshots that are named one by one."""

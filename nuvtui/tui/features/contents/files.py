@@ -15,13 +15,13 @@ from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.services.states import FileView, StateReader
 from nuvtui.tui.common import describe
 from nuvtui.tui.features.contents.section import REST, Section
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.code_view import AT_ONCE, CodeView, colours
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, fit, line
-from nuvtui.tui.toolkit.progress_bar import size
 from nuvtui.tui.toolkit.row_table import RowTable
 from nuvtui.tui.toolkit.tree_list import Node, TreeList
 

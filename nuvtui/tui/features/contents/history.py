@@ -17,11 +17,11 @@ from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.features.contents.section import REST
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
-from nuvtui.tui.toolkit.progress_bar import size
 
 if TYPE_CHECKING:
     from nuvtui.services.history import History, Version

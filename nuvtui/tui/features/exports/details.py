@@ -7,11 +7,11 @@ from nuvtui.model.names import short, text_to_path
 from nuvtui.tui.common.describe import path_shown
 from nuvtui.tui.common.export_details import sign, verification_fields
 from nuvtui.tui.common.outcome import warned
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Tone, line
 from nuvtui.tui.toolkit.moments import moment
-from nuvtui.tui.toolkit.progress_bar import size
 
 NAMED = 2000
 """Things left out that are listed."""

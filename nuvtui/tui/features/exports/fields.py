@@ -11,10 +11,10 @@ from nuvtui.model.export import Accepted, ExportSpec
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.tui.common import describe
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormField
 from nuvtui.tui.toolkit.moments import ago
-from nuvtui.tui.toolkit.progress_bar import size
 
 CURRENT = "current"
 YES_NO = (Option("no", "no"), Option("yes", "yes"))

@@ -13,13 +13,13 @@ from nuvtui.model.task import TaskView
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.features.exports.actions import ExportActions
 from nuvtui.tui.features.exports.details import fields, head, standing
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
 from nuvtui.tui.toolkit.moments import ago
-from nuvtui.tui.toolkit.progress_bar import size
 from nuvtui.tui.toolkit.rest import Rest
 
 FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -12,10 +12,10 @@ from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown, plural
 from nuvtui.tui.features.exports.findings import seen
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Tone, fit, line
-from nuvtui.tui.toolkit.progress_bar import size
 
 LAYERS = {
     "host": "this machine's own interpreter and libraries",

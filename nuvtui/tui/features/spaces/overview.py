@@ -14,13 +14,13 @@ from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Over
 from nuvtui.tui.common import describe, export_details
 from nuvtui.tui.common.base_screen import WIDE, BaseScreen
 from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Piece, line, row
-from nuvtui.tui.toolkit.progress_bar import size
 
 REST = 0.1
 """Seconds that the cursor rests before the detail follows."""

@@ -12,11 +12,11 @@ from nuvtui.model.stage import StateRef
 from nuvtui.services.staging import StagedItem
 from nuvtui.tui.common.place import Place
 from nuvtui.tui.common.staged import Staged, totals
+from nuvtui.tui.toolkit.amounts import amount, size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, line
-from nuvtui.tui.toolkit.progress_bar import amount, size
 
 WORDS = {ObjectType.FILES: "file", ObjectType.TABLES: "table", ObjectType.APPLICATIONS: "app"}
 OPTIONS = {ObjectType.FILES: "--files", ObjectType.TABLES: "--tables", ObjectType.APPLICATIONS: "--apps"}

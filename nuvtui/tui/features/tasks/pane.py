@@ -9,12 +9,12 @@ from textual.widget import Widget
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import WORDS, sign
 from nuvtui.tui.common.place import Place
+from nuvtui.tui.toolkit.amounts import amount
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Tone, row
 from nuvtui.tui.toolkit.moments import ago, took
-from nuvtui.tui.toolkit.progress_bar import amount
 
 WIDE = 100
 """Cells from which there is room for bars and names."""

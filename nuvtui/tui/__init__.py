@@ -5,7 +5,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | module | what |
 | --- | --- |
 | `app.py` | `NuvApp`: places, context, tasks, copying, ways in and out |
-| `workbench.py` | the screen with the places; `PaneSpec` |
+| `main_screen.py` | the screen with the places; `PaneSpec` |
 | `commands.py` | `Scope`, `Command`, the registry: keys, footer, palette, help, "as command" |
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
 | `jobs.py`, `loading.py` | reads in threads; what is waited for, and the way out of it |

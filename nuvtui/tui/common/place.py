@@ -69,7 +69,7 @@ class Place(Vertical, ShellTarget):
         """Places that stand aside for this one while `identifier` is gone to, where several are side by side."""
         return ()
 
-    # called by the workbench
+    # called by the main screen
 
     @property
     def on_screen(self) -> bool:

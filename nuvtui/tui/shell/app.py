@@ -34,11 +34,11 @@ from nuvtui.tui.common.place import Place
 from nuvtui.tui.common.startup_cache import StartupCache
 from nuvtui.tui.shell.key_queue import Done, KeyQueue
 from nuvtui.tui.shell.loading import Loading
+from nuvtui.tui.shell.main_screen import MainScreen
 from nuvtui.tui.shell.registration import PANES, STYLES, find
 from nuvtui.tui.shell.signals import Signals
 from nuvtui.tui.shell.task_poller import TaskPoller, TaskUpdate, last_visit, remember_visit
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
-from nuvtui.tui.shell.workbench import Workbench
 from nuvtui.tui.toolkit import clipboard, glyphs, theme
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
@@ -148,7 +148,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[object]:
         """The workbench."""
-        return Workbench(self._specs, self.complete_styles)
+        return MainScreen(self._specs, self.complete_styles)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Read the stylesheet again for another theme. Textual asks for it at the start too: it is read by then."""
@@ -178,10 +178,10 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         return self._line_filters or super().get_line_filters()
 
     @property
-    def workbench(self) -> Workbench:
+    def main_screen(self) -> MainScreen:
         """The screen with the places."""
         bottom = self.screen_stack[0]
-        assert isinstance(bottom, Workbench)
+        assert isinstance(bottom, MainScreen)
         return bottom
 
     def on_mount(self) -> None:
@@ -255,7 +255,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self._first_read = False
         self.context = context
         self._tell_where()
-        for place in self.workbench.places:
+        for place in self.main_screen.places:
             place.tell_state()
         for screen in self.screen_stack[1:]:
             if isinstance(screen, BaseScreen):
@@ -290,28 +290,28 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         if state != self.context.state or name != self.context.state_name:
             self.context = msgspec.structs.replace(self.context, state=state, state_name=name)
             self._tell_where()
-            for place in self.workbench.places:
+            for place in self.main_screen.places:
                 place.tell_state()
 
     @property
     def current_pane(self) -> str:
         """Id of the pane that has the focus, or had it last."""
-        return self.workbench.current
+        return self.main_screen.current
 
     def pane(self, identifier: str) -> Place | None:
         """A pane by its id; None: it was not shown yet."""
-        return self.workbench.place(identifier)
+        return self.main_screen.place(identifier)
 
     async def show_pane(self, identifier: str) -> None:
         """Go to a pane, from wherever one is."""
         while len(self.screen_stack) > 1:
             await self.pop_screen()
         if identifier in [spec.id for spec in self._specs]:
-            await self.workbench.show(identifier)
+            await self.main_screen.show(identifier)
 
     async def lay_out_panes(self) -> None:
         """Put the panes side by side, or one alone, where what they want has changed."""
-        await self.workbench.show(self.workbench.current, focus=False)
+        await self.main_screen.show(self.main_screen.current, focus=False)
 
     def route(self, route: str) -> Any:
         """What a feature offers by the name of a route."""
@@ -386,7 +386,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
             self._check.stop()
             self._check = None
         self._tell_where()
-        for place in self.workbench.places:
+        for place in self.main_screen.places:
             place.tell_tasks(update.tasks)
         for screen in self.screen_stack[1:]:
             if isinstance(screen, BaseScreen):
@@ -488,14 +488,14 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
 
     async def action_next_pane(self) -> None:
         """Focus forward."""
-        if isinstance(self.screen, Workbench):
+        if isinstance(self.screen, MainScreen):
             await self.screen.step(1)
         else:
             self.screen.focus_next()
 
     async def action_previous_pane(self) -> None:
         """Focus backward."""
-        if isinstance(self.screen, Workbench):
+        if isinstance(self.screen, MainScreen):
             await self.screen.step(-1)
         else:
             self.screen.focus_previous()
@@ -508,7 +508,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         if len(self.screen_stack) > 1:
             await self.pop_screen()
         elif not self.loading.leave():
-            await self.workbench.show(self._specs[0].id)
+            await self.main_screen.show(self._specs[0].id)
 
     def action_palette(self) -> None:
         """All commands."""
@@ -536,7 +536,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
                 assert isinstance(entry, Target)
                 await self.go(entry)
             return
-        node: CommandTarget = entry.node or await self.workbench.show(entry.command.scope)
+        node: CommandTarget = entry.node or await self.main_screen.show(entry.command.scope)
         if entry.command.enabled is not None and not entry.command.enabled(node):
             self.notify(f"{entry.command.title}: not possible here now.", severity="warning")
             return

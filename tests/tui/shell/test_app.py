@@ -34,7 +34,7 @@ from tests.tui.conftest import ROOT, populated, running, settle, shown, shown_te
 
 
 def place(app: NuvApp, identifier: str) -> Any:
-    found = app.workbench.place(identifier)
+    found = app.main_screen.place(identifier)
     assert found is not None
     return found
 
@@ -48,7 +48,7 @@ def hostile(text: str) -> bool:
 
 async def test_each_place_fills_a_small_screen_and_is_made_when_it_is_shown(app: NuvApp) -> None:
     async with running(app) as pilot:
-        assert [made.id for made in app.workbench.places] == ["timeline"]
+        assert [made.id for made in app.main_screen.places] == ["timeline"]
         for key, identifier in (
             ("2", "contents"),
             ("3", "stage"),
@@ -58,7 +58,7 @@ async def test_each_place_fills_a_small_screen_and_is_made_when_it_is_shown(app:
         ):
             await pilot.press(key)
             await settle(pilot)
-            assert [made.id for made in app.workbench.places if made.display] == [identifier]
+            assert [made.id for made in app.main_screen.places if made.display] == [identifier]
             assert place(app, identifier).region.size == (80, 22)
             assert app.focused is not None
             assert place(app, identifier) in app.focused.ancestors_with_self
@@ -137,7 +137,7 @@ async def test_the_palette_runs_what_is_found_with_its_keys_shown(app: NuvApp) -
         assert place(app, "timeline").did == 1
         await pilot.press("ctrl+p", *"go to exports", "enter")
         await settle(pilot)
-        assert app.workbench.current == "exports"
+        assert app.main_screen.current == "exports"
         await pilot.press("ctrl+p", *"nothing like it")
         await until(pilot, lambda: "Nothing like that." in shown_text(app))
         await pilot.press("enter", "escape")
@@ -383,7 +383,7 @@ from tests.tui import sample
 async def main():
     app = NuvApp(Settings(home=sys.argv[1]), Path(sys.argv[2]), places=sample.PLACES)
     async with app.run_test() as pilot:
-        app.workbench.place("timeline").load(lambda: 1 / 0, print)
+        app.main_screen.place("timeline").load(lambda: 1 / 0, print)
         await app.jobs.settled()
         await pilot.pause()
 asyncio.run(main())

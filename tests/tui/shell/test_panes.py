@@ -33,7 +33,7 @@ async def test_place_and_focus_survive_a_terminal_that_is_too_small(study: Study
                 await until(
                     pilot, lambda size=size: ("nuvtui needs" in screen(pilot)) == (size[0] < 60), f"{size}"
                 )
-            assert (app.workbench.current, app.focused) == (place, focused)
+            assert (app.main_screen.current, app.focused) == (place, focused)
 
 
 async def test_a_place_gone_to_while_too_small_has_the_focus_afterwards(study: Study) -> None:
@@ -42,7 +42,7 @@ async def test_a_place_gone_to_while_too_small_has_the_focus_afterwards(study: S
         await press(pilot, "2")
         await pilot.resize_terminal(80, 24)
         await settled(pilot)
-        assert app_of(pilot).workbench.current == "contents"
+        assert app_of(pilot).main_screen.current == "contents"
         await press(pilot, "F")
         assert "[F Files]" in screen(pilot)
 
@@ -52,7 +52,7 @@ async def test_tab_goes_through_the_places_side_by_side(study: Study) -> None:
         app = app_of(pilot)
         seen = []
         for _ in range(4):
-            seen.append(app.workbench.current)
+            seen.append(app.main_screen.current)
             await press(pilot, "tab")
         assert seen == ["timeline", "contents", "stage", "timeline"]
 
@@ -60,14 +60,14 @@ async def test_tab_goes_through_the_places_side_by_side(study: Study) -> None:
 async def test_tab_goes_through_all_places_one_at_a_time(study: Study) -> None:
     async with opened(study) as pilot:
         app = app_of(pilot)
-        seen = [app.workbench.current]
+        seen = [app.main_screen.current]
         for _ in range(12):
             await press(pilot, "tab")
-            if app.workbench.current != seen[-1]:
-                seen.append(app.workbench.current)
+            if app.main_screen.current != seen[-1]:
+                seen.append(app.main_screen.current)
         assert seen[:6] == ["timeline", "contents", "stage", "exports", "tasks", "timeline"]
         await press(pilot, "1", "shift+tab")
-        assert app.workbench.current == "tasks"
+        assert app.main_screen.current == "tasks"
 
 
 async def test_the_letters_of_contents_work_from_the_panes_beside_it(study: Study) -> None:
@@ -77,4 +77,4 @@ async def test_the_letters_of_contents_work_from_the_panes_beside_it(study: Stud
             for letter, name in (("F", "Files"), ("T", "Tables"), ("C", "Changes"), ("O", "Overview")):
                 await press(pilot, place, letter)
                 await until(pilot, lambda shown=f"[{letter} {name}]": shown in screen(pilot), name)
-                assert app.workbench.current == "contents"
+                assert app.main_screen.current == "contents"

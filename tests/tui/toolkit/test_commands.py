@@ -135,7 +135,7 @@ async def test_keys_of_the_settings_work_and_are_what_footer_and_help_show(
         async with running(app) as pilot:
             assert "F7 do" in shown_text(app)
             await pilot.press("x", "f7", "f9")
-            place = app.workbench.place("timeline")
+            place = app.main_screen.place("timeline")
             assert isinstance(place, sample.One)
             assert place.did == 1
             assert place.query_one("#list", sample.LineList).cursor == 1

@@ -131,7 +131,7 @@ async def test_staging_the_whole_state_asks_before_it_drops_another_stage(tmp_pa
     snapshot = study.services.snapshots.list(study.master.id)[0]
     study.services.staging.add(StateRef(study.master.id, snapshot.id), ["notes.md"])
     async with running(study) as pilot:
-        place = app_of(pilot).workbench.place("stage")
+        place = app_of(pilot).main_screen.place("stage")
         assert isinstance(place, Stage)
         place.action_everything()
         await settled(pilot)

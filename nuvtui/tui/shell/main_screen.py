@@ -13,7 +13,7 @@ from nuvtui.tui.common.place import Place
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 
 
-class Workbench(BaseScreen):
+class MainScreen(BaseScreen):
     """Shows places and passes on to them what the app hears."""
 
     SCOPES = ("workbench",)

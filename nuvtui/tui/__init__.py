@@ -17,7 +17,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
 | `terminal_notification.py` | the call when a task ends while the user looks elsewhere |
 | `watch.py`, `task_poller.py` | changes by other processes; tasks |
-| `widgets/` | `Place`, `BaseScreen`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `ProgressBar` |
+| `widgets/` | `Pane`, `BaseScreen`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `ProgressBar` |
 | `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |
 | `screens/` | the five places and what they open; their commands in `screens/commands.py` |
 
@@ -38,7 +38,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 
 2. Its class; `app.PLACES` says where it is:
 
-       class Timeline(Place):
+       class Timeline(Pane):
            SCOPES = ("timeline",)
            BINDINGS = bindings("timeline")
            TITLE = "Timeline"

@@ -78,7 +78,7 @@ async def running(
     study: Study, size: tuple[int, int] = (80, 24), notices: bool = False
 ) -> AsyncIterator[Pilot[None]]:
     """The app on the study with the places of this part; Stage is in front. `notices`: show them too."""
-    app = NuvApp(study.settings, study.root, places=SHARING)
+    app = NuvApp(study.settings, study.root, panes=SHARING)
     async with app.run_test(size=size, notifications=notices) as pilot:
         await settled(pilot)
         yield pilot

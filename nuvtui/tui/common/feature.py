@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.toolkit.command import Command, Scope
 from nuvtui.tui.toolkit.commands import register
 
@@ -18,10 +18,10 @@ class PaneSpec(NamedTuple):
     beside: bool = False
     """Stands side by side with the others of this kind where the terminal is wide."""
 
-    def make(self) -> Place:
+    def make(self) -> Pane:
         """A new pane."""
         made = getattr(importlib.import_module(self.module), self.name)(id=self.id)
-        assert isinstance(made, Place)
+        assert isinstance(made, Pane)
         return made
 
 

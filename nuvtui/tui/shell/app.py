@@ -30,7 +30,7 @@ from nuvtui.tui.common.context import Context, read_context
 from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.header import Header, Where
 from nuvtui.tui.common.navigation import Target
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.startup_cache import StartupCache
 from nuvtui.tui.shell.key_queue import Done, KeyQueue
 from nuvtui.tui.shell.loading import Loading
@@ -76,7 +76,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         start: Path,
         *,
         services: "Callable[[Settings], Services] | None" = None,
-        places: Sequence[PaneSpec] = PANES,
+        panes: Sequence[PaneSpec] = PANES,
         signals: Signals | None = None,
         startup_cache: StartupCache | None = None,
     ) -> None:
@@ -127,7 +127,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self._first_read = True
         self._begun = False
         self._opening = threading.Lock()
-        self._specs = tuple(places)
+        self._specs = tuple(panes)
         self._signals = signals
         self._watch: Watch | None = None
         self._poller: TaskPoller | None = None
@@ -255,8 +255,8 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         self._first_read = False
         self.context = context
         self._tell_where()
-        for place in self.main_screen.places:
-            place.tell_state()
+        for pane in self.main_screen.panes:
+            pane.tell_state()
         for screen in self.screen_stack[1:]:
             if isinstance(screen, BaseScreen):
                 screen.state_changed()
@@ -290,17 +290,17 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         if state != self.context.state or name != self.context.state_name:
             self.context = msgspec.structs.replace(self.context, state=state, state_name=name)
             self._tell_where()
-            for place in self.main_screen.places:
-                place.tell_state()
+            for pane in self.main_screen.panes:
+                pane.tell_state()
 
     @property
     def current_pane(self) -> str:
         """Id of the pane that has the focus, or had it last."""
         return self.main_screen.current
 
-    def pane(self, identifier: str) -> Place | None:
+    def pane(self, identifier: str) -> Pane | None:
         """A pane by its id; None: it was not shown yet."""
-        return self.main_screen.place(identifier)
+        return self.main_screen.pane(identifier)
 
     async def show_pane(self, identifier: str) -> None:
         """Go to a pane, from wherever one is."""
@@ -386,8 +386,8 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
             self._check.stop()
             self._check = None
         self._tell_where()
-        for place in self.main_screen.places:
-            place.tell_tasks(update.tasks)
+        for pane in self.main_screen.panes:
+            pane.tell_tasks(update.tasks)
         for screen in self.screen_stack[1:]:
             if isinstance(screen, BaseScreen):
                 screen.tasks_changed(update.tasks)
@@ -482,7 +482,7 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
         nodes: Sequence[DOMNode] = focused.ancestors_with_self if focused else [self.screen, self]
         return [node for node in nodes if isinstance(node, CommandTarget)]
 
-    async def action_place(self, identifier: str) -> None:
+    async def action_pane(self, identifier: str) -> None:
         """Go to a place, from wherever one is."""
         await self.show_pane(identifier)
 
@@ -523,8 +523,8 @@ class NuvApp(App[None], CommandTarget, inherit_bindings=False):
                 if command.palette and command.id not in seen:
                     seen.add(command.id)
                     entries.append(Entry(command, node, bool(state)))
-        places = {spec.id for spec in self._specs}
-        elsewhere = [c for c in REGISTRY.commands.values() if c.scope in places and c.palette]
+        panes = {spec.id for spec in self._specs}
+        elsewhere = [c for c in REGISTRY.commands.values() if c.scope in panes and c.palette]
         entries += [Entry(command, None) for command in elsewhere if command.id not in seen]
         self.push_screen(PaletteDialog(entries), self._run_entry)
 

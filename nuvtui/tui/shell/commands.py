@@ -13,7 +13,7 @@ register(
         palette=False),
     *(
         Command(f"app.place-{feature.pane.id}", feature.key, "", f"Go to {feature.pane.name}",
-            f"Shows {feature.pane.name}.", call=f"place({feature.pane.id!r})", footer=False)
+            f"Shows {feature.pane.name}.", call=f"pane({feature.pane.id!r})", footer=False)
         for feature in FEATURES if feature.pane is not None
     ),
     Command("app.next-pane", "tab", "", "Next pane",

@@ -9,7 +9,7 @@ from textual.widget import Widget
 import nuvtui.tui.shell.commands  # noqa: F401  (registers)
 from nuvtui.tui.common.base_screen import WIDE, BaseScreen
 from nuvtui.tui.common.feature import PaneSpec
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 
 
@@ -25,7 +25,7 @@ class MainScreen(BaseScreen):
         super().__init__()
         self._complete_styles = complete_styles
         self._specs = list(specs)
-        self._places: dict[str, Place] = {}
+        self._panes: dict[str, Pane] = {}
         self._last: dict[str, Widget] = {}
         self.current = self._specs[0].id
         """Id of the place with the focus."""
@@ -37,20 +37,20 @@ class MainScreen(BaseScreen):
         self._wide = self.app.size.width >= WIDE
         self.call_next(self.show, self.current)
 
-    def place(self, identifier: str) -> Place | None:
+    def pane(self, identifier: str) -> Pane | None:
         """A place that has been made."""
-        return self._places.get(identifier)
+        return self._panes.get(identifier)
 
     @property
-    def places(self) -> list[Place]:
+    def panes(self) -> list[Pane]:
         """The places that have been made."""
-        return list(self._places.values())
+        return list(self._panes.values())
 
     def _together(self, identifier: str) -> list[PaneSpec]:
         """What is on the screen when `identifier` is shown."""
         spec = next(spec for spec in self._specs if spec.id == identifier)
         if self._wide and spec.beside:
-            aside = {each for place in self._places.values() for each in place.displaces(identifier)}
+            aside = {each for pane in self._panes.values() for each in pane.displaces(identifier)}
             return [
                 other
                 for other in self._specs
@@ -58,43 +58,43 @@ class MainScreen(BaseScreen):
             ]
         return [spec]
 
-    async def show(self, identifier: str, focus: bool = True) -> Place:
+    async def show(self, identifier: str, focus: bool = True) -> Pane:
         """Go to a place: make it where it is new, display it with those beside it, give it the focus."""
         self.current = identifier
         together = self._together(identifier)
         body = self.query_one("#body", Container)
-        new: list[Place] = []
+        new: list[Pane] = []
         for spec in together:
-            if spec.id not in self._places:
+            if spec.id not in self._panes:
                 if spec is not self._specs[0]:
                     self._complete_styles()
-                place = spec.make()
-                self._places[spec.id] = place
+                pane = spec.make()
+                self._panes[spec.id] = pane
                 order = [s.id for s in self._specs]
-                later = [p for p in order[order.index(spec.id) + 1 :] if p in self._places]
-                await body.mount(place, before=self._places[later[0]] if later else None)
-                new.append(place)
+                later = [p for p in order[order.index(spec.id) + 1 :] if p in self._panes]
+                await body.mount(pane, before=self._panes[later[0]] if later else None)
+                new.append(pane)
         shown = {spec.id for spec in together}
-        for place in self._places.values():
-            place.display = place.id in shown
-        for place in self._places.values():
-            if place.id in shown:
-                if place in new:
-                    place.tell_state()
-                    place.tell_tasks(self.nuv.tasks)
+        for pane in self._panes.values():
+            pane.display = pane.id in shown
+        for pane in self._panes.values():
+            if pane.id in shown:
+                if pane in new:
+                    pane.tell_state()
+                    pane.tell_tasks(self.nuv.tasks)
                 else:
-                    place.catch_up()
+                    pane.catch_up()
         if self.too_small:
             self._kept = None  # the place's own, when there is room again
         elif focus:
-            self._focus(self._places[identifier])
-        return self._places[identifier]
+            self._focus(self._panes[identifier])
+        return self._panes[identifier]
 
-    def _focus(self, place: Place) -> None:
-        last = self._last.get(place.id or "")
-        wanted = last if last is not None and last.is_attached and last.focusable else place.first_focus()
+    def _focus(self, pane: Pane) -> None:
+        last = self._last.get(pane.id or "")
+        wanted = last if last is not None and last.is_attached and last.focusable else pane.first_focus()
         if wanted is None:
-            wanted = next((widget for widget in place.walk_children(Widget) if widget.focusable), None)
+            wanted = next((widget for widget in pane.walk_children(Widget) if widget.focusable), None)
         if wanted is not None:
             wanted.focus()
         else:
@@ -105,7 +105,7 @@ class MainScreen(BaseScreen):
         if self.too_small:
             return
         for node in event.widget.ancestors_with_self:
-            if isinstance(node, Place) and node.id:
+            if isinstance(node, Pane) and node.id:
                 self.current = node.id
                 self._last[node.id] = event.widget
                 return
@@ -120,23 +120,23 @@ class MainScreen(BaseScreen):
 
     def take_up(self) -> None:
         """Room again: the place and what had the focus in it."""
-        place = self._places.get(self.current)
-        if not self.too_small and place is not None:
+        pane = self._panes.get(self.current)
+        if not self.too_small and pane is not None:
             kept = self._kept
-            if kept is not None and place in kept.ancestors_with_self:
+            if kept is not None and pane in kept.ancestors_with_self:
                 self._last[self.current] = kept
             self._kept = None
-            self._focus(place)
+            self._focus(pane)
 
     def on_key(self, event: events.Key) -> None:
         """The letters of Contents, while it stands beside what has the focus and that makes nothing of them."""
-        place = self._places.get("contents")
-        if place is None or not place.display or self.current == "contents" or self.too_small:
+        pane = self._panes.get("contents")
+        if pane is None or not pane.display or self.current == "contents" or self.too_small:
             return
         for command in REGISTRY.of("contents"):
             if command.call.startswith("section(") and event.key in REGISTRY.keys(command.id):
                 event.stop()
-                self.call_next(self.app.run_action, command.call, place)
+                self.call_next(self.app.run_action, command.call, pane)
                 return
 
     async def step(self, step: int) -> None:
@@ -153,8 +153,8 @@ class MainScreen(BaseScreen):
 
     def go_back(self) -> bool:
         """Esc, where nothing within the place wanted it."""
-        place = self._places.get(self.current)
-        return place is not None and place.go_back()
+        pane = self._panes.get(self.current)
+        return pane is not None and pane.go_back()
 
     def command_values(self) -> Mapping[str, str]:
         """The space."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from nuvtui.tui.common.navigation import Target
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.shell import Shell
 from nuvtui.tui.common.task_screen import open_task
 
@@ -46,7 +46,7 @@ def _there(nuv: Shell, target: Target) -> bool:
 def _reveal(nuv: Shell, identifier: str, target: Target) -> bool:
     """Put the cursor on the thing; False: the pane does not list it yet."""
     pane = nuv.pane(identifier)
-    return isinstance(pane, Place) and _there(nuv, target) and pane.reveal(target)
+    return isinstance(pane, Pane) and _there(nuv, target) and pane.reveal(target)
 
 
 def _until(nuv: Shell, look: Callable[[], bool], otherwise: str, tries: int = TRIES) -> None:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 class CommandTarget(DOMNode):
     """Mixin of widgets and screens whose keys come from the registry.
 
-    It comes after the Textual class among the bases (`class Place(Vertical, CommandTarget)`): Textual takes styles from the
+    It comes after the Textual class among the bases (`class Pane(Vertical, CommandTarget)`): Textual takes styles from the
     first one. The class names its scopes in SCOPES and writes `BINDINGS = bindings("…")`; each command's verb is an
     `action_…` method.
     """

@@ -41,7 +41,7 @@ async def test_a_snapshot_is_gone_to_from_anywhere(study: Study) -> None:
         assert "snapshot" in screen(pilot)
         await press(pilot, "enter")
         app = app_of(pilot)
-        timeline: Any = app.main_screen.place("timeline")
+        timeline: Any = app.main_screen.pane("timeline")
         await until(
             pilot, lambda: timeline.record and timeline.record.name == "first-data", "the cursor on it"
         )
@@ -56,7 +56,7 @@ async def test_a_folded_automatic_snapshot_is_gone_to_whatever_the_filter(study:
     assert backup.kind == "automatic"
     async with opened(study) as pilot:
         app = app_of(pilot)
-        timeline: Any = app.main_screen.place("timeline")
+        timeline: Any = app.main_screen.pane("timeline")
         timeline.states.set_filter("first")
         await look_for(pilot, f"@{backup.id[:8]}")
         await press(pilot, "enter")

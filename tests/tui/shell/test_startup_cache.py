@@ -50,7 +50,7 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
         await until(pilot, lambda: says(pilot, "first-data") and says(pilot, "2 snapshots"), "all of it")
         assert says(pilot, "space administrator")
         await pilot.press("j", "j")
-        assert app.main_screen.place("timeline") is not None
+        assert app.main_screen.pane("timeline") is not None
         await until(pilot, reached.is_set, "the services are opened")
         go_on.set()
         await settled(pilot)

@@ -18,7 +18,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.navigation import Target
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.shell import Shell
 from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
@@ -88,7 +88,7 @@ class SectionBar(LineWidget, can_focus=False):
         return self.strip(line(*pieces), width, self.style_of(""))
 
 
-class Contents(Place):
+class Contents(Pane):
     """Looks into the Current State or a snapshot."""
 
     SCOPES = ("contents",)

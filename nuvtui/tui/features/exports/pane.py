@@ -10,7 +10,7 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.features.exports.actions import ExportActions
 from nuvtui.tui.features.exports.details import fields, head, standing
 from nuvtui.tui.toolkit.amounts import size
@@ -47,7 +47,7 @@ class _List(LineList):
         return None
 
 
-class Exports(Place, ExportActions):
+class Exports(Pane, ExportActions):
     """List and detail; Enter opens steps and log."""
 
     SCOPES = ("exports", "export")

@@ -10,7 +10,7 @@ from nuvtui.model.names import text_to_path
 from nuvtui.model.stage import Stage as StageValue
 from nuvtui.model.stage import StateRef
 from nuvtui.services.staging import StagedItem
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.staged import Staged, totals
 from nuvtui.tui.toolkit.amounts import amount, size
 from nuvtui.tui.toolkit.commands import bindings
@@ -22,7 +22,7 @@ WORDS = {ObjectType.FILES: "file", ObjectType.TABLES: "table", ObjectType.APPLIC
 OPTIONS = {ObjectType.FILES: "--files", ObjectType.TABLES: "--tables", ObjectType.APPLICATIONS: "--apps"}
 
 
-class Stage(Place):
+class Stage(Pane):
     """The list of what is staged; Enter on it begins a distribution."""
 
     SCOPES = ("stage",)

@@ -7,10 +7,10 @@ COMMANDS: tuple[Scope | Command, ...] = (
     Scope("tasks", "Tasks", contains=("list",)),
     Command("tasks.cancel", "c", "cancel", "Cancel the task",
         "Asks the task under the cursor to stop; what it had begun is undone or stays invisible.",
-        "nuvtui tasks cancel {task}", destructive=True, enabled=lambda place: place.may_cancel),
+        "nuvtui tasks cancel {task}", destructive=True, enabled=lambda pane: pane.may_cancel),
     Command("tasks.attach", "", "", "Log and steps",
         "Opens the task under the cursor: its steps, its log, how it ended.", "nuvtui tasks attach {task}",
-        enabled=lambda place: place.chosen is not None),
+        enabled=lambda pane: pane.chosen is not None),
     Command("tasks.get", "", "", "List the tasks",
         "The same list on the command line.", "nuvtui tasks list", palette=False),
 )

@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import WORDS, sign
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.toolkit.amounts import amount
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
@@ -22,7 +22,7 @@ NARROW = 66
 """Cells below which there is no room for the progress."""
 
 
-class Tasks(Place):
+class Tasks(Pane):
     """The list of tasks; Enter opens one."""
 
     SCOPES = ("tasks",)

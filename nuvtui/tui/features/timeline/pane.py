@@ -20,7 +20,7 @@ from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.navigation import Target
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.startup_cache import keep, stamp
 from nuvtui.tui.features.timeline import rows
 from nuvtui.tui.features.timeline.list import StatesList
@@ -49,7 +49,7 @@ FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
 
-class Timeline(Place):
+class Timeline(Pane):
     """Snapshots: take, look into, compare, restore, stage, rename, delete."""
 
     SCOPES = ("timeline",)

@@ -229,8 +229,8 @@ async def test_running_tasks_come_first_and_what_ended_while_away_is_marked(
         assert at[0] == min(at), "the one that runs"
         assert rows[at[2]].rstrip(" │┃").endswith("new")
         assert "1 ended while you were away" in words(pilot)
-        place = app_of(pilot).main_screen.place("tasks")
-        place.query_one(LineList).move_to_key(task)
+        pane = app_of(pilot).main_screen.pane("tasks")
+        pane.query_one(LineList).move_to_key(task)
         await press(pilot, "enter", "escape")
         assert "while you were away" not in screen(pilot), "it was looked at"
         older.complete()

@@ -16,7 +16,7 @@ from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.line_list import LineList
 
 
-class Place(Vertical, ShellTarget):
+class Pane(Vertical, ShellTarget):
     """Base of the five places.
 
     A place is made when it is first shown. It overrides `compose` and the hooks below; `state_changed` and
@@ -26,7 +26,7 @@ class Place(Vertical, ShellTarget):
     TITLE: ClassVar[str] = ""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, classes="place pane")
+        super().__init__(id=id, classes="main-pane pane")
         self._stale = False
         self._missed_tasks: Sequence[TaskView] | None = None
         self.set_title(self.TITLE)

@@ -16,6 +16,7 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
+import nuvtui.tui.common.task_commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
 from nuvtui.tui.common.base_screen import BaseScreen

@@ -1,5 +1,6 @@
 """Commands of the app, of the main screen and of the program's log."""
 
+import nuvtui.tui.common.task_commands  # noqa: F401  (registers)
 from nuvtui.tui.shell.registration import FEATURES, PANES
 from nuvtui.tui.toolkit.command import Command, Scope
 from nuvtui.tui.toolkit.commands import register

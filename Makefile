@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help demo test quick check bench screenshots pictures recording packages-run packages-test packages-bench
+.PHONY: help demo test quick check bench coverage wheel lock screenshots pictures recording packages-run packages-test packages-bench
 
 help: ## Say what can be made
 	@echo "nuvtui: preserve, share and hand over a research project, from a terminal"
@@ -33,6 +33,15 @@ check: packages-run .venv/stamp ## Check format, lint, types and import contract
 bench: packages-test packages-bench .venv/stamp ## Measure, and print the figures
 	@$(BIN)/python -m pytest -m bench -s tests/benchmarks $(PYTEST_ARGS)
 
+coverage: packages-run .venv/stamp ## Show which branches the quick tests do not reach
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --quick 75 --cov --cov-report term --cov-report html:.cache/coverage-html $(PYTEST_ARGS)
+
+wheel: packages-run .venv/stamp ## Build the wheel, install it alone, and try it
+	@scripts/wheel
+
+lock: .venv/stamp ## Take the newest versions that pyproject.toml allows into requirements.lock
+	@scripts/lock
+
 screenshots: packages-test .venv/stamp ## Make the pictures in screenshots/ from the running app
 	@$(BIN)/python scripts/screenshots
 
@@ -51,6 +60,6 @@ packages-test:
 packages-bench:
 	@scripts/system-packages bench
 
-.venv/stamp: pyproject.toml scripts/environment | packages-run
+.venv/stamp: requirements.lock pyproject.toml scripts/environment | packages-run
 	@scripts/environment
 	@touch $@

@@ -3,4 +3,4 @@
 The package root imports nothing, so that `nuvtui --version` costs what Python costs.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -31,13 +31,13 @@ def main() -> None:
 def _version() -> int:
     """Say the version, without the command line's own imports."""
     from nuvtui import __version__
-    from nuvtui.cli.outcome import outcome
+    from nuvtui.cli.exit_status import exit_status
 
     def say() -> int:
         print(f"nuvtui {__version__}")
         return 0
 
-    return outcome(say, str)
+    return exit_status(say, str)
 
 
 def _names_are_utf8() -> None:
@@ -62,7 +62,7 @@ def _open() -> int:
     from pathlib import Path
 
     from nuvtui import config
-    from nuvtui.cli.outcome import outcome
+    from nuvtui.cli.exit_status import exit_status
     from nuvtui.tui import run
 
     opened: list[Services] = []
@@ -73,7 +73,7 @@ def _open() -> int:
         opened.append(open_services(settings))
         return opened[0]
 
-    return outcome(
+    return exit_status(
         lambda: run(config.load(), Path.cwd(), services), lambda: opened[0].recovered if opened else ""
     )
 

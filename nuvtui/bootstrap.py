@@ -10,24 +10,24 @@ from nuvtui.services.context import Context, system_user
 
 if TYPE_CHECKING:
     from nuvtui.config import Settings
-    from nuvtui.services.application_service import ApplicationsService
-    from nuvtui.services.changes import ChangesService
-    from nuvtui.services.distribution import DistributionService
-    from nuvtui.services.exports import ExportsService
-    from nuvtui.services.finding import FindingService
-    from nuvtui.services.history import HistoryService
+    from nuvtui.services.applications.service import ApplicationsService
+    from nuvtui.services.exports.service import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
-    from nuvtui.services.members import MembersService
-    from nuvtui.services.messages import MessagesService
     from nuvtui.services.operations import Operations
-    from nuvtui.services.overview import OverviewService
-    from nuvtui.services.previews import PreviewsService
-    from nuvtui.services.restore import RestoreService
-    from nuvtui.services.snapshots import SnapshotsService
-    from nuvtui.services.spaces import InstancesService, SpacesService
-    from nuvtui.services.staging import StagingService
-    from nuvtui.services.states import StatesService
-    from nuvtui.services.tables import TablesService
+    from nuvtui.services.search import FindingService
+    from nuvtui.services.sharing.distribution import DistributionService
+    from nuvtui.services.sharing.messages import MessagesService
+    from nuvtui.services.sharing.staging import StagingService
+    from nuvtui.services.snapshots.history import HistoryService
+    from nuvtui.services.snapshots.restore import RestoreService
+    from nuvtui.services.snapshots.service import SnapshotsService
+    from nuvtui.services.spaces.members import MembersService
+    from nuvtui.services.spaces.overview import OverviewService
+    from nuvtui.services.spaces.service import InstancesService, SpacesService
+    from nuvtui.services.states.changes import ChangesService
+    from nuvtui.services.states.previews import PreviewsService
+    from nuvtui.services.states.service import StatesService
+    from nuvtui.services.states.tables import TablesService
 
 
 class Services:
@@ -46,91 +46,91 @@ class Services:
 
     @functools.cached_property
     def spaces(self) -> SpacesService:
-        from nuvtui.services.spaces import SpacesService
+        from nuvtui.services.spaces.service import SpacesService
 
         return SpacesService(self.context)
 
     @functools.cached_property
     def instances(self) -> InstancesService:
-        from nuvtui.services.spaces import InstancesService
+        from nuvtui.services.spaces.service import InstancesService
 
         return InstancesService(self.context, self.spaces)
 
     @functools.cached_property
     def members(self) -> MembersService:
-        from nuvtui.services.members import MembersService
+        from nuvtui.services.spaces.members import MembersService
 
         return MembersService(self.context)
 
     @functools.cached_property
     def snapshots(self) -> SnapshotsService:
-        from nuvtui.services.snapshots import SnapshotsService
+        from nuvtui.services.snapshots.service import SnapshotsService
 
         return SnapshotsService(self.context)
 
     @functools.cached_property
     def states(self) -> StatesService:
-        from nuvtui.services.states import StatesService
+        from nuvtui.services.states.service import StatesService
 
         return StatesService(self.context)
 
     @functools.cached_property
     def previews(self) -> PreviewsService:
-        from nuvtui.services.previews import PreviewsService
+        from nuvtui.services.states.previews import PreviewsService
 
         return PreviewsService(self.context)
 
     @functools.cached_property
     def history(self) -> HistoryService:
-        from nuvtui.services.history import HistoryService
+        from nuvtui.services.snapshots.history import HistoryService
 
         return HistoryService(self.context, self.states)
 
     @functools.cached_property
     def changes(self) -> ChangesService:
-        from nuvtui.services.changes import ChangesService
+        from nuvtui.services.states.changes import ChangesService
 
         return ChangesService(self.context, self.states)
 
     @functools.cached_property
     def restore(self) -> RestoreService:
-        from nuvtui.services.restore import RestoreService
+        from nuvtui.services.snapshots.restore import RestoreService
 
         return RestoreService(self.context)
 
     @functools.cached_property
     def staging(self) -> StagingService:
-        from nuvtui.services.staging import StagingService
+        from nuvtui.services.sharing.staging import StagingService
 
         return StagingService(self.context, self.states)
 
     @functools.cached_property
     def distribution(self) -> DistributionService:
-        from nuvtui.services.distribution import DistributionService
+        from nuvtui.services.sharing.distribution import DistributionService
 
         return DistributionService(self.context, self.states, self.staging)
 
     @functools.cached_property
     def messages(self) -> MessagesService:
-        from nuvtui.services.messages import MessagesService
+        from nuvtui.services.sharing.messages import MessagesService
 
         return MessagesService(self.context)
 
     @functools.cached_property
     def tables(self) -> TablesService:
-        from nuvtui.services.tables import TablesService
+        from nuvtui.services.states.tables import TablesService
 
         return TablesService(self.context, self.states)
 
     @functools.cached_property
     def applications(self) -> ApplicationsService:
-        from nuvtui.services.application_service import ApplicationsService
+        from nuvtui.services.applications.service import ApplicationsService
 
         return ApplicationsService(self.context, self.states)
 
     @functools.cached_property
     def exports(self) -> ExportsService:
-        from nuvtui.services.exports import ExportsService
+        from nuvtui.services.exports.service import ExportsService
 
         return ExportsService(self.context, self.states, self.applications)
 
@@ -142,13 +142,13 @@ class Services:
 
     @functools.cached_property
     def overview(self) -> OverviewService:
-        from nuvtui.services.overview import OverviewService
+        from nuvtui.services.spaces.overview import OverviewService
 
         return OverviewService(self.context)
 
     @functools.cached_property
     def finding(self) -> FindingService:
-        from nuvtui.services.finding import FindingService
+        from nuvtui.services.search import FindingService
 
         return FindingService(self.context)
 

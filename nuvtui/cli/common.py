@@ -154,8 +154,8 @@ def run_task(
     command was asked for). Ctrl+C cancels the task;
     a hang-up leaves it running. Raises NuvError as the task did.
     """
-    from nuvtui.tasks.request import Request
-    from nuvtui.tasks.submit import submit
+    from nuvtui.worker.request import Request
+    from nuvtui.worker.submit import submit
 
     scope_services.context.require_store()
     settings = config.for_task(scope_services.settings) | {"home": str(scope_services.home.root)}
@@ -199,8 +199,8 @@ def follow(
     `cancel`: Ctrl+C cancels the task. `begin` is called as soon as it would.
     """
     from nuvtui.cli.progress import Progress
-    from nuvtui.tasks.attach import attach
-    from nuvtui.tasks.lifecycle import cancel as cancel_task
+    from nuvtui.worker.attach import attach
+    from nuvtui.worker.lifecycle import cancel as cancel_task
 
     progress = Progress(sys.stderr)
     try:

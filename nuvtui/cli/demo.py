@@ -12,7 +12,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model.distribution import Distribution, Strategies
 from nuvtui.model.export import ExportRecord, ExportSpec
 from nuvtui.model.stage import StateRef
-from nuvtui.services.spaces import Location
+from nuvtui.services.spaces.service import Location
 
 
 @click.command()

@@ -109,9 +109,10 @@ def _state(opened: Services) -> list[Finding]:
 
 def _engine(opened: Services) -> list[Finding]:
     """The engine that exports would use, every place where one was looked for, and how it builds."""
-    from nuvtui.images import buildkit, engines
+    from nuvtui.images.engine import buildkit
+    from nuvtui.images.engine.discovery import discover
 
-    discovery = engines.discover(opened.settings, all_answers=True)
+    discovery = discover(opened.settings, all_answers=True)
     wanted = opened.settings.engine
     found = [discovery.finding()]
     for attempt in discovery.tried if discovery.engine is not None else []:
@@ -135,14 +136,15 @@ def _engine(opened: Services) -> list[Finding]:
 
 
 def _registry(opened: Services) -> list[Finding]:
-    from nuvtui.images import registry
+    from nuvtui.images import reference as references
+    from nuvtui.images.registry.credentials import credentials
 
     target = opened.settings.registry
     try:
-        signed = registry.credentials(target.split("/")[0]) is not None
+        signed = credentials(target.split("/")[0]) is not None
     except NuvError as error:
         return [Finding("warning", "registry", str(error), error.hint)]
-    public = registry.is_public(target, opened.settings)
+    public = references.is_public(target, opened.settings.private_registries)
     text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if public else 'private'}"
     hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"
     return [Finding("note" if signed else "warning", "registry", text, hint)]

@@ -264,8 +264,8 @@ def report(scope: Scope, export: str) -> None:
 @scoped
 def logs(scope: Scope, export: str, following: bool) -> None:
     """Print the build log of an export."""
-    from nuvtui.tasks.events import read_log
-    from nuvtui.tasks.lifecycle import view
+    from nuvtui.worker.events import read_log
+    from nuvtui.worker.lifecycle import view
 
     record = scope.services.exports.find(scope.space.id, export)
     if not record.task:
@@ -300,7 +300,7 @@ def logs(scope: Scope, export: str, following: bool) -> None:
 @scoped
 def cancel(scope: Scope, export: str) -> None:
     """Cancel a running export."""
-    from nuvtui.tasks import lifecycle
+    from nuvtui.worker import lifecycle
 
     record = scope.services.exports.find(scope.space.id, export)
     if record.status != "running" or not record.task:

@@ -8,7 +8,7 @@ import click
 
 from nuvtui import __version__
 from nuvtui.cli import streams
-from nuvtui.cli.outcome import outcome
+from nuvtui.cli.exit_status import exit_status
 from nuvtui.errors import Exit
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ def run(arguments: list[str], screens: "Callable[[Services, Path], int]") -> int
         opened = obj.get("services")
         return opened.recovered if opened is not None else ""
 
-    return outcome(call, recovered)
+    return exit_status(call, recovered)

@@ -6,19 +6,19 @@ from nuvtui.cli.common import Scope
 from nuvtui.cli.output import counted, emit, moment, size, table
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
-from nuvtui.services.overview import Overview, SnapshotLine
+from nuvtui.services.spaces.overview import Overview, SnapshotLine
 
 
 def show(scope: Scope, form: str) -> None:
     """Print the overview of the scope's space."""
-    from nuvtui.tasks import visits
-    from nuvtui.tasks.lifecycle import list_tasks
+    from nuvtui.worker import last_seen
+    from nuvtui.worker.lifecycle import list_tasks
 
     opened = scope.services
     overview = opened.overview.show(scope.space.id)
     home = opened.home
     tasks = [task for task in list_tasks(home) if task.space in ("", overview.id)]
-    finished = visits.since(tasks, visits.last(home))
+    finished = last_seen.since(tasks, last_seen.last(home))
     store = opened.overview.store_bytes()
     value = msgspec.to_builtins(overview)
     value["storage"] |= {"total": overview.storage.total, "store_bytes": store}

@@ -51,7 +51,7 @@ def create(
     scope: Scope, name: str, description: str, next_phase: str, reread: bool, wait: bool, form: str
 ) -> None:
     """Take a snapshot of files, tables and applications."""
-    from nuvtui.services.snapshots import naming_hint
+    from nuvtui.services.snapshots.service import naming_hint
 
     hint = naming_hint(name) if name else None
     if hint and form == "tabulated":

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, from_snapshot, run_task, scoped
-from nuvtui.cli.outcome import show
+from nuvtui.cli.exit_status import show
 from nuvtui.cli.output import emit, pairs, say, table
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text

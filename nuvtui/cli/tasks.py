@@ -18,7 +18,7 @@ def tasks() -> None:
 @click.pass_context
 def list_(ctx: click.Context, form: str) -> None:
     """List tasks, newest first."""
-    from nuvtui.tasks.lifecycle import list_tasks
+    from nuvtui.worker.lifecycle import list_tasks
 
     found = list_tasks(services(ctx).home)
     rows = [(t.id[:8], t.status, t.title, t.user, moment(t.created), moment(t.finished)) for t in found]
@@ -31,7 +31,7 @@ def list_(ctx: click.Context, form: str) -> None:
 @click.pass_context
 def get(ctx: click.Context, task: str, form: str) -> None:
     """Show a task: status, steps, result."""
-    from nuvtui.tasks.lifecycle import find
+    from nuvtui.worker.lifecycle import find
 
     view = find(services(ctx).home, task)
     emit(view, form)
@@ -58,7 +58,7 @@ def get(ctx: click.Context, task: str, form: str) -> None:
 @click.pass_context
 def cancel(ctx: click.Context, task: str, form: str) -> None:
     """Cancel a task and wait until it has stopped."""
-    from nuvtui.tasks import lifecycle
+    from nuvtui.worker import lifecycle
 
     home = services(ctx).home
     view = lifecycle.find(home, task)
@@ -77,7 +77,7 @@ def cancel(ctx: click.Context, task: str, form: str) -> None:
 @click.pass_context
 def attach(ctx: click.Context, task: str, form: str) -> None:
     """Follow a task to its end; Ctrl+C leaves it running."""
-    from nuvtui.tasks.lifecycle import find
+    from nuvtui.worker.lifecycle import find
 
     view = find(services(ctx).home, task)
     if form == "tabulated":

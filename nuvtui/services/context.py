@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nuvtui import atomic
+from nuvtui.catalog.catalog import Catalog, View
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
@@ -22,7 +23,6 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import DOT, Home, Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services import identity
-from nuvtui.state.state import State, View
 
 if TYPE_CHECKING:
     from nuvtui.store.store import Store
@@ -68,9 +68,9 @@ class Context:
         return store
 
     @functools.cached_property
-    def state(self) -> State:
+    def state(self) -> Catalog:
         """The state file; whoever reads or changes it is told where there is none."""
-        return State(self.home)
+        return Catalog(self.home)
 
     def establish(self, shared: bool = False) -> bool:
         """Make the store home, where it is not there; `shared`: for a group of users. Returns whether it is shared.
@@ -81,7 +81,7 @@ class Context:
 
         store = Store(self.home, shared)
         store.create()
-        State(self.home, shared).create()
+        Catalog(self.home, shared).create()
         return store.shared
 
     def require_store(self) -> None:

@@ -12,7 +12,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
-from nuvtui.services.spaces import Location
+from nuvtui.services.spaces.service import Location
 from nuvtui.tables.report import ImportOptions
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services import identity
 from nuvtui.services.context import Context
-from nuvtui.services.spaces import prepare_workspace
+from nuvtui.services.spaces.service import prepare_workspace
 
 GRACE_SECONDS = 24 * 3600.0
 """What gc leaves alone: packs younger than this may belong to a snapshot that is being taken."""
@@ -83,9 +83,9 @@ class MaintenanceService:
 
     def info(self) -> Any:
         """How much the store holds."""
-        from nuvtui.store import maintain
+        from nuvtui.store import usage
 
-        return maintain.info(self._context.store)
+        return usage.info(self._context.store)
 
     def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
         """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths.
@@ -108,10 +108,10 @@ class MaintenanceService:
 
         `grace` in seconds.
         """
-        from nuvtui.store import maintain
+        from nuvtui.store import prune
         from nuvtui.tables import scratch
 
-        report = maintain.gc(
+        report = prune.prune(
             self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
         )
         if dry_run:
@@ -119,18 +119,18 @@ class MaintenanceService:
         home = self._context.home
         freed = report.freed_bytes + scratch.sweep(home.tmp, home.cache) + _sweep(home)
         if home.images.exists():
-            from nuvtui.services.export_parts import Images
+            from nuvtui.services.exports.parts import Images
 
             freed += Images(self._context).layout.sweep(bases=True)
         return dataclasses.replace(report, freed_bytes=freed)
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
-        from nuvtui.store import maintain
+        from nuvtui.store import repair
 
         reporter = reporter or Silent()
         reporter.step("store", "Rebuilding the index from the packs")
-        store = maintain.repair(self._context.store, dry_run, reporter)
+        store = repair.repair(self._context.store, dry_run, reporter)
         reporter.step("state", "Comparing the state with the manifests")
         return RepairResult(dry_run, store, self._repair_state(dry_run, reporter))
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from nuvtui.services.changes import ChangesService
-    from nuvtui.services.distribution import DistributionService
-    from nuvtui.services.exports import ExportsService
+    from nuvtui.services.exports.service import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
-    from nuvtui.services.restore import RestoreService
-    from nuvtui.services.snapshots import SnapshotsService
-    from nuvtui.services.spaces import InstancesService, SpacesService
-    from nuvtui.services.staging import StagingService
-    from nuvtui.services.tables import TablesService
+    from nuvtui.services.sharing.distribution import DistributionService
+    from nuvtui.services.sharing.staging import StagingService
+    from nuvtui.services.snapshots.restore import RestoreService
+    from nuvtui.services.snapshots.service import SnapshotsService
+    from nuvtui.services.spaces.service import InstancesService, SpacesService
+    from nuvtui.services.states.changes import ChangesService
+    from nuvtui.services.states.tables import TablesService
 
 
 class UseCases(Protocol):

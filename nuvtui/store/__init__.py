@@ -1,7 +1,7 @@
-"""The snapshot store: content-addressed objects in packs, snapshot manifests, scanning and applying of files.
+"""The snapshot store: content-addressed objects in packs, snapshot manifests, scanning and restoring of files.
 
-Import from the modules: `store` (objects and manifests), `scan` (workspace to tree), `trees` (walk, look up,
-compare), `apply` (tree to workspace), `check` and `maintain` (verify, collect garbage, repair).
+Import from the modules: `store` (objects and manifests), `scanner` (workspace to tree), `trees` (walk, look up,
+compare), `restorer` (tree to workspace), `check` and `prune` (verify, collect garbage, repair).
 
 The formats on disk are told where they are made: `packs` (packs), `index` (indexes), `store` (manifests),
 `model.tree` (trees), `statcache` (stat caches). An object is any string of bytes; its id is its BLAKE3 hash

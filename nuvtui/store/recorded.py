@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.store import trees
+from nuvtui.store.chunks import WHOLE, cut_sparse
 from nuvtui.store.statcache import Record, StatCache
 from nuvtui.store.statcache import piece as piece_of
-from nuvtui.store.writer import WHOLE, cut_sparse
 
 Content = Entry | bytes
 """What a path is to hold: an entry of a tree, or the bytes of a plain file."""

@@ -16,13 +16,13 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
+from nuvtui.tables import column_stats, descriptions, intake, output, schema
 from nuvtui.tables import connection as access
-from nuvtui.tables import descriptions, distribution, intake, output, schema
 from nuvtui.tables.connection import DamagedDatabaseError
 from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
-from nuvtui.tables.values import ColumnInfo, Distribution, Rows, TableInfo
+from nuvtui.tables.values import ColumnInfo, ColumnStats, Rows, TableInfo
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -110,11 +110,11 @@ class Tables:
                 connection, f"{table.sql_name} AS source", table.columns, kinds, values
             )
 
-    def distributions(self, name: str) -> list[Distribution]:
+    def column_stats(self, name: str) -> list[ColumnStats]:
         """The columns of a table with how their values are spread."""
         with self._table(name) as (connection, table), access.explained(f"Table {name!r} cannot be read"):
             values = [f"source.{identifier(column.name)}" for column in table.columns]
-            return distribution.distributions(
+            return column_stats.column_stats(
                 connection, f"{table.sql_name} AS source", table.columns, table.types(), values
             )
 
@@ -302,7 +302,7 @@ def _existing(name: str) -> NuvError:
     return NuvError(
         f"There is a table {name!r} already",
         "",
-        "Give another name, or say that it is to be replaced.",
+        "Give another name (--name), or say that it is to be replaced (--replace).",
         Exit.CONFLICT,
     )
 

@@ -164,17 +164,17 @@ def ready(source: Source, asked: ImportOptions, reporter: Reporter) -> Load:
         )
         return lambda connection, table, prepare: text.load(connection, table, prepare, tell)
     if source.format in foreign.ENDINGS.values():
-        taken = foreign.take(source.path, source.folder, source.format, source.title, asked, reporter)
-        readers = [f"read_parquet({literal(str(taken.file))})"]
+        read = foreign.convert(source.path, source.folder, source.format, source.title, asked, reporter)
+        readers = [f"read_parquet({literal(str(read.file))})"]
 
-        def load_taken(connection: "Connection", table: str, prepare: Callable[[], None]) -> Told:
+        def load_foreign(connection: "Connection", table: str, prepare: Callable[[], None]) -> Told:
             def describe() -> None:
-                descriptions.write(connection, table, taken.description, taken.descriptions)
+                descriptions.write(connection, table, read.description, read.descriptions)
 
             _create(connection, table, readers, prepare, describe, source, reporter)
-            return Told(None, taken.doubts, [], taken.notes)
+            return Told(None, read.doubts, [], read.notes)
 
-        return load_taken
+        return load_foreign
     own = _own_readers(source, asked, reporter)
 
     def load(connection: "Connection", table: str, prepare: Callable[[], None]) -> Told:

@@ -93,7 +93,7 @@ def _statement(sql: str) -> tuple[str, bool]:
     refused = NuvError(
         "The query was refused",
         "only one statement that reads (SELECT, FROM, WITH, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) is allowed",
-        "Change tables with `nuvtui tables import`, `rename` and `delete`, or with any DuckDB client.",
+        "Change tables with `nuvtui tables import FILE`, with `rename` and `delete`, or with any DuckDB client.",
         Exit.USAGE,
     )
     if len(statements) != 1:

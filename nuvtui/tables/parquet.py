@@ -16,12 +16,12 @@ from nuvtui.model.snapshot import Column, TablePart
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store.failure import store_errors
 from nuvtui.store.store import Store
-from nuvtui.tables import captured, distribution, output, scratch
+from nuvtui.tables import captured, column_stats, output, scratch
 from nuvtui.tables import compare as _compare
 from nuvtui.tables import connection as access
 from nuvtui.tables.compare import Side
 from nuvtui.tables.types import Type, identifier, literal
-from nuvtui.tables.values import ColumnInfo, Distribution, Rows
+from nuvtui.tables.values import ColumnInfo, ColumnStats, Rows
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -87,10 +87,10 @@ class Captured:
         with self._opened() as (connection, source, kinds, values):
             return output.column_infos(connection, source, self.part.columns, kinds, values)
 
-    def distributions(self) -> list[Distribution]:
+    def column_stats(self) -> list[ColumnStats]:
         """The table's columns with how their values are spread."""
         with self._opened() as (connection, source, kinds, values):
-            return distribution.distributions(connection, source, self.part.columns, kinds, values)
+            return column_stats.column_stats(connection, source, self.part.columns, kinds, values)
 
     def export(self, path: Path, reporter: Reporter | None = None) -> None:
         """Write the table to a CSV, TSV or Parquet file, by the file's ending; a file there is replaced."""

@@ -45,7 +45,7 @@ class Rows(msgspec.Struct, frozen=True):
     """True where more rows follow the ones given."""
 
 
-class Distribution(msgspec.Struct, frozen=True):
+class ColumnStats(msgspec.Struct, frozen=True):
     """A column with how its values are spread. Counts are exact but for `distinct` and `top` (a few per cent)."""
 
     name: str

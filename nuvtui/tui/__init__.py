@@ -154,7 +154,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
 
     from nuvtui.tui.shell.app import NuvApp
     from nuvtui.tui.shell.signals import Signals
-    from nuvtui.tui.toolkit import escape
+    from nuvtui.tui.toolkit.textual_private import read_no_alt
 
     stopped: list[int] = []
 
@@ -162,7 +162,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
         stopped.append(code)
         app.exit(return_code=code)
 
-    escape.install()
+    read_no_alt()
     signals = Signals(stop, sys.stdin.fileno())
     app = NuvApp(settings, start, services=services, signals=signals, startup_cache=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))

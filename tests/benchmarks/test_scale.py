@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.model.snapshot import summarise
 from nuvtui.paths import Home
-from nuvtui.state.state import State
 from nuvtui.store.store import Store
 from tests.benchmarks.peers import CACHE, Nuvtui, build_tree, look, rest, timed, write_figures
 from tests.support.cli import NUVTUI
@@ -174,7 +174,7 @@ def test_ten_thousand_snapshots(subject: Nuvtui, package_index: dict[str, str]) 
     figures["times the tenth"] = ten_thousandth / tenth
     figures["snapshots list, s"] = median(subject, "snapshots", "list")
     figures["status, s"] = median(subject, "status")
-    state = State(home)
+    state = Catalog(home)
     record = state.read().snapshots.all()[-1]
 
     def write() -> None:
@@ -188,7 +188,7 @@ def test_ten_thousand_snapshots(subject: Nuvtui, package_index: dict[str, str]) 
 
 def multiply(home: Home, snapshot_id: str) -> None:
     """Bring the store to `SNAPSHOTS` snapshots, as if the same had been taken again and again, an hour apart."""
-    store, state = Store(home), State(home)
+    store, state = Store(home), Catalog(home)
     snapshot = store.read_manifest(snapshot_id)
     with state.transaction() as transaction:
         for number in range(SNAPSHOTS - len(store.manifest_ids())):

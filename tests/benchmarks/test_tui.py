@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.paths import Home
-from nuvtui.state.state import State
-from nuvtui.tasks import lease
-from nuvtui.tasks.events import EventWriter
+from nuvtui.worker import lease
+from nuvtui.worker.events import EventWriter
 from tests.benchmarks.peers import CACHE, write_figures
 from tests.support.cli import NUVTUI
 from tests.support.environment import machine
@@ -237,7 +237,7 @@ def logging_task(home: Home, speed: float = 20_000) -> Iterator[tuple[Path, Even
         assert own is not None
         lease.write(folder, own)
         events = EventWriter(folder)
-        (instance,) = [i for i in State(home).read().instances.all() if i.workspace]
+        (instance,) = [i for i in Catalog(home).read().instances.all() if i.workspace]
         events.write("queued", kind="export", title="Export big", space=instance.space, instance=instance.id)
         events.write("started", pid=writer.pid)
         events.write("step", step="build", title="Building the image", log_offset=0)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from nuvtui.model.application import LICENSED_KINDS, ApplicationKind
-from nuvtui.services.templates import template
+from nuvtui.services.applications.templates import template
 from tests.exports.conftest import STRANGER, Make, Study, passed
 from tests.services.helpers import refused
 from tests.support.engine import Engine

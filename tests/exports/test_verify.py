@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.services import verification
+from nuvtui.services.exports import verification
 from tests.exports.conftest import Study, passed
 from tests.support.engine import Engine
 

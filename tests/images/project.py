@@ -6,10 +6,10 @@ from pathlib import Path
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
-from nuvtui.images import layers
-from nuvtui.images.docker_engine import DockerEngine
+from nuvtui.images.engine.docker_engine import DockerEngine
+from nuvtui.images.engine.oci_engine import OciEngine
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.oci_engine import OciEngine
+from nuvtui.images.oci import layers
 from nuvtui.images.recipe import Recipe, build_recipe
 from nuvtui.model.application import Application, ApplicationKind, Lock, Packages
 from nuvtui.model.export import ExportSpec
@@ -25,8 +25,9 @@ from nuvtui.model.snapshot import (
 )
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.store.scan import scan
+from nuvtui.store.scanner import scan
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 
 IMAGE = "127.0.0.1:1/ada/study-demo:1"
 CREATED = "2026-03-04T05:06:07.000000+00:00"
@@ -55,7 +56,7 @@ class Project:
         self, lock: Lock | None = None, tables: list[TablePart] | None = None, description: str = "A study."
     ) -> Snapshot:
         """A manifest of the workspace as it is, with one application `demo`."""
-        with self.store.writer() as writer:
+        with writing(self.store) as writer:
             found = scan(self.workspace, writer, self._cache, Silent())
             writer.commit()
         return Snapshot(

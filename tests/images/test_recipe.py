@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images import context, dockerfile, layers, reference, report, requirements, site
+from nuvtui.images import dockerfile, reference, report, requirements, site
 from nuvtui.images.denylist import denied
+from nuvtui.images.engine import build_context
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.image_config import image_config
+from nuvtui.images.oci import layers
+from nuvtui.images.oci.config import image_config
 from nuvtui.model.application import ApplicationKind, License, Lock, Package
 from nuvtui.model.snapshot import TablePart
 from tests.images.project import IMAGE, Project, application
@@ -205,10 +207,10 @@ def test_context_is_the_plan_and_the_same_again(project: Project, monkeypatch: p
     assert b"".join(layers.files_layer(again, project.store).stream()) == data
     own = [b"".join(layers.application_layer(one).stream()) for one in (recipe, again)]
     assert own[0] == own[1]
-    assert context.context(again) == context.context(recipe)
+    assert build_context.context(again) == build_context.context(recipe)
 
     # Nothing of the workspace goes to the install steps.
-    with tarfile.open(fileobj=io.BytesIO(context.context(recipe))) as outer:
+    with tarfile.open(fileobj=io.BytesIO(build_context.context(recipe))) as outer:
         assert outer.getnames() == ["Dockerfile", "build.tar"]
         with tarfile.open(fileobj=outer.extractfile("build.tar")) as inner:
             scripts = [member.name for member in inner if not member.isdir()]

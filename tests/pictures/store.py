@@ -28,12 +28,12 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import Failure
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.tasks import lease
-from nuvtui.tasks.events import EventWriter
-from nuvtui.tasks.request import Request
-from nuvtui.tasks.submit import _make
 from nuvtui.tui.common.aside import Question, answer
 from nuvtui.tui.features.timeline import pane
+from nuvtui.worker import lease
+from nuvtui.worker.events import EventWriter
+from nuvtui.worker.request import Request
+from nuvtui.worker.submit import _make
 from tests.support.many import make_state
 
 USER = "ada"
@@ -86,10 +86,11 @@ def frozen() -> Iterator[Clock]:
         mock.patch.object(clock, "new_id", ticking.new_id),
         mock.patch("datetime.datetime", Frozen),
         mock.patch(
-            "nuvtui.services.provenance.os", SimpleNamespace(uname=lambda: machine, environ=os.environ)
+            "nuvtui.services.snapshots.provenance.os",
+            SimpleNamespace(uname=lambda: machine, environ=os.environ),
         ),
-        mock.patch("nuvtui.services.provenance.sys", SimpleNamespace(version="3.12.0 ")),
-        mock.patch("nuvtui.services.provenance.__version__", "1.0"),
+        mock.patch("nuvtui.services.snapshots.provenance.sys", SimpleNamespace(version="3.12.0 ")),
+        mock.patch("nuvtui.services.snapshots.provenance.__version__", "1.0"),
         # What deleting frees depends on the version of the compressor; the Timeline asks for it at once.
         mock.patch.object(Question, "freed_by", lambda _self, _services, snapshots: 321 * len(snapshots)),
         mock.patch.object(pane, "SETTLED", 0.01),

@@ -1,6 +1,6 @@
 """Whatever others do to a workspace while it is changed, every byte that anybody wrote is somewhere afterwards.
 
-The rule of `store.apply` and `store.staging`, as a model test: an adversary edits at random steps of a replacement,
+The rule of `store.restorer` and `store.staging`, as a model test: an adversary edits at random steps of a replacement,
 which ends well, is refused, cancelled, fails at a call of the operating system, or is killed there. Afterwards each
 byte that the adversary wrote is in the workspace (the kept folder is in it) or in a snapshot.
 """
@@ -18,9 +18,8 @@ import pytest
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.model.tree import FILE
 from nuvtui.reporter import Silent
-from nuvtui.store import apply as apply_module
-from nuvtui.store import folders, trees
-from nuvtui.store.apply import Replacement, RollBackError
+from nuvtui.store import folders, restorer, trees
+from nuvtui.store.restorer import Replacement, RollBackError
 from nuvtui.store.staging import STAGING, recover
 from tests.store.adversary import Adversary
 from tests.store.helpers import new_store, record, take
@@ -107,17 +106,17 @@ class Watched:
 
     def __enter__(self) -> "Watched":
         self._saved = {name: getattr(os, name) for name in CALLS}
-        self._rename2, self._sync = folders.rename2, apply_module.sync_file_system
+        self._rename2, self._sync = folders.rename2, restorer.sync_file_system
         for name, call in self._saved.items():
             setattr(os, name, self._wrapped(call))
         folders.rename2 = self._wrapped(self._rename2)  # type: ignore[assignment]
-        apply_module.sync_file_system = self._wrapped(self._sync)  # type: ignore[assignment]
+        restorer.sync_file_system = self._wrapped(self._sync)  # type: ignore[assignment]
         return self
 
     def __exit__(self, *_: object) -> None:
         for name, call in self._saved.items():
             setattr(os, name, call)
-        folders.rename2, apply_module.sync_file_system = self._rename2, self._sync
+        folders.rename2, restorer.sync_file_system = self._rename2, self._sync
 
     def _wrapped(self, call: Callable[..., object]) -> Callable[..., object]:
         def wrapped(*arguments: object, **more: object) -> object:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.store.maintain import gc, repair
+from nuvtui.store.prune import prune
+from nuvtui.store.repair import repair
 from nuvtui.store.store import Store
 from tests.store.helpers import (
     BROKEN,
@@ -97,7 +98,7 @@ def test_a_snapshot_cut_anywhere_is_there_whole_or_not_at_all(tmp_path: Path, er
         _remove(out)
         # Back to where the next cut begins, all garbage gone.
         store.delete_manifest(NEW)
-        gc(Store(store.home), False, 0, QUIET)
+        prune(Store(store.home), False, 0, QUIET)
         assert temporaries(store) == []
     assert at > 10
     assert saw_absent > 5
@@ -194,7 +195,7 @@ def test_gc_and_repair_cut_anywhere_leave_every_snapshot_intact(tmp_path: Path, 
                 file.write_bytes(file.read_bytes()[:-1])
             work = lambda store=store: repair(Store(store.home), False, QUIET)  # noqa: E731
         else:
-            work = lambda store=store: gc(Store(store.home), False, 0, QUIET)  # noqa: E731
+            work = lambda store=store: prune(Store(store.home), False, 0, QUIET)  # noqa: E731
         code, was_cut = cut(at, None, work)
         assert code in (DONE, KILLED), f"call {at}"
         assert Store(store.home).manifest_ids() == [OLD]

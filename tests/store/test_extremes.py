@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import EARLIEST, FILE, FOLDER, LATEST, Entry
-from nuvtui.store import descent, trees
-from nuvtui.store import scan as scan_module
+from nuvtui.store import descent, file_reader, scanner, trees
+from nuvtui.store.chunks import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_sparse, cut_stream
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
-from nuvtui.store.writer import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_sparse, cut_stream
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, assert_sound, look, new_store, take
 
 DEPTH = 1200
@@ -73,7 +73,7 @@ def test_a_folder_of_any_depth_is_kept_whole(
 
 
 def store_empty(store: Store) -> bytes:
-    with store.writer() as writer:
+    with writing(store) as writer:
         return writer.put_tree(tree_format.encode([]))
 
 
@@ -97,8 +97,8 @@ def test_few_descriptors_are_open_and_files_on_the_way_back_are_read(
             most = max(most, len(os.listdir("/proc/self/fd")))
 
     before = len(os.listdir("/proc/self/fd"))
-    with store.writer() as writer:
-        found = scan_module.scan(place, writer, tmp_path / "cache", Counting())
+    with writing(store) as writer:
+        found = scanner.scan(place, writer, tmp_path / "cache", Counting())
     assert found.warnings == []
     assert found.count == 90
     assert most < before + 12
@@ -120,8 +120,8 @@ def test_a_folder_that_is_moved_away_meanwhile_is_named(
                 (place / "elsewhere").rename(place / "a")
 
     numbers = iter(range(100))
-    with store.writer() as writer:
-        found = scan_module.scan(place, writer, tmp_path / "cache", Mover())
+    with writing(store) as writer:
+        found = scanner.scan(place, writer, tmp_path / "cache", Mover())
     kept = [path for path, entry in trees.walk(store.tree, found.root) if entry.kind == FILE]
     assert "a/file" not in kept
     assert "a/file" in [warning.path for warning in found.warnings]
@@ -242,7 +242,7 @@ def test_a_hole_is_neither_read_nor_stored(
 def test_a_file_larger_than_can_be_kept_is_named(
     store: Store, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan_module, "LARGEST", 1 << 20)
+    monkeypatch.setattr(file_reader, "LARGEST", 1 << 20)
     (place / "large").write_bytes(b"x" * ((1 << 20) + 1))
     (place / "small").write_bytes(b"x")
     snapshot = take(store, place, tmp_path / "cache")
@@ -255,7 +255,8 @@ def test_a_file_larger_than_can_be_kept_is_named(
 WIDE = """
 import os, resource, sys
 from pathlib import Path
-from nuvtui.store.scan import TreeOnlyWriter, scan
+from nuvtui.store.scanner import scan
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
 from nuvtui.store.store import Store
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
@@ -277,7 +278,7 @@ def test_a_wide_folder_takes_little_memory(place: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", WIDE, place, tmp_path / "home", tmp_path / "cache"],
         capture_output=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": str(Path(scan_module.__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(scanner.__file__).parents[2])},
     )
     for line in done.stdout.split():
         assert int(line) * 1024 < 600 * count + (8 << 20)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nuvtui.store import maintain, scan
+from nuvtui.errors import StoreError
+from nuvtui.store import prune, scanner, usage
 from nuvtui.store.store import Store
 from tests.store.helpers import (
     CALLS,
@@ -104,7 +105,7 @@ def test_what_a_scan_saw_while_objects_are_taken_out_is_never_believed_later(
     (workspace / "top").write_bytes(b"another top")
     take(store, workspace, tmp_path / "cache", LATER)
     # What was just written is looked at again by the next scan, which from here on trusts what it sees.
-    monkeypatch.setattr(scan, "MARGIN", -(10**18))
+    monkeypatch.setattr(scanner, "MARGIN", -(10**18))
     store.delete_manifest(FIRST)
     store.delete_manifest(LATER)
     at = 0
@@ -116,11 +117,11 @@ def test_what_a_scan_saw_while_objects_are_taken_out_is_never_believed_later(
         home = new_store(root / "home").home
 
         def work(home=home, cache=root / "cache") -> None:  # type: ignore[no-untyped-def]
-            with contextlib.suppress(maintain.StoreError):  # a tree that went from under it
+            with contextlib.suppress(StoreError):  # a tree that went from under it
                 look(Store(home), workspace, cache)
 
         def care(home=home) -> None:  # type: ignore[no-untyped-def]
-            maintain.gc(Store(home), False, 0, QUIET)
+            prune.prune(Store(home), False, 0, QUIET)
 
         went_on = meanwhile(at, care, work, kill)
         snapshot = take(Store(home), workspace, root / "cache", "4" * 16)
@@ -173,7 +174,7 @@ def test_a_snapshot_deleted_while_one_looks_is_no_error(
             for each in gone:
                 self.delete_manifest(each)
             if collect:
-                worker = threading.Thread(target=maintain.gc, args=(Store(store.home), False, 0, QUIET))
+                worker = threading.Thread(target=prune.prune, args=(Store(store.home), False, 0, QUIET))
                 worker.start()
                 worker.join()
         return real(self, snapshot_id)
@@ -182,12 +183,12 @@ def test_a_snapshot_deleted_while_one_looks_is_no_error(
         patch.setattr(Store, "read_manifest", read)
         fresh = Store(store.home)
         if verb == "info":
-            assert maintain.info(fresh).snapshots <= len(ids)
+            assert usage.info(fresh).snapshots <= len(ids)
         elif verb == "unique":
-            assert maintain.unique_bytes(fresh, ids[:1]) >= 0
+            assert usage.unique_bytes(fresh, ids[:1]) >= 0
         else:
-            maintain.gc(fresh, False, 0, QUIET)
-    left = maintain.info(Store(store.home))
+            prune.prune(fresh, False, 0, QUIET)
+    left = usage.info(Store(store.home))
     assert left.snapshots == len(ids) - (len(gone) if reads > after else 0)
     assert_sound(Store(store.home))
 
@@ -209,5 +210,5 @@ def test_a_pack_is_young_only_within_the_grace_whatever_its_date(
     os.utime(pack, (when, when))
     if abs(abs(ahead) - grace) < 5:
         return  # the time that the test itself takes
-    maintain.gc(store, False, grace, QUIET)
+    prune.prune(store, False, grace, QUIET)
     assert pack.exists() == (abs(ahead) < grace)

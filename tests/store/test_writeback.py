@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.store import scan as scan_module
-from nuvtui.store import trees, writeback
-from nuvtui.store.scan import scan
+from nuvtui.store import scanner, trees, writeback
+from nuvtui.store.scanner import scan
 from nuvtui.store.statcache import StatCache
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, look, new_store, take
 
 COARSE = 5
@@ -73,7 +73,7 @@ def test_a_write_through_a_mapping_is_seen(
     store: Store, places: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
     """A page that is dirty already is written to again, long after its file got its time."""
-    monkeypatch.setattr(scan_module, "MARGIN", 0)  # as if the first write were older than the clock's tick
+    monkeypatch.setattr(scanner, "MARGIN", 0)  # as if the first write were older than the clock's tick
     monkeypatch.setattr(writeback, "MANY", many)
     for number, place in enumerate(places):
         cache = tmp_path / f"cache{number}"
@@ -162,7 +162,7 @@ def test_only_files_that_are_being_written_are_written_out(
 
 
 def settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_module, "MARGIN", -3_600_000_000_000)
+    monkeypatch.setattr(scanner, "MARGIN", -3_600_000_000_000)
 
 
 def test_a_clock_set_back_ends_all_trust(
@@ -177,7 +177,7 @@ def test_a_clock_set_back_ends_all_trust(
     found = StatCache(cache)
     assert found.root is not None
     # What a later scan would find: other bytes, all times alike.
-    monkeypatch.setattr(scan_module.os, "stat", frozen(os.stat, (place / "f").stat()))
+    monkeypatch.setattr(scanner.os, "stat", frozen(os.stat, (place / "f").stat()))
     (place / "f").write_bytes(b"54321")
     assert take(store, place, cache, "1" * 16).files == first.files  # this is what is feared
     now = time.time_ns
@@ -207,13 +207,13 @@ def test_reread_finds_what_changed_without_a_trace_and_names_it(
     first = take(store, place, cache)
     file = place / "sub" / "f"
     before = file.stat()
-    monkeypatch.setattr(scan_module.os, "stat", frozen(os.stat, before))
-    monkeypatch.setattr(scan_module.os, "fstat", alike(os.fstat, before))
+    monkeypatch.setattr(scanner.os, "stat", frozen(os.stat, before))
+    monkeypatch.setattr(scanner.os, "fstat", alike(os.fstat, before))
     file.write_bytes(b"54321")  # as a disk does that loses a bit
     for _ in range(2):
         assert take(store, place, cache, "1" * 16).files == first.files
     for seconds, told in ((3600.0, []), (0.0, ["sub/f"]), (0.0, [])):
-        with store.writer() as writer:
+        with writing(store) as writer:
             found = scan(place, writer, cache, QUIET, reread=seconds)
         assert [warning.path for warning in found.warnings] == told
         assert (found.root.hex() == first.files.root) == (seconds > 0)

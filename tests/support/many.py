@@ -4,12 +4,12 @@ import datetime
 import getpass
 from pathlib import Path
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Changes, FilesSummary, SnapshotRecord, TableSummary
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import DOT, Home
-from nuvtui.state.state import State
 
 START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -18,7 +18,7 @@ def make_state(home: Home, workspace: Path, snapshots: int) -> None:
     """A space `Study` whose Master is `workspace`, with `snapshots` records (and no manifests)."""
     (workspace / DOT / "apps").mkdir(parents=True)
     (workspace / "README.md").write_text("# Study\n")
-    state = State(home)
+    state = Catalog(home)
     state.create()
     created = START.isoformat(timespec="microseconds")
     with state.transaction() as transaction:
@@ -33,7 +33,7 @@ def make_state(home: Home, workspace: Path, snapshots: int) -> None:
 
 def add_snapshots(home: Home, snapshots: int) -> None:
     """Put `snapshots` records of the years from 2020 on into the state that `make_state` made."""
-    with State(home).transaction() as transaction:
+    with Catalog(home).transaction() as transaction:
         for number in range(snapshots):
             transaction.snapshots.put(
                 SnapshotRecord(

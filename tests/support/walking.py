@@ -15,7 +15,7 @@ from typing import Protocol
 
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.task import TaskStatus
-from nuvtui.tasks.lifecycle import list_tasks
+from nuvtui.worker.lifecycle import list_tasks
 from tests.support.waiting import PATIENCE, wait_until
 from tests.tui.sharing import Study
 

@@ -12,13 +12,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.clock import now
 from nuvtui.config import Settings
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.services.context import system_user
-from nuvtui.state.state import State
 from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.shell.app import NuvApp
@@ -70,7 +70,7 @@ async def until(
 
 def populated(home: Home, workspace: Workspace) -> Instance:
     """A store with one space, its Master in `workspace`, the user its administrator."""
-    state = State(home)
+    state = Catalog(home)
     state.create()
     space = Space("a" * 16, "Penguins\x1b[31m", now())
     instance = Instance("b" * 16, space.id, "Master", str(workspace.root.resolve()), now())

@@ -167,8 +167,8 @@ def start_export(study: Study) -> str:
 
     from nuvtui import clock
     from nuvtui.model.export import ExportSpec
-    from nuvtui.tasks.request import Request
-    from nuvtui.tasks.submit import submit
+    from nuvtui.worker.request import Request
+    from nuvtui.worker.submit import submit
 
     export = clock.new_id()
     return submit(

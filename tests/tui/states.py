@@ -13,8 +13,8 @@ from textual.widgets import Input
 
 from nuvtui.config import Settings
 from nuvtui.model.task import TaskStatus
-from nuvtui.tasks.lifecycle import list_tasks
 from nuvtui.tui.shell.app import NuvApp
+from nuvtui.worker.lifecycle import list_tasks
 from tests.tui.sharing import Study, app_of, lay_out, press, screen, settled, until, words
 
 HOSTILE = "evil\x1b[31m\x1b]0;title\x07.txt"

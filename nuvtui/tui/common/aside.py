@@ -28,7 +28,7 @@ from nuvtui.model.task import Failure
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
-    from nuvtui.tables.values import Distribution, Rows
+    from nuvtui.tables.values import ColumnStats, Rows
 
 COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.common.aside")
 MEMORY = "1GB"
@@ -117,12 +117,12 @@ class Question:
         arguments = {"state": msgspec.to_builtins(ref), "sql": sql, "limit": limit}
         return msgspec.convert(self._ask(services, "query", arguments), Rows)
 
-    def distributions(self, services: Services, ref: StateRef, table: str) -> list[Distribution]:
+    def distributions(self, services: Services, ref: StateRef, table: str) -> list[ColumnStats]:
         """How the values of a table's columns are spread. For a thread; raises NuvError."""
-        from nuvtui.tables.values import Distribution
+        from nuvtui.tables.values import ColumnStats
 
         arguments = {"state": msgspec.to_builtins(ref), "table": table}
-        return msgspec.convert(self._ask(services, "distributions", arguments), list[Distribution])
+        return msgspec.convert(self._ask(services, "distributions", arguments), list[ColumnStats])
 
     def freed_by(self, services: Services, snapshots: list[str]) -> int:
         """Bytes that deleting snapshots would free. For a thread; raises NuvError."""
@@ -152,7 +152,7 @@ class Question:
         return str(self._ask(services, "demo", {"folder": path_to_text(str(folder))}))
 
     def _ask(self, services: Services, what: str, arguments: dict[str, Any]) -> Any:
-        from nuvtui.tasks.submit import worker_environment
+        from nuvtui.worker.submit import worker_environment
 
         settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
         request = {"settings": settings, "user": services.user, "what": what, "arguments": arguments}

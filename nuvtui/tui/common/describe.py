@@ -15,7 +15,7 @@ from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
 
 if TYPE_CHECKING:
-    from nuvtui.tables.values import Distribution
+    from nuvtui.tables.values import ColumnStats
 
 _CAUSE = re.compile(r"snapshot ([0-9a-f]{8}) \((.+)\)$")
 Change = FileChange | TableChange | ApplicationChange
@@ -108,7 +108,7 @@ def cut(text: str, width: int) -> str:
     return fit(text, width).rstrip()
 
 
-def spread(found: "Distribution", levels: str) -> str:
+def spread(found: "ColumnStats", levels: str) -> str:
     """How the values of a column are spread: a small histogram, or the most frequent values with their share."""
     filled = found.rows - found.nulls
     if found.bins and any(found.bins):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from nuvtui.model.distribution import ObjectType
 from nuvtui.model.stage import Stage
-from nuvtui.services.staging import StagedItem
+from nuvtui.services.sharing.staging import StagedItem
 from nuvtui.tui.toolkit.amounts import amount, size
 from nuvtui.tui.toolkit.lines import Line, line
 

@@ -67,7 +67,7 @@ def take_snapshot(node: ShellTarget, name: str = "", description: str = "", next
 
 def ask_snapshot(node: ShellTarget, diff: Diff | None, *, first: bool) -> None:
     """Ask for name, description and next phase, then take a snapshot."""
-    from nuvtui.services.snapshots import suggest_names
+    from nuvtui.services.snapshots.service import suggest_names
     from nuvtui.tui.common.dialogs.snapshot import SnapshotDialog
 
     changed = [change.path for change in diff.files] if diff else []
@@ -83,7 +83,7 @@ def ask_snapshot(node: ShellTarget, diff: Diff | None, *, first: bool) -> None:
 
 def ask_rename(node: ShellTarget, record: SnapshotRecord) -> None:
     """Ask for another name of a snapshot, then give it."""
-    from nuvtui.services.snapshots import naming_hint
+    from nuvtui.services.snapshots.service import naming_hint
     from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
     nuv = node.nuv
@@ -268,7 +268,7 @@ def ask_undo(node: ShellTarget) -> None:
 
     def read() -> tuple[TaskView | None, WayBack | None, list[tuple[str, str, SnapshotRecord]]]:
         # As it is now: what began after the last look at the tasks must not be taken for done.
-        from nuvtui.tasks.lifecycle import list_tasks
+        from nuvtui.worker.lifecycle import list_tasks
 
         tasks = list_tasks(nuv.home)
         taken = order.newest_first(nuv.services.context.view().snapshots.all())

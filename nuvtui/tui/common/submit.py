@@ -28,8 +28,8 @@ def submit(
         from pathlib import Path
 
         from nuvtui.model.names import path_to_text
-        from nuvtui.tasks.request import Request
-        from nuvtui.tasks.submit import submit as start
+        from nuvtui.worker.request import Request
+        from nuvtui.worker.submit import submit as start
 
         if before is not None:
             before()

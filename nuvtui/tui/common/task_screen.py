@@ -71,8 +71,8 @@ class Feed:
 
         Raises NuvError (exit code 3) where the task is gone.
         """
-        from nuvtui.tasks import lifecycle
-        from nuvtui.tasks.events import Tailer, log_size
+        from nuvtui.worker import lifecycle
+        from nuvtui.worker.events import Tailer, log_size
 
         folder = self._home.task(self._identifier)
         if self._tailer is None:
@@ -124,7 +124,7 @@ class TaskScreen(BaseScreen):
         self._there = 0
 
     def body(self) -> list[Widget]:
-        """Card, steps, progress; log."""
+        """DetailList, steps, progress; log."""
         return [_Body()]
 
     @property
@@ -405,7 +405,7 @@ class _Body(Vertical):
         super().__init__(id="run-body", classes="pane")
 
     def compose(self) -> ComposeResult:
-        """Card, steps, progress; log and what to do."""
+        """DetailList, steps, progress; log and what to do."""
         with Vertical(id="run-left"):
             yield DetailList(id="run-details")
             yield LineList(id="run-steps", empty="No step yet.", filterable=False)
@@ -437,7 +437,7 @@ def ask_to_cancel(node: ShellTarget, task: TaskView) -> None:
     def cancel(yes: object) -> None:
         if not yes:
             return
-        from nuvtui.tasks.lifecycle import cancel as cancel_task
+        from nuvtui.worker.lifecycle import cancel as cancel_task
 
         nuv.notify(f"Cancelling: {task.title or task.kind}", timeout=4)
         nuv.load(lambda: cancel_task(nuv.home, task.id), lambda _: None, group=f"cancel {task.id}")

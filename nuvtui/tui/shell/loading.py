@@ -24,6 +24,7 @@ from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.jobs import AbandonedError, Job, Jobs
 from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import cut, width_of
+from nuvtui.tui.toolkit.textual_private import border_note, set_border_note
 
 SHOWN_AFTER = 0.3
 """Seconds after which a wait is said: what is quicker would only flicker."""
@@ -185,7 +186,7 @@ class Loading:
             return
         text = self._text(pane)
         ours, over = self._notes.get(pane, (None, None))
-        now = pane._border_subtitle
+        now = border_note(pane)
         if now is not ours:
             over = now  # somebody wrote another note meanwhile
         if text:
@@ -197,9 +198,9 @@ class Loading:
             self._notes.pop(pane, None)
         if (str(new) if new else "") == (str(now) if now else ""):
             if new is not None:
-                pane._border_subtitle = new
+                set_border_note(pane, new)
             return
-        pane._border_subtitle = new
+        set_border_note(pane, new)
         # The border alone is painted, not what is in it.
         at = pane.content_offset
         size = pane.outer_size

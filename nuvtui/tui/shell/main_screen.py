@@ -33,7 +33,6 @@ class MainScreen(BaseScreen):
 
     def on_mount(self) -> None:
         """Show the first place."""
-        super().on_mount()
         self._wide = self.app.size.width >= WIDE
         self.call_next(self.show, self.current)
 
@@ -112,7 +111,6 @@ class MainScreen(BaseScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         """Side by side or one at a time."""
-        super().on_resize(event)
         wide = event.size.width >= WIDE
         if wide != self._wide:
             self._wide = wide

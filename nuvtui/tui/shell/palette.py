@@ -112,7 +112,6 @@ class PaletteDialog(Dialog[object], ShellTarget):
 
     def on_mount(self) -> None:
         """Look for what can be gone to."""
-        super().on_mount()
         from nuvtui.tui.shell import palette_things
 
         self._tell()

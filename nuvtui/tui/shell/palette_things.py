@@ -5,7 +5,7 @@ from nuvtui.model.names import short, text_to_path
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
-from nuvtui.services.finding import Listing, Things
+from nuvtui.services.search import Listing, Things
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.shell.palette_groups import Group, Paths, Targets, Thing

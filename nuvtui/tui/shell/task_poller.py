@@ -28,16 +28,16 @@ LEAVING = 0.2
 
 def last_visit(home: Home) -> str:
     """When this user last closed the screens; empty: never. For a thread."""
-    from nuvtui.tasks import visits
+    from nuvtui.worker import last_seen
 
-    return visits.last(home)
+    return last_seen.last(home)
 
 
 def remember_visit(home: Home) -> None:
     """The screens are closed now. A disk that hangs keeps nobody from leaving."""
-    from nuvtui.tasks import visits
+    from nuvtui.worker import last_seen
 
-    thread = threading.Thread(target=visits.leave, args=(home,), name="nuvtui leave", daemon=True)
+    thread = threading.Thread(target=last_seen.leave, args=(home,), name="nuvtui leave", daemon=True)
     thread.start()
     thread.join(LEAVING)
 
@@ -50,7 +50,7 @@ class TaskPoller:
         self._lock = threading.Lock()
         self._running: frozenset[str] | None = None
         self._seen = home.cache / f"tasks-seen-{os.geteuid()}.json"
-        from nuvtui.tasks.lifecycle import Board
+        from nuvtui.worker.lifecycle import Board
 
         self._board = Board(home)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
-from nuvtui.services.previews import dump
+from nuvtui.services.states.previews import dump
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.toolkit import markdown

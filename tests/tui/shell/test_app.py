@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
+from nuvtui.catalog.catalog import Catalog
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
-from nuvtui.state.state import State
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.shell.quit import QuitDialog
@@ -28,9 +28,9 @@ from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import line
-from tests.tasks import running as tasks
 from tests.tui import sample
 from tests.tui.conftest import ROOT, populated, running, settle, shown, shown_text, until
+from tests.worker import running as tasks
 
 
 def pane(app: NuvApp, identifier: str) -> Any:
@@ -436,7 +436,7 @@ async def test_a_change_by_another_process_shows_by_itself(located: NuvApp, home
     async with running(located) as pilot:
         heard = pane(located, "timeline")
         before = heard.told
-        state = State(home)
+        state = Catalog(home)
         with state.transaction() as tx:
             instance = tx.instances.all()[0]
             tx.instances.put(msgspec.structs.replace(instance, name="Renamed"))
@@ -512,8 +512,8 @@ async def test_leaving_with_work_running_names_it_and_leaves_it_running_by_defau
 ) -> None:
     populated(home, workspace)
     from nuvtui.services.context import system_user
-    from nuvtui.tasks import lifecycle
-    from nuvtui.tasks.submit import submit
+    from nuvtui.worker import lifecycle
+    from nuvtui.worker.submit import submit
 
     request = msgspec.structs.replace(tasks.request("wait", folder=str(tmp_path)), user=system_user())
     identifier = submit(home, request, worker=tasks.WORKER)

@@ -33,7 +33,7 @@ import pytest
 
 from nuvtui.paths import Home
 from nuvtui.services.context import system_user
-from nuvtui.tasks.submit import submit
+from nuvtui.worker.submit import submit
 from tests.support import walking
 from tests.support.cli import NUVTUI
 from tests.support.control import assert_ours, assert_restored
@@ -42,9 +42,9 @@ from tests.support.terminal import Terminal
 from tests.support.tmux import Tmux
 from tests.support.waiting import FOREVER, wait_until
 from tests.support.walking import PLACES, Walk
-from tests.tasks import running as tasks
 from tests.tui import monkey, sharing
 from tests.tui.sharing import Study
+from tests.worker import running as tasks
 
 APPLICATION = """\
 name: Hello

@@ -12,7 +12,7 @@ import pytest
 from nuvtui.paths import Home
 from tests.support.terminal import Terminal
 from tests.support.waiting import PATIENCE, wait_until
-from tests.tasks import running as tasks
+from tests.worker import running as tasks
 
 Start = Callable[..., Terminal]
 

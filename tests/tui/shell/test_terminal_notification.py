@@ -9,11 +9,11 @@ import pytest
 
 from nuvtui.paths import Home
 from nuvtui.services.context import system_user
-from nuvtui.tasks.submit import submit
 from nuvtui.tui.shell import terminal_notification
+from nuvtui.worker.submit import submit
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
-from tests.tasks import running as tasks
+from tests.worker import running as tasks
 
 OUT = b"\x1b[O"
 """What a terminal sends when it loses the focus."""

@@ -59,7 +59,6 @@ class DeleteDialog(Dialog[bool], ShellTarget):
 
     def on_mount(self) -> None:
         """Work out what comes free."""
-        super().on_mount()
         identifiers = [record.id for record in self._records]
         question = self._aside.ask()
         self.load(

@@ -6,7 +6,7 @@ from textual import events
 from textual.widgets import Input
 
 from nuvtui import sanitise
-from nuvtui.services.snapshots import naming_hint
+from nuvtui.services.snapshots.service import naming_hint
 from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.lines import Line, Piece, line
 
@@ -43,8 +43,6 @@ class SnapshotDialog(TextDialog):
             field.value = self._suggestions[self._next % len(self._suggestions)]
             field.cursor_position = len(field.value)
             self._next += 1
-            return
-        super().on_key(event)
 
 
 def _advise(texts: Mapping[str, str]) -> str | None:

@@ -3,9 +3,9 @@
 import re
 
 from nuvtui.model.names import path_to_text
-from nuvtui.services.notebook import Cell, Notebook
-from nuvtui.services.previews import Preview
-from nuvtui.services.states import FileView
+from nuvtui.services.states.notebook import Cell, Notebook
+from nuvtui.services.states.previews import Preview
+from nuvtui.services.states.service import FileView
 from nuvtui.tui.common import describe
 from nuvtui.tui.toolkit import markdown, syntax
 from nuvtui.tui.toolkit.amounts import size

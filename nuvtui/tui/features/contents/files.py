@@ -12,7 +12,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.model.stage import StateRef
 from nuvtui.model.tree import FILE, FOLDER, LINK
-from nuvtui.services.states import FileView, StateReader
+from nuvtui.services.states.service import FileView, StateReader
 from nuvtui.tui.common import describe
 from nuvtui.tui.features.contents.section import REST, Section
 from nuvtui.tui.toolkit.amounts import size
@@ -398,7 +398,7 @@ def _ready(preview: Any, coloured: bool) -> Shown:
 
 
 def _dumped(preview: Any) -> bytes:
-    from nuvtui.services.previews import dump
+    from nuvtui.services.states.previews import dump
 
     what = f": {preview.what}" if preview.what else ""
     return f"Binary file, {size(preview.view.size)}{what}. Its first bytes:\n\n{dump(preview.text)}".encode()

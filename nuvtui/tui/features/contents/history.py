@@ -24,7 +24,7 @@ from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 
 if TYPE_CHECKING:
-    from nuvtui.services.history import History, Version
+    from nuvtui.services.snapshots.history import History, Version
 
 
 def open_history(
@@ -79,7 +79,6 @@ class HistoryScreen(BaseScreen):
 
     def on_mount(self) -> None:
         """Look through the snapshots."""
-        super().on_mount()
         what = self._path if self._path is not None else f"table {self._table}"
         from textual.content import Content
 

@@ -60,7 +60,7 @@ class Overview(Section):
         self.load(lambda: self._read(ref), self._shown, group="overview", failed=self._failed)
 
     def _read(self, ref: StateRef) -> Read:
-        from nuvtui.services.states import readme_of
+        from nuvtui.services.states.service import readme_of
 
         services = self.nuv.services
         if ref.snapshot is None:

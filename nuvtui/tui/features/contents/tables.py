@@ -13,7 +13,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.stage import StateRef
-from nuvtui.services.states import TableView
+from nuvtui.services.states.service import TableView
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.submit import submit
@@ -28,7 +28,7 @@ from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 from nuvtui.tui.toolkit.row_table import RowTable
 
 if TYPE_CHECKING:
-    from nuvtui.tables.values import Distribution, Rows
+    from nuvtui.tables.values import ColumnStats, Rows
 
 
 QUERY_LIMIT = 10_000
@@ -205,7 +205,7 @@ class Tables(Section):
             failed=self._not_counted,
         )
 
-    def _counted(self, found: "Sequence[Distribution]") -> None:
+    def _counted(self, found: "Sequence[ColumnStats]") -> None:
         self._waited()
         if self.note.startswith("columns of"):
             self._show_columns([(each.name, each.type) for each in found], found)
@@ -215,10 +215,10 @@ class Tables(Section):
             self._say(line((f"{error.title}: ", "bad"), error.message))
 
     def _show_columns(
-        self, columns: Sequence[tuple[str, str]], found: "Sequence[Distribution] | None"
+        self, columns: Sequence[tuple[str, str]], found: "Sequence[ColumnStats] | None"
     ) -> None:
         levels = self.rows.glyphs.levels
-        known: Sequence[Distribution | None] = found or [None] * len(columns)
+        known: Sequence[ColumnStats | None] = found or [None] * len(columns)
         rows: list[list[Any]] = [
             [
                 name,

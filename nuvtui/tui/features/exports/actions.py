@@ -15,7 +15,7 @@ from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.lines import Line, line
 
 if TYPE_CHECKING:
-    from nuvtui.services.exports import ExportsService
+    from nuvtui.services.exports.service import ExportsService
 
 
 class ExportActions(ShellTarget):

@@ -57,7 +57,7 @@ def usual(applications: Sequence[ApplicationPart], exported: Sequence[str]) -> s
 
 def licensed(part: ApplicationPart) -> bool:
     """True where it cannot be exported as it is. For a thread: parses the file."""
-    from nuvtui.services import application_file
+    from nuvtui.services.applications import application_file
 
     try:
         return application_file.parse(part.text, part.slug).needs_license

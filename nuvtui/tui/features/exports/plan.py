@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from nuvtui.errors import NuvError
 from nuvtui.model.export import Accepted, ExportSpec, Finding
-from nuvtui.services.export_plan import ExportPlan
+from nuvtui.services.exports.plan import ExportPlan
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown, plural

@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
-from nuvtui.services.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
+from nuvtui.services.spaces.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
 from nuvtui.tui.common import describe, export_details
 from nuvtui.tui.common.base_screen import WIDE, BaseScreen
 from nuvtui.tui.common.navigation import Target
@@ -140,7 +140,6 @@ class SpaceOverview(BaseScreen):
 
     def on_mount(self) -> None:
         """Read it."""
-        super().on_mount()
         self.right.display = self.app.size.width >= WIDE
         self.left.focus()
         self.query_one("#space-pane").border_title = "Overview"
@@ -148,7 +147,6 @@ class SpaceOverview(BaseScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         """One column or two."""
-        super().on_resize(event)
         wide = event.size.width >= WIDE
         if wide != self.right.display:
             if not wide and self.right.has_focus:
@@ -336,10 +334,10 @@ class Drawer:
 
     def finished(self, tasks: Sequence[TaskView], since: str) -> Section:
         """What ended since the user last closed the screens."""
-        from nuvtui.tasks import visits
+        from nuvtui.worker import last_seen
 
         mine = [task for task in tasks if task.space in ("", self._overview.id)]
-        found = visits.since(mine, since)
+        found = last_seen.since(mine, since)
         name = f"Finished since you left {describe.ago(since)}" if since else "Finished since last time"
         return Section(
             name,

@@ -7,7 +7,7 @@ from textual.widget import Widget
 
 from nuvtui.model.names import text_to_path
 from nuvtui.model.space import Instance
-from nuvtui.services.spaces import Location, SpaceInfo
+from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
@@ -49,7 +49,6 @@ class Spaces(BaseScreen):
 
     def on_mount(self) -> None:
         """Read them."""
-        super().on_mount()
         self.entries.focus()
         self.reread()
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from nuvtui.services.spaces import Location, SpaceInfo
+from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.base_screen import BaseScreen
@@ -133,7 +133,6 @@ class Welcome(BaseScreen):
 
     def on_mount(self) -> None:
         """Read the spaces there are."""
-        super().on_mount()
         self._show(Found([], "", self.nuv.start / DEMO))
         self.query_one("#ways").focus()
         self.state_changed()

@@ -9,7 +9,7 @@ from nuvtui.model.distribution import ObjectType
 from nuvtui.model.names import text_to_path
 from nuvtui.model.stage import Stage as StageValue
 from nuvtui.model.stage import StateRef
-from nuvtui.services.staging import StagedItem
+from nuvtui.services.sharing.staging import StagedItem
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.staged import Staged, totals
 from nuvtui.tui.toolkit.amounts import amount, size

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.tasks.lifecycle import list_tasks
 from nuvtui.tui.features.exports.form import ExportForm
 from nuvtui.tui.features.exports.run import ExportRun
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.toolkit.log_view import LogView
+from nuvtui.worker.lifecycle import list_tasks
 from tests.support.engine import Engine
 from tests.tui.sharing import app_of, lay_out, press, running, screen, texts, until, words
 

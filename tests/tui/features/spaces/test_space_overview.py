@@ -8,11 +8,11 @@ import pytest
 from nuvtui.model.distribution import Strategies
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
-from nuvtui.tasks.submit import submit
 from nuvtui.tui.features.spaces.overview import SpaceOverview
-from tests.tasks import running as tasks
+from nuvtui.worker.submit import submit
 from tests.tui.sharing import press, says, settled, until
 from tests.tui.states import Study, opened, study_with_past
+from tests.worker import running as tasks
 
 
 @pytest.fixture

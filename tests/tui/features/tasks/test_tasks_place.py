@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from nuvtui.model.task import Failure, TaskStatus
-from nuvtui.tasks import lease
-from nuvtui.tasks.events import EventWriter
-from nuvtui.tasks.lifecycle import cancel, view
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.log_view import LogView
 from nuvtui.tui.toolkit.sparkline import Sparkline
+from nuvtui.worker import lease
+from nuvtui.worker.events import EventWriter
+from nuvtui.worker.lifecycle import cancel, view
 from tests.tui.sharing import (
     Study,
     app_of,

@@ -1,0 +1,1 @@
+"""What an image takes from this machine: its Python, shared libraries and certificates."""

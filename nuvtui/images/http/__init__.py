@@ -1,0 +1,1 @@
+"""HTTP requests that can be ended at any moment."""

@@ -1,0 +1,1 @@
+"""Images as files: layers, configuration, manifests, the layout that keeps them, archives."""

@@ -1,0 +1,1 @@
+"""Python packages for an image that no engine builds: its interpreter, pip, what becomes a layer."""

@@ -1,0 +1,1 @@
+"""Registries: sign-in, tags, pull and push without an engine."""

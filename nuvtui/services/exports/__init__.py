@@ -1,0 +1,1 @@
+"""Exports: an application of a snapshot becomes a Docker image."""

@@ -1,0 +1,256 @@
+"""Whether an image does what was promised: run as strangers will run it, or where nothing can, looked into."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from typing import TYPE_CHECKING
+
+from nuvtui import clock
+from nuvtui.errors import Exit, NuvError
+from nuvtui.model.export import Accepted, Check, ExportRecord, Report, Verification
+from nuvtui.reporter import Reporter
+
+if TYPE_CHECKING:
+    from nuvtui.images.engine.discovery import Engine
+    from nuvtui.services.exports.service import ExportsService
+
+USER = "54321:54321"
+"""A user that no image knows."""
+RUN_SECONDS = 600.0
+"""So long a command that ends by itself may take, or a service until it answers."""
+_SHOWN = 300
+_INFO = re.compile(r"(?:site|dist)-packages/(?P<name>[^/]+?)-(?P<version>[^-/]+)\.(?:dist|egg)-info(?:/|$)")
+_CONDA = re.compile(r"conda-meta/(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json$")
+
+
+def verify(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Verification:
+    """Look at the image of an export in every way that there is here. Raises NuvError, Cancelled."""
+    engine = service.images.named(record.engine)
+    checks = [_run(service, record, report, reporter)]
+    reporter.progress(1, 3, "steps", "packages")
+    if engine.name == "oci":
+        with service.images.oci.tree(record.image, reporter) as tree:
+            paths = tree.paths
+            checks += [_packages(paths, report), *_looked(tree, record, service)]
+    else:
+        paths = [fact.path for fact in engine.list_files(record.image, "/", reporter)]
+        checks.append(_packages(paths, report))
+    return Verification(clock.now(), checks)
+
+
+def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
+    """Build the export again from its snapshot, compare the images, and take the second one away.
+
+    Raises Cancelled.
+    """
+    try:
+        return _rebuilt(service, record, reporter)
+    except NuvError as error:
+        if error.exit_code == Exit.CANCELLED:
+            raise
+        return Check("rebuild", "not done", f"it cannot be built again: {error}"[:1000])
+
+
+def _rebuilt(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
+    from nuvtui.model.export import ExportSpec
+
+    if record.snapshot is None:
+        return Check("rebuild", "not done", "the export has no snapshot to be built from")
+    service.snapshot_of(record)
+    spec = ExportSpec(
+        application=record.application,
+        instance=record.instance,
+        snapshot=record.snapshot,
+        name=record.name,
+        with_files=record.with_files,
+        engine=record.engine,  # type: ignore[arg-type]
+        registry=record.image.rpartition("/")[0],
+        without_license=True,
+        tables=record.tables,
+        tables_format=record.tables_format,
+        accepted=[Accepted(one.finding, one.reason) for one in record.accepted],
+    )
+    again = service.create(spec, reporter, fresh=True, pin=record.base_digest)
+    try:
+        if again.image_id == record.image_id:
+            cached = " (the engine knew what the install steps led to, and did not run them again)"
+            known = cached if again.steps_image and again.steps_image == record.steps_image else ""
+            return Check(
+                "rebuild", "passed", f"built again, and it is the same image: {record.image_id}{known}"
+            )
+        old, new = service.report_of(record).layers, service.report_of(again).layers
+        differ = [b.what for a, b in zip(old, new, strict=False) if a.diff_id != b.diff_id]
+        return Check(
+            "rebuild",
+            "failed",
+            f"built again, it is another image ({again.image_id}); different: {', '.join(differ) or 'configuration'}",
+        )
+    finally:
+        service.delete(again.id)
+
+
+def _run(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
+    """Run it: no network, read-only root, a user that it does not know."""
+    engine: Engine | None = service.images.named(record.engine)
+    loaded = ""
+    if record.engine == "oci":
+        engine = service.images.discovery.engine
+        if engine is None:
+            return Check(
+                "run", "not done", "no engine is here that could run it; what can be checked without was"
+            )
+        loaded = record.image
+    assert engine is not None
+    try:
+        if loaded:
+            reporter.progress(0, 3, "bytes", "handing the image to an engine")
+            had = engine.inspect(record.image) is not None
+            engine.load_from(service.images.oci.pieces(record.image), record.image, reporter)  # type: ignore[attr-defined]
+            loaded = "" if had else loaded
+        return _answers(engine, record, report, reporter)
+    except NuvError as error:
+        if error.exit_code == Exit.CANCELLED:
+            raise
+        return Check("run", "failed", str(error)[:1000])
+    finally:
+        if loaded:
+            with contextlib.suppress(NuvError):
+                engine.remove(loaded)
+
+
+def _answers(engine: Engine, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
+    """The command ends well; a service answers its health check, or stays up."""
+    reporter.progress(1, 3, "steps", "running it")
+    # Licence and secrets are not there: only that the image says so, and starts, can be seen.
+    trial = engine.trial(record.image, reporter, USER)  # type: ignore[attr-defined]
+    with trial as running:
+        deadline = time.monotonic() + RUN_SECONDS
+        healthy = ""
+        while True:
+            reporter.check()
+            state = running.state()
+            if not state.running:
+                break
+            if report.healthcheck and running.execute(report.healthcheck) == 0:
+                healthy = (
+                    f"it answers its health check as user {USER}, without network, on a read-only system"
+                )
+                break
+            if not report.healthcheck and report.ports and running.age() > 10:
+                healthy = "it stays up (it has ports, but no health check that could be asked)"
+                break
+            if time.monotonic() > deadline:
+                what = "no answer to its health check" if report.healthcheck else "no end"
+                return Check("run", "failed", f"{what} within {RUN_SECONDS:g} s. {_last(running.output())}")
+            time.sleep(0.2)
+        output = running.output()
+        if healthy:
+            return Check("run", "passed", healthy)
+        if state.exit_code == 0:
+            return Check(
+                "run",
+                "passed",
+                f"its command ends well as user {USER}, without network, on a read-only system",
+            )
+        ended = f"its command ends with exit code {state.exit_code}. {_last(output)}"
+        if report.license_variables or report.license_files or report.secrets:
+            return Check("run", "not done", f"it lacks its licence or secrets here; without them {ended}")
+        return Check("run", "failed", ended)
+
+
+def _last(output: bytes) -> str:
+    text = " ".join(output.decode("utf-8", "replace").split())
+    return f"It said last: {text[-_SHOWN:]}" if text else "It said nothing."
+
+
+def _packages(paths: list[str], report: Report) -> Check:
+    """The packages inside against the lock and what was installed."""
+    inside: set[tuple[str, str]] = set()
+    for path in paths:
+        found = _INFO.search(path) or _CONDA.search(path)
+        if found:
+            inside.add((_normal(found["name"]), found["version"]))
+    wanted = {(_normal(name), version) for name, version in report.installed}
+    lock = report.lock
+    if lock is not None and lock.manager in ("venv", "conda"):
+        wanted |= {(_normal(p.name), p.version) for p in lock.packages if p.source in ("pip", "conda")}
+    if lock is not None and lock.manager == "R":
+        return Check(
+            "packages",
+            "not done",
+            "the versions of R packages are not in their names; they were not compared",
+        )
+    if not wanted:
+        return Check("packages", "passed", "no lock and nothing installed: there is nothing to compare")
+    have = {name for name, _ in inside}
+    missing = sorted(f"{n} {v}" for n, v in wanted - inside if n not in ("pip", "setuptools", "wheel"))
+    if not missing:
+        return Check(
+            "packages", "passed", f"all packages of the lock ({len(wanted):,}) are in it, in their versions"
+        )
+    other = [item for item in missing if item.split()[0] in have]
+    said = f"{len(missing)} of {len(wanted):,} packages are missing or of another version: {', '.join(missing[:10])}"
+    return Check("packages", "failed", said + (f" ({len(other)} in another version)" if other else ""))
+
+
+def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list[Check]:
+    """What can be told without running: shared libraries, interpreter, configuration."""
+    from nuvtui.images.engine.image_tree import ImageTree
+    from nuvtui.images.host.libraries import missing
+    from nuvtui.images.host.trees import VirtualTree
+
+    assert isinstance(tree, ImageTree)
+    lacking = missing(VirtualTree(tree.openers(), tree.links))
+    checks = []
+    if lacking:
+        shown = "; ".join(f"{file} needs {library}" for file, library in lacking[:5])
+        checks.append(Check("libraries", "failed", f"{len(lacking)} shared libraries are missing: {shown}"))
+    else:
+        checks.append(
+            Check("libraries", "passed", "every shared library that a program in it needs is there")
+        )
+    return [*checks, _configuration(tree, record, service)]
+
+
+def configuration(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
+    """Whether an image of the engine `oci` can start at all: its command, interpreter and working folder are in it."""
+    with service.images.oci.tree(record.image, reporter) as tree:
+        return _configuration(tree, record, service)
+
+
+def _configuration(tree: object, record: ExportRecord, service: ExportsService) -> Check:
+    from nuvtui.images.engine.image_tree import ImageTree
+
+    assert isinstance(tree, ImageTree)
+    facts = service.images.oci.inspect(record.image)
+    assert facts is not None
+    words = [*facts.entrypoint, *facts.command]
+    missing = _not_found(words[:1], tree, facts.env.get("PATH", ""))
+    scripts = [w for w in facts.command[1:2] if w.endswith((".py", ".sh", ".R")) and record.with_files]
+    below = facts.workdir.strip("/")
+    missing += [w for w in scripts if not (tree.find(f"{below}/{w}".strip("/")) or tree.find(w.strip("/")))]
+    if not words:
+        return Check("configuration", "failed", "it has no command")
+    if missing:
+        return Check("configuration", "failed", f"its command needs {', '.join(missing)}, which is not in it")
+    if facts.workdir.startswith("/files") and tree.find(facts.workdir.strip("/")) is None:
+        return Check("configuration", "failed", f"its working folder {facts.workdir} is not in it")
+    return Check("configuration", "passed", "command, interpreter and working folder are in it")
+
+
+def _not_found(words: list[str], tree: object, path: str) -> list[str]:
+    from nuvtui.images.engine.image_tree import ImageTree
+
+    assert isinstance(tree, ImageTree)
+    missing = []
+    for word in words:
+        places = [word] if word.startswith("/") else [f"{folder}/{word}" for folder in path.split(":")]
+        if not any(tree.find(place.strip("/")) for place in places):
+            missing.append(word)
+    return missing
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

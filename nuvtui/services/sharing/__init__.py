@@ -1,0 +1,1 @@
+"""The stage, distributions of it, and the messages that come with them."""

@@ -1,0 +1,77 @@
+"""Restore: bring a whole Current State back to a snapshot, with an automatic snapshot first."""
+
+import msgspec
+
+from nuvtui.model.kept import KeptFile
+from nuvtui.model.roles import Action
+from nuvtui.reporter import Reporter, Silent
+from nuvtui.services.context import Context
+from nuvtui.services.snapshots import changeset
+from nuvtui.services.states.service import describe
+
+
+class RestoreResult(msgspec.Struct, frozen=True):
+    """What a restore did."""
+
+    snapshot: str
+    instance: str
+    backup: str
+    """Id of the automatic snapshot of what was there: restoring it undoes this restore."""
+    files: int
+    """Files, links and folders written."""
+    files_removed: int
+    tables: int
+    tables_removed: int
+    applications: int
+    applications_removed: int
+    kept: list[KeptFile] = []
+    """Files that were written meanwhile and that no snapshot holds, with where they are now."""
+    skipped: list[str] = []
+    """Paths, in text form, that the target's file system cannot hold."""
+
+
+class RestoreService:
+    """Restores snapshots."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def restore(
+        self, snapshot: str, instance_id: str | None = None, reporter: Reporter | None = None
+    ) -> RestoreResult:
+        """Replace the Current State of an instance (None: the snapshot's own) by the snapshot.
+
+        Needs the viewer role where the snapshot is and the editor role on the target (4). A failure leaves the
+        target as it was, or the error names the automatic snapshot that brings it back.
+        """
+        view = self._context.view()
+        manifest = self._context.store.read_manifest(snapshot)
+        target = self._context.instance(view, instance_id or manifest.instance.id)
+        self._context.require(view, Action.MODIFY, target.space, target.id)
+        self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
+        with self._context.exclusive(f"instance-{target.id}", f"Instance {target.name}", reporter=reporter):
+            outcome = changeset.run(
+                self._context,
+                target,
+                f"before restore of {describe(manifest)}",
+                lambda backup: changeset.between(self._context, backup, manifest),
+                reporter or Silent(),
+                over_damage=True,
+            )
+        done = outcome.done
+        return RestoreResult(
+            snapshot=manifest.id,
+            instance=target.id,
+            backup=outcome.backup.id,
+            files=len(done.files),
+            files_removed=len(done.files_removed),
+            tables=len(done.tables),
+            tables_removed=len(done.tables_removed),
+            applications=len(done.applications),
+            applications_removed=len(done.applications_removed),
+            kept=outcome.kept,
+            skipped=[path for path, _reason in outcome.skipped],
+        )
+
+
+__all__ = ["RestoreResult", "RestoreService"]

@@ -1,0 +1,1 @@
+"""Spaces, their instances and members."""

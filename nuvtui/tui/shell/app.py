@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
     from nuvtui.bootstrap import Services
 
-COPIED = 40
-"""Characters of what was copied that the notice shows."""
 READ = 1.5
 """Seconds that a notice stays whatever is typed."""
 SETTLED = 1.0
@@ -509,20 +507,11 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
     def action_palette(self) -> None:
         """All commands."""
         from nuvtui.tui.shell.palette import PaletteDialog
-        from nuvtui.tui.shell.palette_groups import Entry
+        from nuvtui.tui.shell.palette_groups import entries
 
-        entries: list[Entry] = []
-        seen: set[str] = set()
-        for node in self.chain():
-            for command in node.commands():
-                state = True if command.enabled is None else command.enabled(node)
-                if command.palette and command.id not in seen:
-                    seen.add(command.id)
-                    entries.append(Entry(command, node, bool(state)))
-        panes = {spec.id for spec in self._specs}
-        elsewhere = [c for c in REGISTRY.commands.values() if c.scope in panes and c.palette]
-        entries += [Entry(command, None) for command in elsewhere if command.id not in seen]
-        self.push_screen(PaletteDialog(entries), self._run_entry)
+        self.push_screen(
+            PaletteDialog(entries(self.chain(), [spec.id for spec in self._specs])), self._run_entry
+        )
 
     async def _run_entry(self, entry: object) -> None:
         from nuvtui.tui.shell.palette_groups import Entry
@@ -541,15 +530,9 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
     def action_as_command(self) -> None:
         """The same on the command line."""
         from nuvtui.tui.shell.palette import CommandsDialog
-        from nuvtui.tui.shell.palette_groups import Entry
+        from nuvtui.tui.shell.palette_groups import with_command_lines
 
-        entries = [
-            Entry(command, node)
-            for node in self.chain()
-            for command in node.commands()
-            if command.as_command and (command.enabled is None or command.enabled(node) is not False)
-        ]
-        self.push_screen(CommandsDialog(entries))
+        self.push_screen(CommandsDialog(with_command_lines(self.chain())))
 
     def action_help(self) -> None:
         """Help for the focus."""
@@ -592,42 +575,9 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
 
     def copy(self, copy: clipboard.Copy) -> None:
         """Copy to the terminal's clipboard and a local tool's; where it is too large, say so and name a file."""
-        if copy.size is not None:
-            self._copied(copy, False, False)
-            return
-        self.jobs.start(self, lambda: clipboard.hand_over(copy), lambda done: self._copy(*done), group="copy")
+        from nuvtui.tui.shell import copying
 
-    def _copy(self, copy: clipboard.Copy, tool: bool) -> None:
-        sequence = clipboard.sequence(copy.text)
-        if sequence is not None:
-            self.send(sequence)
-        self._copied(copy, sequence is not None, tool)
-
-    def _copied(self, copy: clipboard.Copy, terminal: bool, tool: bool) -> None:
-        if terminal or tool:
-            text = sanitise.line(" ".join(copy.text[:200].split()))
-            start = text if len(text) <= COPIED else f"{text[:COPIED]}{self.glyphs.ellipsis}"
-            self.notify(f"Copied {copy.what}: {start}", timeout=3)
-            return
-        size = len(copy.text.encode("utf-8", "replace")) if copy.size is None else copy.size
-        if copy.file is not None:
-            self._too_large(copy, size, copy.file)
-            return
-        self.jobs.start(
-            self,
-            lambda: clipboard.save(self.home.cache, copy.text),
-            lambda file: self._too_large(copy, size, file),
-            group="copy",
-        )
-
-    def _too_large(self, copy: clipboard.Copy, size: int, file: Path) -> None:
-        from nuvtui.tui.toolkit.amounts import size as bytes_text
-
-        self.notify(
-            f"{copy.what.capitalize()}: {bytes_text(size)} is too large for the clipboard. It is in {file}",
-            severity="warning",
-            timeout=15,
-        )
+        copying.copy(self, copy, self.send)
 
     # leaving
 
@@ -646,28 +596,9 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
 
     def action_leave(self) -> None:
         """Leave; where tasks run, ask what becomes of them."""
-        from nuvtui.tui.shell.quit import QuitDialog
+        from nuvtui.tui.shell.leaving import leave
 
-        mine = [task for task in self.tasks if not task.status.ended and task.user in ("", self.context.user)]
-        if mine:
-            self.push_screen(QuitDialog(mine), lambda answer: self._leave(answer, mine))
-        else:
-            self.exit()
-
-    def _leave(self, answer: object, running: Sequence[TaskView]) -> None:
-        if answer == "leave":
-            self.exit()
-        elif answer == "cancel":
-            home = self.home
-
-            def cancel() -> None:
-                from nuvtui.worker.lifecycle import cancel as cancel_task
-
-                for task in running:
-                    cancel_task(home, task.id)
-
-            self.notify("Cancelling")
-            self.jobs.start(self, cancel, lambda _: self.exit(), group="cancel")
+        leave(self, self.exit)
 
     def on_unmount(self) -> None:
         """No more looking."""
@@ -679,18 +610,8 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
         """A sentence for the user; all of the fault goes into the log."""
         from rich.text import Text
 
-        from nuvtui import logfile
+        from nuvtui.tui.shell.leaving import fault_told
 
-        error = sys.exc_info()[1]
-        where = logfile.fault(self.home, error) if error is not None else None
-        told = (
-            f"The details are at the end of {where}"
-            if where is not None
-            else f"The details could not be written to {logfile.path(self.home)}"
-        )
-        message = (
-            f"nuvtui met an unexpected error: {type(error).__name__}: {logfile.clean(str(error))}\n{told}"
-        )
         # The terminal wraps, not rich: a path stays one that can be copied.
         self.error_console.soft_wrap = True
-        return Text(sanitise.block(message))
+        return Text(fault_told(self.home, sys.exc_info()[1]))

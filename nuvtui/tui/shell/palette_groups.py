@@ -1,6 +1,6 @@
 """What the palette finds, in groups of one kind: commands, things to go to, files."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from nuvtui import sanitise
@@ -27,6 +27,30 @@ class Entry(NamedTuple):
             return ""
         reason = (getattr(self.command.enabled, "__doc__", "") or "").strip().split("\n")[0]
         return reason or "Not possible here now."
+
+
+def entries(chain: Iterable[CommandTarget], panes: Collection[str]) -> list[Entry]:
+    """The commands of the widgets in `chain`, then those of all panes (their ids), each once."""
+    found: dict[str, Entry] = {}
+    for node in chain:
+        for command in node.commands():
+            if command.palette and command.id not in found:
+                state = True if command.enabled is None else command.enabled(node)
+                found[command.id] = Entry(command, node, bool(state))
+    for command in REGISTRY.commands.values():
+        if command.scope in panes and command.palette:
+            found.setdefault(command.id, Entry(command, None))
+    return list(found.values())
+
+
+def with_command_lines(chain: Iterable[CommandTarget]) -> list[Entry]:
+    """The commands of the widgets in `chain` that have the same on the command line."""
+    return [
+        Entry(command, node)
+        for node in chain
+        for command in node.commands()
+        if command.as_command and (command.enabled is None or command.enabled(node) is not False)
+    ]
 
 
 class Group:

@@ -1,7 +1,6 @@
 """The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
 import gc
-import os
 import sys
 import threading
 import time
@@ -12,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from textual import events
 from textual.dom import DOMNode
-from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
 from nuvtui import config, sanitise
 from nuvtui.config import Settings
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
-from nuvtui.paths import config_file
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.context import Context, read_context
 from nuvtui.tui.common.feature import PaneSpec
@@ -33,18 +30,17 @@ from nuvtui.tui.common.startup_cache import StartupCache
 from nuvtui.tui.shell.key_queue import Done, KeyQueue
 from nuvtui.tui.shell.loading import Loading
 from nuvtui.tui.shell.main_screen import MainScreen
-from nuvtui.tui.shell.registration import PANES, STYLES, find
+from nuvtui.tui.shell.registration import PANES, find
 from nuvtui.tui.shell.signals import Signals
+from nuvtui.tui.shell.styled_app import StyledApp
 from nuvtui.tui.shell.task_poller import TaskPoller, TaskUpdate, last_visit, remember_visit
 from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
-from nuvtui.tui.toolkit import clipboard, glyphs, theme
+from nuvtui.tui.toolkit import clipboard
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.jobs import AbandonedError, Jobs
 from nuvtui.tui.toolkit.lines import Line
-from nuvtui.tui.toolkit.screen_diff import ScreenDiff
-from nuvtui.tui.toolkit.textual_private import CompositorUpdate, HookedApp
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -59,7 +55,7 @@ WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
 
-class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
+class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
     """The terminal application."""
 
     SCOPES = ("app",)
@@ -86,31 +82,10 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
         Raises NuvError (exit code 2): two commands with one key, an unknown theme.
         """
         keymap = REGISTRY.remap(settings.keys)
-        if settings.theme not in theme.THEMES:
-            raise NuvError(
-                f"No theme {settings.theme!r}", "", f"There are: {', '.join(theme.THEMES)}.", Exit.USAGE
-            )
-        self._line_filters: list[LineFilter] = []
-        self._screen_diff = ScreenDiff()
         self._key_queue = KeyQueue(self)
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings)
         self.start = start
         self.home = config.home(settings)
-        self.glyphs = glyphs.ASCII if glyphs.only_ascii(settings.ascii) else glyphs.UNICODE
-        self.animation_level = "none"
-        for each in theme.themes(os.environ.get("TEXTUAL_COLOR_SYSTEM", "")):
-            self.register_theme(each)
-        self.theme = settings.theme
-        self.stylesheet.set_variables(self.get_css_variables())
-        self._styled = settings.theme
-        self._styles_complete = False
-        colourless = "NO_COLOR" in os.environ
-        if colourless:
-            self._line_filters.append(theme.Colourless())
-        self._line_filters.append(theme.Harmless(self.glyphs is glyphs.ASCII))
-        self.set_class(self.glyphs is glyphs.ASCII, "-ascii")
-        self.set_class(colourless, "-colourless")
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
         self.loading = Loading(self, self.jobs)
@@ -148,32 +123,6 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
     def get_default_screen(self) -> Screen[object]:
         """The workbench."""
         return MainScreen(self._specs, self.complete_styles)
-
-    def refresh_css(self, animate: bool = True) -> None:
-        """Read the stylesheet again for another theme. Textual asks for it at the start too: it is read by then."""
-        if self._styled != self.theme:
-            self._styled = self.theme
-            super().refresh_css(animate)
-
-    def complete_styles(self) -> None:
-        """Read the stylesheets of what is not there in the first frame, before any of it is made."""
-        if not self._styles_complete:
-            self._styles_complete = True
-            for name in STYLES:
-                self.stylesheet.read(Path(__file__).parents[1] / name)
-
-    def push_screen(self, *screen: Any, **options: Any) -> Any:
-        """Show another screen or dialog."""
-        self.complete_styles()
-        return super().push_screen(*screen, **options)
-
-    def changed_update(self, update: CompositorUpdate) -> CompositorUpdate:
-        """The cells that changed alone."""
-        return self._screen_diff.update(update)
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line passes through on its way to the terminal."""
-        return self._line_filters or super().get_line_filters()
 
     @property
     def main_screen(self) -> MainScreen:
@@ -430,8 +379,7 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
         """Keys in their turn."""
         if isinstance(event, events.Resize):
             # Also where the size is the old one again: the terminal may have cut and moved what it shows meanwhile.
-            self._screen_diff.forget()
-            self.screen.refresh(layout=True)
+            self.draw_again()
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
         elif not self._key_queue.holds(event):
@@ -540,16 +488,9 @@ class NuvApp(HookedApp, CommandTarget, inherit_bindings=False):
 
         self.push_screen(HelpDialog(self.chain()))
 
-    def action_theme(self) -> None:
-        """The next theme."""
-        names = list(theme.THEMES)
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
-        self.notify(f"Theme {self.theme}. To keep it: theme: {self.theme} in {config_file()}", timeout=8)
-
     def action_redraw(self) -> None:
         """Draw all again, whatever the terminal shows."""
-        self._screen_diff.forget()
-        self.screen.refresh(layout=True)
+        self.draw_again()
 
     def action_log(self) -> None:
         """The program's own log."""

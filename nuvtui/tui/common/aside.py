@@ -220,7 +220,7 @@ def answer(request: dict[str, Any]) -> Any:
             from nuvtui.demo import study
 
             return study.lay_out(
-                services, Path(text_to_path(arguments["folder"])), lambda text: None
+                services, Path(text_to_path(arguments["folder"])), lambda _text: None
             ).instance.id
     raise NuvError(f"No question {request['what']!r}", "", "", Exit.USAGE)
 

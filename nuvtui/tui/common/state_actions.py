@@ -58,7 +58,7 @@ def take_snapshot(node: ShellTarget, name: str = "", description: str = "", next
         "snapshot",
         {"instance": instance.id, "name": name, "description": description, "next_phase": next_phase},
         title,
-        lambda task: nuv.notify(f"{title}: started", timeout=2),
+        lambda _task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
         before=lambda: require(nuv, instance.id, Action.MODIFY),
@@ -164,7 +164,7 @@ def restore(
         "restore",
         {"snapshot": record.id, "instance": instance},
         title,
-        lambda task: nuv.notify(
+        lambda _task: nuv.notify(
             f"{title}: started. When it is done, u on the Timeline undoes it.", timeout=5
         ),
         space=space,

@@ -162,7 +162,7 @@ class Changes(Section):
         self.changes.set_source(
             Items(
                 list(changes),
-                lambda change, width: describe.change_line(change),
+                lambda change, _width: describe.change_line(change),
                 key=lambda change: (type(change).__name__, describe.change_name(change)),
                 text=describe.change_name,
             )

@@ -218,7 +218,7 @@ class Files(Section):
             elif self.ref == ref:
                 self.nuv.notify(f"{path_to_text(path)} is not in {self.label}.", timeout=3)
 
-        self.load(lambda: self._view(ref, path), show, group="follow", failed=lambda error: None)
+        self.load(lambda: self._view(ref, path), show, group="follow", failed=lambda _error: None)
 
     def _view(self, ref: StateRef, path: str) -> FileView:
         folder, _, name = path.rpartition("/")

@@ -42,7 +42,7 @@ class _Progress(Silent):
         self.total: int | None = None
         self.given_up = threading.Event()
 
-    def progress(self, done: int, total: int | None, unit: Unit, what: str = "") -> None:
+    def progress(self, done: int, total: int | None, _unit: Unit, _what: str = "") -> None:
         self.done, self.total = done, total
 
     def check(self) -> None:
@@ -122,7 +122,7 @@ class HistoryScreen(BaseScreen):
         self._stop_clock()
         versions = self.query_one("#versions", LineList)
         versions.empty = f"{error.title}. {error.message}".strip()
-        versions.set_source(Items[str]([], lambda text, width: line(text)))
+        versions.set_source(Items[str]([], lambda text, _width: line(text)))
         self.query_one("#version-note", DetailPane).show([line((error.hint, "muted"))])
 
     def _show(self, found: "History") -> None:

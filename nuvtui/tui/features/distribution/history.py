@@ -115,7 +115,7 @@ class History(BaseScreen):
         known = {"completed": glyphs.done, "running": glyphs.running, "recalled": glyphs.removed}
         return known.get(status, glyphs.failed)
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """The detail of the one under the cursor."""
         self._rest.ask()
         self.refresh_bindings()

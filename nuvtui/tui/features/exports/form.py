@@ -22,7 +22,7 @@ from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
-from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
+from nuvtui.tui.features.exports.findings import FindingDialog, FindingsPane, Seen, seen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.dialogs.pick import Option
@@ -151,7 +151,7 @@ class ExportForm(BaseScreen):
 
         self.load(read, self._choices_read, group="choices", failed=self._no_choices)
         # A database that cannot be read is no reason to show no form: preflight says so.
-        self.load(tables, self._tables_read, group="tables", failed=lambda error: self._tables_read([]))
+        self.load(tables, self._tables_read, group="tables", failed=lambda _error: self._tables_read([]))
 
     def _choices_read(self, choices: _Choices) -> None:
         self._known = self._known._replace(**choices._asdict())
@@ -206,16 +206,16 @@ class ExportForm(BaseScreen):
         self._set_form()
         self._check_soon()
 
-    def on_form_list_leaving(self, message: FormList.Leaving) -> None:
+    def on_form_list_leaving(self) -> None:
         """Down from the last field."""
         if self.pane.list.count:
             self.pane.list.focus()
 
-    def on_findings_list_leaving(self, message: FindingsList.Leaving) -> None:
+    def on_findings_list_leaving(self) -> None:
         """Up from the first finding."""
         self.form.focus()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """Start."""
         self.action_go()
 
@@ -366,7 +366,7 @@ class ExportForm(BaseScreen):
         one = self.pane.current
         return one is not None and one.can_accept
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Other keys hold."""
         self.refresh_bindings()
 

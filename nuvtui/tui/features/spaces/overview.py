@@ -56,7 +56,7 @@ class Sections(LineList):
         self.entries = []
         for at, section in enumerate(sections):
             if at:
-                self.entries.append(Entry(lambda width: line("")))
+                self.entries.append(Entry(lambda _width: line("")))
             self.entries.append(_title(section))
             self.entries += section.entries
         self.set_source(
@@ -170,7 +170,7 @@ class SpaceOverview(BaseScreen):
         if self._store is None:
             self.load(lambda: self.nuv.services.overview.store_bytes(), self._added, group="store")
 
-    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+    def tasks_changed(self, _tasks: Sequence[TaskView]) -> None:
         """One may have ended."""
         self._draw()
 
@@ -212,7 +212,7 @@ class SpaceOverview(BaseScreen):
         message.stop()
         self._rest.ask()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_descendant_focus(self) -> None:
         """The detail is that of the list with the focus."""
         self._tell()
 
@@ -433,7 +433,7 @@ class Drawer:
         plain = f"{size(held.newest_files)} of files in the newest snapshots, as plain copies"
         entries.append(
             Entry(
-                lambda width: line(*(kinds or [("By kind         nothing yet", "muted")])),
+                lambda _width: line(*(kinds or [("By kind         nothing yet", "muted")])),
                 "kinds",
                 None,
                 (
@@ -444,7 +444,7 @@ class Drawer:
         )
         entries.append(
             Entry(
-                lambda width: line(("Store on disk   ", "muted"), whole, ("  all spaces", "muted")),
+                lambda _width: line(("Store on disk   ", "muted"), whole, ("  all spaces", "muted")),
                 "store",
                 None,
                 (
@@ -495,5 +495,5 @@ def _title(section: Section) -> Entry:
     said = "" if section.entries else section.empty
     note: list[Piece] = [(section.note, "muted")] if section.note else []
     return Entry(
-        lambda width: line((section.name, "accent"), (f"  {said}" if said else "", "muted"), right=note)
+        lambda _width: line((section.name, "accent"), (f"  {said}" if said else "", "muted"), right=note)
     )

@@ -436,7 +436,7 @@ class Timeline(Pane):
                 lambda: self.nuv.services.snapshots.manifest(record.id),
                 self._show_manifest,
                 group="manifest",
-                failed=lambda error: None,  # deleted meanwhile; a damaged one is told when it is opened
+                failed=lambda _error: None,  # deleted meanwhile; a damaged one is told when it is opened
             )
 
     def _show_manifest(self, manifest: Snapshot) -> None:
@@ -463,7 +463,7 @@ class Timeline(Pane):
             lambda: question.freed_by(self.nuv.services, [identifier]),
             show,
             group="unique",
-            failed=lambda error: None,  # given up, or damaged: the figure is left out
+            failed=lambda _error: None,  # given up, or damaged: the figure is left out
         )
 
     # drawing

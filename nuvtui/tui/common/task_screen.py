@@ -19,6 +19,8 @@ from textual.widget import Widget
 import nuvtui.tui.features.exports.commands
 import nuvtui.tui.features.tasks.commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.operations import Restore, result_of
 from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
 from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.common.outcome import (
@@ -420,7 +422,8 @@ class _Body(Vertical):
 
 def open_task(nuv: NuvApp, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
-    export = task.subject or (str(task.result.get("id", "")) if isinstance(task.result, dict) else "")
+    made = result_of(task)
+    export = task.subject or (made.id if isinstance(made, ExportRecord) else "")
     if task.kind == "export" and export:
         from nuvtui.tui.features.exports.run import ExportRun
 
@@ -499,8 +502,7 @@ def _confirm_way_back(node: Scoped, back: Back, space: str) -> None:
         if yes:
             submit(
                 node,
-                "restore",
-                {"snapshot": back.snapshot, "instance": back.instance},
+                Restore(back.snapshot, back.instance),
                 f"Restore {back.snapshot[:8]}",
                 submitted,
                 space=space,

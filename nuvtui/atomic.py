@@ -67,6 +67,18 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(descriptor: int) -> None:
+    """Make durable all that was written to the file system that `descriptor` lies on. Raises OSError."""
+    import ctypes  # here: a run that changes nothing does not need it
+
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "syncfs"):
+        os.sync()
+    elif library.syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of `data`, however often the kernel takes only a part."""
     view = memoryview(data)

@@ -14,7 +14,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model import order
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
-from nuvtui.model.snapshot import Snapshot, summarise
+from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter, Silent
@@ -83,9 +83,9 @@ class MaintenanceService:
 
     def info(self) -> Any:
         """How much the store holds."""
-        from nuvtui.store import prune
+        from nuvtui.store import usage
 
-        return prune.info(self._context.store)
+        return usage.info(self._context.store)
 
     def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
         """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths.
@@ -126,11 +126,11 @@ class MaintenanceService:
 
     def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
-        from nuvtui.store import prune
+        from nuvtui.store import repair
 
         reporter = reporter or Silent()
         reporter.step("store", "Rebuilding the index from the packs")
-        store = prune.repair(self._context.store, dry_run, reporter)
+        store = repair.repair(self._context.store, dry_run, reporter)
         reporter.step("state", "Comparing the state with the manifests")
         return RepairResult(dry_run, store, self._repair_state(dry_run, reporter))
 
@@ -155,6 +155,7 @@ class MaintenanceService:
                 reporter.warning(f"The state file could not be read, and is kept as {kept.name}")
             opened = state.transaction()
         with opened as tx:
+            new: list[SnapshotRecord] = []
             dropped = [s.id for s in tx.snapshots.all() if s.id not in present]
             # Newest first: an instance is where it was last.
             for record in order.newest_first(map(summarise, manifests.values())):
@@ -180,11 +181,10 @@ class MaintenanceService:
                         )
                 if tx.snapshots.get(manifest.id) is None:
                     added.append(manifest.id)
-                    if not dry_run:
-                        tx.snapshots.put(record)
+                    new.append(record)
             if not dry_run:
-                for identifier in dropped:
-                    tx.snapshots.delete(identifier)
+                tx.snapshots.put(*new)
+                tx.snapshots.delete(*dropped)
                 self._complete_spaces(tx, reporter)
         return StateRepair(spaces, instances, added, dropped)
 

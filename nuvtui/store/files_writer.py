@@ -10,10 +10,11 @@ from nuvtui.errors import StoreError
 from nuvtui.model.names import path_to_text
 from nuvtui.model.tree import FILE, LINK, Entry
 from nuvtui.reporter import Reporter
+from nuvtui.store.chunks import ZERO, ZERO_ID
+from nuvtui.store.folders import NEW_FLAGS
 from nuvtui.store.recorded import Content
-from nuvtui.store.staging import NEW_FLAGS, Item
+from nuvtui.store.staging import Item
 from nuvtui.store.store import Store
-from nuvtui.store.writer import ZERO, ZERO_ID
 
 
 class FilesWriter:

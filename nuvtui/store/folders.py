@@ -13,12 +13,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from nuvtui.atomic import write_all
 from nuvtui.store.descent import FOLDER_FLAGS, Descent
 
 OPEN_FOLDERS = 100
 """Descriptors of folders that are kept open."""
 
 _NOREPLACE, _EXCHANGE = 1, 2
+NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""How a file is opened that must not be there yet."""
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -26,12 +29,12 @@ class Folders:
     """The folders below an open one, by path (`/` between names, str with surrogateescape; empty: the root)."""
 
     def __init__(self, root: int) -> None:
-        """`root` stays the caller's."""
+        """Folders below the open folder `root`, which the caller closes."""
         self.root = root
         self._open: OrderedDict[str, int] = OrderedDict()
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the descriptors of all folders that were opened."""
         for descriptor in self._open.values():
             os.close(descriptor)
         self._open.clear()
@@ -88,7 +91,7 @@ def opened(name: str | os.PathLike[str], parent: int | None = None) -> Iterator[
         os.close(descriptor)
 
 
-class Found(NamedTuple):
+class WalkedItem(NamedTuple):
     """Something below a folder, while that is walked."""
 
     path: str
@@ -99,7 +102,7 @@ class Found(NamedTuple):
     status: os.stat_result
 
 
-def below(folder: int) -> Iterator[Found]:
+def below(folder: int) -> Iterator[WalkedItem]:
     """All that lies below an open folder, however deep; a folder before what is in it. Raises OSError.
 
     What vanishes meanwhile is left out. Names may be removed or moved while the walk stands at them.
@@ -116,7 +119,7 @@ def below(folder: int) -> Iterator[Found]:
             name = left[-1].pop()
             with contextlib.suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=here.descriptor, follow_symlinks=False)
-                yield Found(os.fsdecode(here.base) + name, here.descriptor, name, status)
+                yield WalkedItem(os.fsdecode(here.base) + name, here.descriptor, name, status)
                 if stat.S_ISDIR(status.st_mode):
                     here.enter(os.fsencode(name))
                     left.append(_names(here.descriptor))
@@ -229,3 +232,38 @@ def _moved(source: int, old: str, target: int, new: str) -> bool:
             return False
         raise
     return True
+
+
+def copy(name: str, source: int, target: int) -> os.stat_result:
+    """Copy a staged file or link into a folder on another file system, durably."""
+    found = os.stat(name, dir_fd=source, follow_symlinks=False)
+    times = (found.st_mtime_ns, found.st_mtime_ns)
+    if stat.S_ISLNK(found.st_mode):
+        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+        os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
+        return os.stat(name, dir_fd=target, follow_symlinks=False)
+    reading = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
+    try:
+        writing = os.open(name, NEW_FLAGS, 0o600, dir_fd=target)
+        try:
+            while data := os.read(reading, 1 << 20):
+                write_all(writing, data)
+            os.fchmod(writing, stat.S_IMODE(found.st_mode))
+            os.utime(writing, ns=times)
+            os.fsync(writing)
+            return os.fstat(writing)
+        except BaseException:
+            os.unlink(name, dir_fd=target)
+            raise
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
+def inode(parent: int, name: str) -> int:
+    """The inode called `name` in an open folder; 0 where there is none."""
+    try:
+        return os.stat(name, dir_fd=parent, follow_symlinks=False).st_ino
+    except FileNotFoundError:
+        return 0

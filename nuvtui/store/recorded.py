@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 from nuvtui.store import trees
+from nuvtui.store.chunks import WHOLE, cut_sparse
 from nuvtui.store.statcache import Record, StatCache
 from nuvtui.store.statcache import piece as piece_of
-from nuvtui.store.writer import WHOLE, cut_sparse
 
 Content = Entry | bytes
 """What a path is to hold: an entry of a tree, or the bytes of a plain file."""
@@ -24,7 +24,7 @@ READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEX
 
 
 def kind_of(content: Content) -> str:
-    """`f`, `d` or `l`."""
+    """Kind of what is to be written: `f` (file), `d` (folder) or `l` (link)."""
     return content.kind if isinstance(content, Entry) else FILE
 
 
@@ -164,7 +164,7 @@ class Guard:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, which also ends its lease."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

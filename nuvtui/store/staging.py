@@ -25,13 +25,12 @@ from nuvtui.model.kept import KeptFile, KeptFolder
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.paths import DOT
 from nuvtui.store.descent import FOLDER_FLAGS
-from nuvtui.store.folders import Folders, below, move, opened, remove_tree
+from nuvtui.store.folders import NEW_FLAGS, Folders, below, move, opened, remove_tree
 from nuvtui.store.recorded import Content, Guard, Recorded, holds
 from nuvtui.store.trees import Tree
 
 STAGING = TEMPORARY + "apply-"
 KEPT = f"{DOT}/kept"
-NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 AWAY = ".old"
 """Ends the name of what was displaced where the file system cannot exchange two names."""
@@ -76,12 +75,20 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Staging:
-    """A staging folder of this process: `descriptor` is open, `name` its name in the folder `at`."""
+    """A staging folder of this process: `descriptor` is open, `name` its name in the folder `at`.
+
+    What belongs into folders on other file systems inside the workspace lies in a staging folder of the same name
+    beside it: only there can names be exchanged.
+    """
 
     def __init__(self, root: int) -> None:
         """Make one in the workspace that is open as `root`. Raises OSError."""
         self.at = dot_folder(root)
         self.name = STAGING + os.urandom(8).hex()
+        self._beside: dict[str, tuple[int, int]] = {}
+        """Folders on other file systems: descriptors of the folder and of the staging folder in it."""
+        self._at: dict[int, str] = {}
+        """By number: the folder whose own staging folder an item is in."""
         try:
             os.mkdir(self.name, 0o700, dir_fd=self.at)
             self.descriptor = os.open(self.name, FOLDER_FLAGS, dir_fd=self.at)
@@ -96,7 +103,7 @@ class Staging:
         _write(self.descriptor, new, msgspec.json.encode(plan))
         os.rename(new, _PLAN, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
-    def note_beside(self, folder: str) -> None:
+    def _note_beside(self, folder: str) -> None:
         """Say that a folder of the workspace has a staging folder of the same name as well. Raises OSError."""
         with contextlib.suppress(FileExistsError):
             os.mkdir(_BESIDE, 0o700, dir_fd=self.descriptor)
@@ -106,8 +113,41 @@ class Staging:
         finally:
             os.close(beside)
 
+    def folder_of(self, number: int) -> int:
+        """Descriptor of the staging folder that an item is in."""
+        return self._beside[self._at[number]][1] if number in self._at else self.descriptor
+
+    def is_beside(self, number: int) -> bool:
+        """True where an item is in a staging folder on another file system."""
+        return number in self._at
+
+    def parent_of(self, number: int) -> int | None:
+        """Descriptor of the folder that an item is beside its place in; None where it is in `.nuvtui`."""
+        return self._beside[self._at[number]][0] if number in self._at else None
+
+    def path_of(self, number: int) -> str:
+        """Path, in the workspace, of the staging folder that an item is in."""
+        return f"{self._at.get(number, DOT)}/{self.name}"
+
+    def move_beside(self, number: int, folder: str, parent: int) -> int:
+        """Let an item lie in a staging folder in `folder` (open as `parent`); returns its descriptor. Raises OSError."""
+        if folder not in self._beside:
+            self._note_beside(folder)
+            os.mkdir(self.name, 0o700, dir_fd=parent)
+            own = os.open(".", FOLDER_FLAGS, dir_fd=parent)
+            self._beside[folder] = (own, os.open(self.name, FOLDER_FLAGS, dir_fd=parent))
+        self._at[number] = folder
+        return self._beside[folder][1]
+
     def close(self, *, remove: bool) -> None:
         """Let go of it. What cannot be removed now is in nobody's way: the next change tries again."""
+        for parent, staging in self._beside.values():
+            if remove:
+                with contextlib.suppress(OSError):
+                    remove_tree(parent, self.name)
+            os.close(staging)
+            os.close(parent)
+        self._beside.clear()
         if remove:
             with contextlib.suppress(OSError):
                 remove_tree(self.at, self.name)

@@ -1,13 +1,7 @@
 """The store: objects by id, and the manifests of snapshots.
 
-Manifest, version 1: `snapshots/<id>.json`, one JSON object
-
-    {"format":"nuvtui snapshot","version":1,"blake3":"<hex>","snapshot":{…}}
-
-on one line, without other white space than the newline at its end,
-whose `blake3` is the BLAKE3 of the bytes of the value of `snapshot`, exactly as they stand in the file. The
-value is `model.snapshot.Snapshot`. The manifest is the commit point: a snapshot exists from the moment its
-manifest is in place, and everything it refers to is durable by then.
+A manifest (`manifests`) is the commit point: a snapshot exists from the moment its manifest is in place, and
+everything it refers to is durable by then.
 
 `objects/generation` holds 16 random bytes, under which a memory (a stat cache) of what the store holds may be trusted.
 Whoever takes objects out of the indexes empties the file first and writes new bytes when the new index is alone in
@@ -23,21 +17,20 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 from blake3 import blake3
 
 from nuvtui import atomic
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.model import tree as tree_format
-from nuvtui.model.snapshot import MANIFEST_VERSION, Snapshot
+from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.tree import Entry
 from nuvtui.paths import Home
-from nuvtui.store import failure
-from nuvtui.store.index import IndexSet, Location
+from nuvtui.store import failure, manifests
+from nuvtui.store.chunks import ZERO, ZERO_ID
+from nuvtui.store.index import IndexSet, ObjectLocation
+from nuvtui.store.manifests import Brief, BriefFiles, BriefTable
 from nuvtui.store.packs import SUFFIX, Block, PackFile, decompress
-from nuvtui.store.writer import ZERO, ZERO_ID, Writer
 
-FORMAT = "nuvtui snapshot"
 CACHED_BYTES = 48 << 20
 """Decompressed blocks that are kept in memory."""
 CACHED_ENTRIES = 100_000
@@ -49,45 +42,6 @@ ZEROS = bytes(ZERO)
 """The object `ZERO_ID`: holes are made of it, often thousands of times."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
-
-
-class _Envelope(msgspec.Struct):
-    """A manifest file."""
-
-    format: str
-    version: int
-    blake3: str
-    snapshot: msgspec.Raw
-
-
-class _Files(msgspec.Struct):
-    root: str
-
-
-class BriefTable(msgspec.Struct, frozen=True):
-    """What tells one version of a table from another one."""
-
-    name: str
-    rows: int
-    fingerprint: str
-    bytes: int
-
-
-class Brief(msgspec.Struct):
-    """The part of a manifest that tells what a snapshot holds, without locks and provenance."""
-
-    files: _Files
-    tables: list[BriefTable]
-
-
-class _BriefEnvelope(msgspec.Struct):
-    version: int
-    blake3: str
-    snapshot: msgspec.Raw
-
-
-_brief_envelope = msgspec.json.Decoder(_BriefEnvelope)
-_brief = msgspec.json.Decoder(Brief)
 
 
 class Store:
@@ -119,12 +73,12 @@ class Store:
 
     @property
     def object_mode(self) -> int:
-        """Permissions of packs and indexes."""
+        """Permission bits of new packs and indexes, which nobody writes to again."""
         return 0o440 if self.shared else 0o400
 
     @property
     def file_mode(self) -> int:
-        """Permissions of manifests and locks."""
+        """Permission bits of new manifests and lock files."""
         return 0o660 if self.shared else 0o600
 
     @property
@@ -233,23 +187,6 @@ class Store:
                 stack.enter_context(atomic.locked(self.lock, timeout=timeout, what="The store"))
             yield
 
-    @contextlib.contextmanager
-    def writer(self) -> Iterator[Writer]:
-        """A session that adds objects; several processes may have one each at the same time.
-
-        Leaving the block commits; an exception leaves nothing behind. Write the manifest inside the block,
-        after `commit()`: until the block is left, gc is kept away from what only this session knows to be
-        needed.
-        """
-        with self.using():
-            self.settle()
-            writer = Writer(self)
-            try:
-                yield writer
-                writer.commit()
-            finally:
-                writer.close()
-
     # -- objects
 
     @property
@@ -279,7 +216,7 @@ class Store:
         sizes = self.present_packs()
         return {pack for file in self.index.files for pack, size in file.packs if sizes.get(pack) != size}
 
-    def locate(self, object_id: bytes) -> Location:
+    def locate(self, object_id: bytes) -> ObjectLocation:
         """Where an object lies. Raises StoreError where no index lists it."""
         location = self.index.locate(object_id)
         if location is None and self._index.refresh():
@@ -400,8 +337,7 @@ class Store:
         Writing an existing one again (a rename) replaces it.
         """
         path = self._manifest(snapshot.id)
-        body = msgspec.json.encode(snapshot)
-        data = self._manifest_bytes(body, blake3(body).hexdigest())
+        data = manifests.encode(snapshot)
         with self.using():
             if not path.exists():
                 self._index.refresh()
@@ -435,34 +371,7 @@ class Store:
                     "`nuvtui store check` lists what is missing, `nuvtui store repair` takes it off the list.",
                     Exit.NOT_FOUND,
                 ) from None
-        try:
-            envelope = msgspec.json.decode(data, type=_Envelope)
-            if envelope.format != FORMAT or envelope.version < 1:
-                raise StoreError(
-                    f"{title} is damaged", "its manifest is of another format", failure.CHECK_HINT
-                )
-            if envelope.version > MANIFEST_VERSION:
-                raise StoreError(
-                    f"{title} is too new",
-                    f"its manifest has version {envelope.version}, this nuvtui reads {MANIFEST_VERSION}",
-                    "Use the nuvtui that wrote it, or a newer one.",
-                )
-            if blake3(bytes(envelope.snapshot)).hexdigest() != envelope.blake3:
-                raise StoreError(
-                    f"{title} is damaged", "the checksum of its manifest does not hold", failure.CHECK_HINT
-                )
-            snapshot = msgspec.json.decode(envelope.snapshot, type=Snapshot)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise StoreError(f"{title} is damaged", f"its manifest: {error}", failure.CHECK_HINT) from error
-        if data != self._manifest_bytes(bytes(envelope.snapshot), envelope.blake3):
-            raise StoreError(
-                f"{title} is damaged", "its manifest holds more than it should", failure.CHECK_HINT
-            )
-        if snapshot.id != snapshot_id:
-            raise StoreError(
-                f"{title} is damaged", f"its manifest is that of {snapshot.id}", failure.CHECK_HINT
-            )
-        return snapshot
+        return manifests.decode(data, snapshot_id)
 
     def brief(self, snapshot_id: str) -> Brief:
         """Root tree and tables of a snapshot, its checksum verified: a tenth of the work of `read_manifest`.
@@ -470,17 +379,14 @@ class Store:
         Raises NuvError as that does; for the words of an error it is asked.
         """
         try:
-            envelope = _brief_envelope.decode(atomic.read_file(self._manifest(snapshot_id)))
-            if (
-                envelope.version <= MANIFEST_VERSION
-                and blake3(bytes(envelope.snapshot)).hexdigest() == envelope.blake3
-            ):
-                return _brief.decode(envelope.snapshot)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            pass
+            found = manifests.brief(atomic.read_file(self._manifest(snapshot_id)))
+        except OSError:
+            found = None
+        if found is not None:
+            return found
         manifest = self.read_manifest(snapshot_id)
         tables = [BriefTable(t.name, t.rows, t.fingerprint, t.bytes) for t in manifest.tables]
-        return Brief(_Files(manifest.files.root), tables)
+        return Brief(BriefFiles(manifest.files.root), tables)
 
     def manifest_ids(self) -> list[str]:
         """Ids of all snapshots that are there, sorted. Raises StoreError where they cannot be listed."""
@@ -501,11 +407,6 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             atomic.fsync_folder(self.home.snapshots)
-
-    @staticmethod
-    def _manifest_bytes(body: bytes, check: str) -> bytes:
-        head = f'{{"format":"{FORMAT}","version":{MANIFEST_VERSION},"blake3":"{check}","snapshot":'
-        return head.encode() + body + b"}\n"
 
     def _manifest(self, snapshot_id: str) -> Path:
         if _ID.fullmatch(snapshot_id) is None:

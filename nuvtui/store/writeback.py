@@ -20,6 +20,8 @@ import os
 import signal
 from pathlib import Path
 
+from nuvtui.atomic import sync_file_system
+
 _DIRECT = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "jfs", "nilfs2"})
 """File systems whose leases know of every mapping, and that set a time when a clean page is written to."""
 _MEMORY = frozenset({"tmpfs", "ramfs", "rootfs", "devtmpfs", "hugetlbfs"})
@@ -124,8 +126,6 @@ def _write_out(descriptor: int) -> bool:
 
 def _flush(descriptor: int) -> bool:
     """Write out the file system that `descriptor` lies on."""
-    from nuvtui.store.restorer import sync_file_system  # here: few scans need it
-
     with contextlib.suppress(OSError):
         sync_file_system(descriptor)
         return True

@@ -6,43 +6,23 @@ read straight into it (`space`, `put_space`): no byte of them is copied before i
 `commit` puts packs and then an index in place. Sessions run side by side; whoever commits second finds the objects
 that the first one has put in place meanwhile and leaves its own copies of them out, so that the store keeps one
 copy of every object.
-
-Files of more than `WHOLE` bytes are cut by their content (FastCDC, 256 KiB to 4 MiB, 1 MiB on average), so
-that a change in place or an insertion costs a chunk or two; smaller ones are one object each.
 """
 
 import contextlib
-import errno
 import os
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from nuvtui import atomic
-from nuvtui.model import tree as tree_format
-from nuvtui.model.tree import Entry
 from nuvtui.store import failure, index, packs
+from nuvtui.store.chunks import MAXIMUM, WHOLE, Cutter
+from nuvtui.store.store import Store
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
-
-    from nuvtui.store.store import Store
-
-WHOLE = 512 << 10
-MINIMUM, AVERAGE, MAXIMUM = 256 << 10, 1 << 20, 4 << 20
-STREAM = 16 << 20
-"""Bytes of the buffer in which a stream is cut."""
-
-ZERO = MAXIMUM
-"""Bytes of the chunk that a long run of zeros is cut into."""
-ZERO_ID = bytes.fromhex("04e52cd2da6a0e1f338b0078369130d96585c1de65057da5dd1283b12fb853e1")
-"""Id of that chunk: of a hole of any length neither is anything read nor hashed, nor written back by a restore."""
-
-Put = Callable[[bytes | memoryview], bytes]
-Read = Callable[[memoryview], int]
-"""Fills a buffer from its beginning, with as many bytes as it says; 0: there are no more."""
 
 
 class _Group:
@@ -55,10 +35,10 @@ class _Group:
         self.objects: list[tuple[bytes, int]] = []
 
 
-class Writer:
-    """Made by `Store.writer()`. To be used by one thread."""
+class ObjectWriter(Cutter):
+    """Adds objects to a store; made by `writing`. To be used by one thread."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.generation = store.generation()
         """The store's generation when the session began."""
@@ -78,7 +58,6 @@ class Writer:
         """Buffers to use again, None for one that is yet to be made. Their number bounds the memory."""
         for _ in range(threads + 2):
             self._free.put(None)
-        self._buffer: bytearray | None = None
         self._pending: list[Future[None]] = []
         self._out = packs.PackWriter(store.home.packs, store.object_mode)
         self._after: list[Callable[[], None]] = []
@@ -86,7 +65,7 @@ class Writer:
         self._closed = False
 
     @property
-    def store(self) -> "Store":
+    def store(self) -> Store:
         """The store that is written to."""
         return self._store
 
@@ -153,21 +132,6 @@ class Writer:
         group.used += length
         if group.used >= packs.GROUP:
             self._flush_data()
-
-    def put_stream(self, read: Read) -> tuple[list[bytes], int]:
-        """Add what `read` gives until it gives nothing: ids of its chunks in order, and its length.
-
-        Its errors come through as they are.
-        """
-        if self._buffer is None:
-            self._buffer = bytearray(STREAM)
-        return cut_stream(read, self.put, self._buffer)
-
-    def put_sparse(self, descriptor: int, limit: int, check: Callable[[], None]) -> tuple[list[bytes], int]:
-        """As `put_stream` of the first `limit` bytes of an open file, whose holes are not read."""
-        if self._buffer is None:
-            self._buffer = bytearray(STREAM)
-        return cut_sparse(descriptor, limit, self.put, check, self._buffer)
 
     def put_tree(self, data: bytes) -> bytes:
         """Add a folder's tree object (`model.tree.encode`); its id."""
@@ -312,152 +276,19 @@ class Writer:
         self._out.discard()
 
 
-class TreeOnlyWriter:
-    """Computes ids like a Writer and writes nothing: for a look at the Current State.
+@contextlib.contextmanager
+def writing(store: Store) -> Iterator[ObjectWriter]:
+    """A session that adds objects to `store`; several processes may have one each at the same time.
 
-    Keeps the tree objects that the store does not hold, and no file's bytes.
+    Leaving the block commits; an exception leaves nothing behind. Write the manifest inside the block,
+    after `commit()`: until the block is left, gc is kept away from what only this session knows to be
+    needed.
     """
-
-    def __init__(self, store: "Store") -> None:
-        self.store = store
-        self.generation = store.generation()
-        store.index.refresh()
-        self.trees: dict[bytes, bytes] = {}
-        self._space = memoryview(bytearray(WHOLE + 1))
-        self._buffer: bytearray | None = None
-
-    def has(self, object_id: bytes) -> bool:
-        """True where the store holds the object."""
-        return self.store.index.find(object_id) is not None
-
-    def put(self, data: bytes | memoryview) -> bytes:
-        """The id of an object."""
-        return blake3(data).digest()
-
-    def space(self) -> memoryview:
-        """As `Writer.space`."""
-        return self._space
-
-    def put_space(self, length: int) -> bytes:
-        """As `Writer.put_space`."""
-        return blake3(self._space[:length]).digest()
-
-    def put_stream(self, read: Read) -> tuple[list[bytes], int]:
-        """As `Writer.put_stream`."""
-        if self._buffer is None:
-            self._buffer = bytearray(STREAM)
-        return cut_stream(read, self.put, self._buffer)
-
-    def put_sparse(self, descriptor: int, limit: int, check: Callable[[], None]) -> tuple[list[bytes], int]:
-        """As `Writer.put_sparse`."""
-        if self._buffer is None:
-            self._buffer = bytearray(STREAM)
-        return cut_sparse(descriptor, limit, self.put, check, self._buffer)
-
-    def put_tree(self, data: bytes) -> bytes:
-        """The id of a folder's tree object, which is kept in memory where the store does not hold it."""
-        object_id = blake3(data).digest()
-        if not self.has(object_id):
-            self.trees[object_id] = data
-        return object_id
-
-    def tree(self, object_id: bytes) -> list[Entry]:
-        """The entries of a tree object, from memory or from the store."""
-        data = self.trees.get(object_id)
-        return self.store.tree(object_id) if data is None else tree_format.decode(data)
-
-
-def cut_stream(
-    read: Read, put: Callable[[memoryview], bytes], room: bytearray | None = None
-) -> tuple[list[bytes], int]:
-    """Cut what `read` gives into chunks and hand each to `put`: their ids in order, and the whole length.
-
-    The cut depends on the bytes alone, not on how they arrive. A chunk is to be copied by whoever keeps it.
-    `room`: `STREAM` bytes to work in, where one has them already.
-    """
-    buffer = memoryview(room or bytearray(STREAM))
-    used = _fill(read, buffer[: WHOLE + 1])
-    if used <= WHOLE:
-        return ([put(buffer[:used])] if used else []), used
-    from pyfastcdc import FastCDC  # here: small files do not need it
-
-    cutter = FastCDC(AVERAGE, min_size=MINIMUM, max_size=MAXIMUM)
-    ids: list[bytes] = []
-    total, ended = 0, False
-    while used or not ended:
-        used += _fill(read, buffer[used:])
-        ended = used < STREAM
-        done = 0
-        for chunk in cutter.cut_buf(buffer[:used]):
-            # A cut is certain only where it could not have come later, had more bytes been there.
-            if not ended and done + MAXIMUM > used:
-                break
-            ids.append(put(buffer[done : done + chunk.length]))
-            done += chunk.length
-        total += done
-        buffer[: used - done] = bytes(buffer[done:used])
-        used -= done
-    return ids, total
-
-
-def cut_sparse(
-    descriptor: int, limit: int, put: Put, check: Callable[[], None], room: bytearray | None = None
-) -> tuple[list[bytes], int]:
-    """As `cut_stream` of the first `limit` bytes of an open file, whose holes are not read.
-
-    The chunks are the same: a run of zeros is cut into chunks of `ZERO` bytes, wherever it begins. `check` is called
-    before each read. Raises OSError.
-    """
-    from pyfastcdc import FastCDC  # here: small files do not need it
-
-    limit = min(limit, os.fstat(descriptor).st_size)
-    buffer = memoryview(room or bytearray(STREAM))
-    cutter = FastCDC(AVERAGE, min_size=MINIMUM, max_size=MAXIMUM)
-    ids: list[bytes] = []
-    at = 0
-    zero = b""
-    while at < limit:
-        zeros = (_next_data(descriptor, at, limit) - at) // ZERO
-        if zeros:
-            zero = zero or put(bytes(ZERO))
-            ids += [zero] * zeros
-            at += zeros * ZERO
-            continue
-        check()
-        used = 0
-        while used < min(STREAM, limit - at) and (
-            got := os.preadv(descriptor, [buffer[used : limit - at]], at + used)
-        ):
-            used += got
-        if not used:
-            break  # it has become shorter
-        ended = used < STREAM
-        done = 0
-        for chunk in cutter.cut_buf(buffer[:used]):
-            if not ended and done + MAXIMUM > used:
-                break
-            ids.append(put(buffer[done : done + chunk.length]))
-            done += chunk.length
-            if _next_data(descriptor, at + done, limit) - at - done >= ZERO:
-                break
-        at += done
-    return ids, at
-
-
-def _next_data(descriptor: int, at: int, limit: int) -> int:
-    """Where from `at` on there is something else than a hole; `limit` where there is nothing before."""
-    try:
-        return min(os.lseek(descriptor, at, os.SEEK_DATA), limit)
-    except OSError as error:
-        return limit if error.errno == errno.ENXIO else at
-
-
-def _fill(read: Read, buffer: memoryview) -> int:
-    """Fill `buffer`; how much of it: less than all only at the end."""
-    used = 0
-    while used < len(buffer):
-        got = read(buffer[used:])
-        if not got:
-            break
-        used += got
-    return used
+    with store.using():
+        store.settle()
+        writer = ObjectWriter(store)
+        try:
+            yield writer
+            writer.commit()
+        finally:
+            writer.close()

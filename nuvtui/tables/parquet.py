@@ -39,7 +39,7 @@ def spill(cache: Path) -> Iterator[Path]:
 
 
 class Captured:
-    """One table of a snapshot."""
+    """A table of a snapshot, read from its captured Parquet files."""
 
     def __init__(self, store: Store, part: TablePart, cache: Path) -> None:
         self.part = part

@@ -10,7 +10,7 @@ Importing this package imports nothing; `run` is the way in. What is where:
 | `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
 | `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
 | `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
-| `escape.py` | Esc and the key typed right after it are two keys |
+| `textual_private.py` | the private names of Textual that are used, all of them |
 | `typing_ahead.py` | keys that come all at once are carried out one after the other |
 | `paint.py` | of each update, the cells that changed: what goes to the terminal |
 | `glimpse.py` | the top of the timeline, kept for the first frame of the next start |
@@ -154,7 +154,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
 
     from nuvtui.tui.shell.app import NuvApp
     from nuvtui.tui.shell.signals import Signals
-    from nuvtui.tui.toolkit import escape
+    from nuvtui.tui.toolkit.textual_private import read_no_alt
 
     stopped: list[int] = []
 
@@ -162,7 +162,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
         stopped.append(code)
         app.exit(return_code=code)
 
-    escape.install()
+    read_no_alt()
     signals = Signals(stop, sys.stdin.fileno())
     app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))

@@ -53,6 +53,7 @@ from pathlib import Path
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from nuvtui.tables import capture
 from nuvtui.tables.database import Tables
 import duckdb
@@ -61,7 +62,7 @@ store = Store(home)
 store.create()
 tables = Tables(Workspace(Path(sys.argv[1])))
 began = time.perf_counter()
-with store.writer() as writer:
+with writing(store) as writer:
     capture.capture(tables, [], writer, home.tmp, Silent(), home.cache / "memory")
     writer.commit()
 print(time.perf_counter() - began)

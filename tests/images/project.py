@@ -27,6 +27,7 @@ from nuvtui.paths import Home
 from nuvtui.reporter import Silent
 from nuvtui.store.scanner import scan
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 
 IMAGE = "127.0.0.1:1/ada/study-demo:1"
 CREATED = "2026-03-04T05:06:07.000000+00:00"
@@ -55,7 +56,7 @@ class Project:
         self, lock: Lock | None = None, tables: list[TablePart] | None = None, description: str = "A study."
     ) -> Snapshot:
         """A manifest of the workspace as it is, with one application `demo`."""
-        with self.store.writer() as writer:
+        with writing(self.store) as writer:
             found = scan(self.workspace, writer, self._cache, Silent())
             writer.commit()
         return Snapshot(

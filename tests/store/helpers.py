@@ -10,21 +10,25 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nuvtui.errors import NuvError
 from nuvtui.model.kept import KeptFile
 from nuvtui.model.snapshot import Changes, FilesPart, Provenance, Ref, Snapshot
 from nuvtui.model.tree import Entry
 from nuvtui.paths import Home
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store import folders as folders_module
-from nuvtui.store import restorer, trees
+from nuvtui.store import restorer, trees, writeback
 from nuvtui.store.check import check
 from nuvtui.store.recorded import Recorded
 from nuvtui.store.restorer import Replacement
-from nuvtui.store.scanner import ScanResult, TreeOnlyWriter, scan
+from nuvtui.store.scanner import ScanResult, scan
 from nuvtui.store.staging import recover
 from nuvtui.store.store import Store
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
+from nuvtui.store.writer import writing
 
 QUIET = Silent()
+FIRST, SECOND = "1" * 16, "2" * 16
 
 
 def manifest(snapshot_id: str, found: ScanResult, stored: int = 0, name: str = "a name") -> Snapshot:
@@ -57,7 +61,7 @@ def new_store(root: Path) -> Store:
 
 def take(store: Store, workspace: Path, cache: Path, snapshot_id: str = "0" * 16) -> Snapshot:
     """A snapshot of `workspace`, its manifest in place."""
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(workspace, writer, cache, QUIET)
         writer.commit()
         snapshot = manifest(snapshot_id, found, writer.stored_bytes)
@@ -80,7 +84,7 @@ def changes(
 
 def record(store: Store, workspace: Path, cache: Path) -> Recorded:
     """What `workspace` holds, put into the store as an automatic snapshot does before a change."""
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(workspace, writer, cache, QUIET)
         writer.commit()
     return Recorded(store.tree, found.root, found.seen())
@@ -212,13 +216,13 @@ class Fault:
         try:
             for name in CALLS:
                 setattr(os, name, self.wrap(name, saved[name]))
-            restorer.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
+            restorer.sync_file_system = writeback.sync_file_system = self.wrap("syncfs", sync)  # type: ignore[assignment]
             folders_module.rename2 = self.wrap("renameat2", rename)  # type: ignore[assignment]
             yield
         finally:
             for name, call in saved.items():
                 setattr(os, name, call)
-            restorer.sync_file_system = sync
+            restorer.sync_file_system = writeback.sync_file_system = sync
             folders_module.rename2 = rename
 
 
@@ -254,3 +258,70 @@ def cut(at: int, error: OSError | None, work: Callable[[], object]) -> tuple[int
     if code >= 100:
         return code - 100, False
     return code, True
+
+
+def content_of(store: Store, snapshot_id: str) -> dict[str, bytes]:
+    """Files of a snapshot, from a store opened anew. Raises NuvError where anything is wrong."""
+    fresh = Store(store.home)
+    snapshot = fresh.read_manifest(snapshot_id)
+    found = {
+        path: b"".join(fresh.stream(entry.content))
+        for path, entry in trees.walk(fresh.tree, bytes.fromhex(snapshot.files.root))
+        if entry.kind == "f"
+    }
+    for table in snapshot.tables:
+        found[f"table {table.name}"] = b"".join(fresh.stream([bytes.fromhex(item) for item in table.content]))
+    return found
+
+
+def flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :]
+
+
+def delete(store: Store, *snapshots: str) -> None:
+    for item in snapshots:
+        store.delete_manifest(item)
+
+
+def suffering(store: Store, snapshot_id: str, truth: dict[str, bytes]) -> set[str]:
+    """What of a snapshot can no longer be read; and it is never read wrongly."""
+    fresh = Store(store.home)
+    try:
+        snapshot = fresh.read_manifest(snapshot_id)
+    except NuvError:
+        return {"*"}
+    lost = set()
+
+    def visit(root: bytes, prefix: str) -> None:
+        try:
+            entries = fresh.tree(root)
+        except NuvError:
+            lost.add(prefix or "all files")
+            return
+        for entry in entries:
+            path = prefix + os.fsdecode(entry.name)
+            if entry.kind == "d":
+                visit(entry.content[0], path + "/")
+                continue
+            try:
+                assert b"".join(fresh.stream(entry.content)) == truth[path]
+            except NuvError:
+                lost.add(path)
+
+    visit(bytes.fromhex(snapshot.files.root), "")
+    for table in snapshot.tables:
+        try:
+            name = f"table {table.name}"
+            assert b"".join(fresh.stream([bytes.fromhex(item) for item in table.content])) == truth[name]
+        except NuvError:
+            lost.add(name)
+    return lost
+
+
+def files_of(store: Store) -> list[Path]:
+    """Every file of the store that holds what snapshots need."""
+    return sorted(
+        path
+        for folder in (store.home.packs, store.home.index, store.home.snapshots)
+        for path in folder.iterdir()
+    )

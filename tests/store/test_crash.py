@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.store.prune import prune, repair
+from nuvtui.store.prune import prune
+from nuvtui.store.repair import repair
 from nuvtui.store.store import Store
 from tests.store.helpers import (
     BROKEN,

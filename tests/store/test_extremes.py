@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from nuvtui.model import tree as tree_format
 from nuvtui.model.tree import EARLIEST, FILE, FOLDER, LATEST, Entry
-from nuvtui.store import descent, scanner, trees
+from nuvtui.store import descent, file_reader, scanner, trees
+from nuvtui.store.chunks import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_sparse, cut_stream
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
-from nuvtui.store.writer import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_sparse, cut_stream
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, assert_sound, look, new_store, take
 
 DEPTH = 1200
@@ -72,7 +73,7 @@ def test_a_folder_of_any_depth_is_kept_whole(
 
 
 def store_empty(store: Store) -> bytes:
-    with store.writer() as writer:
+    with writing(store) as writer:
         return writer.put_tree(tree_format.encode([]))
 
 
@@ -96,7 +97,7 @@ def test_few_descriptors_are_open_and_files_on_the_way_back_are_read(
             most = max(most, len(os.listdir("/proc/self/fd")))
 
     before = len(os.listdir("/proc/self/fd"))
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scanner.scan(place, writer, tmp_path / "cache", Counting())
     assert found.warnings == []
     assert found.count == 90
@@ -119,7 +120,7 @@ def test_a_folder_that_is_moved_away_meanwhile_is_named(
                 (place / "elsewhere").rename(place / "a")
 
     numbers = iter(range(100))
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scanner.scan(place, writer, tmp_path / "cache", Mover())
     kept = [path for path, entry in trees.walk(store.tree, found.root) if entry.kind == FILE]
     assert "a/file" not in kept
@@ -241,7 +242,7 @@ def test_a_hole_is_neither_read_nor_stored(
 def test_a_file_larger_than_can_be_kept_is_named(
     store: Store, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanner, "LARGEST", 1 << 20)
+    monkeypatch.setattr(file_reader, "LARGEST", 1 << 20)
     (place / "large").write_bytes(b"x" * ((1 << 20) + 1))
     (place / "small").write_bytes(b"x")
     snapshot = take(store, place, tmp_path / "cache")
@@ -254,7 +255,8 @@ def test_a_file_larger_than_can_be_kept_is_named(
 WIDE = """
 import os, resource, sys
 from pathlib import Path
-from nuvtui.store.scanner import TreeOnlyWriter, scan
+from nuvtui.store.scanner import scan
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
 from nuvtui.store.store import Store
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent

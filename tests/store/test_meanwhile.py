@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nuvtui.store import prune, scanner
+from nuvtui.errors import StoreError
+from nuvtui.store import prune, scanner, usage
 from nuvtui.store.store import Store
 from tests.store.helpers import (
     CALLS,
@@ -116,7 +117,7 @@ def test_what_a_scan_saw_while_objects_are_taken_out_is_never_believed_later(
         home = new_store(root / "home").home
 
         def work(home=home, cache=root / "cache") -> None:  # type: ignore[no-untyped-def]
-            with contextlib.suppress(prune.StoreError):  # a tree that went from under it
+            with contextlib.suppress(StoreError):  # a tree that went from under it
                 look(Store(home), workspace, cache)
 
         def care(home=home) -> None:  # type: ignore[no-untyped-def]
@@ -182,12 +183,12 @@ def test_a_snapshot_deleted_while_one_looks_is_no_error(
         patch.setattr(Store, "read_manifest", read)
         fresh = Store(store.home)
         if verb == "info":
-            assert prune.info(fresh).snapshots <= len(ids)
+            assert usage.info(fresh).snapshots <= len(ids)
         elif verb == "unique":
-            assert prune.unique_bytes(fresh, ids[:1]) >= 0
+            assert usage.unique_bytes(fresh, ids[:1]) >= 0
         else:
             prune.prune(fresh, False, 0, QUIET)
-    left = prune.info(Store(store.home))
+    left = usage.info(Store(store.home))
     assert left.snapshots == len(ids) - (len(gone) if reads > after else 0)
     assert_sound(Store(store.home))
 

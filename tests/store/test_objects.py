@@ -22,8 +22,9 @@ from nuvtui.model.tree import FILE, Entry
 from nuvtui.paths import Home
 from nuvtui.store import index, packs
 from nuvtui.store.check import check
+from nuvtui.store.chunks import AVERAGE, MAXIMUM, WHOLE, cut_stream
 from nuvtui.store.store import Store
-from nuvtui.store.writer import AVERAGE, MAXIMUM, WHOLE, cut_stream
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, assert_sound, new_store, take, temporaries
 
 
@@ -34,7 +35,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_what_is_put_is_read_back(store: Store) -> None:
     items = [b"", b"x", b"text " * 1000, os.urandom(300_000), bytes(5 << 20)]
-    with store.writer() as writer:
+    with writing(store) as writer:
         ids = [writer.put(item) for item in items]
         assert ids == [blake3(item).digest() for item in items]
         assert [writer.put(item) for item in items] == ids
@@ -49,7 +50,7 @@ def test_what_is_put_is_read_back(store: Store) -> None:
 
 def test_nothing_is_stored_twice(store: Store) -> None:
     data = os.urandom(100_000)
-    with store.writer() as writer:
+    with writing(store) as writer:
         writer.put(data)
         writer.put(data)
         writer.commit()
@@ -57,7 +58,7 @@ def test_nothing_is_stored_twice(store: Store) -> None:
         writer.put(data)
     assert 100_000 < first < 101_000
     assert writer.stored_bytes == first
-    with store.writer() as writer:
+    with writing(store) as writer:
         writer.put(data)
     assert writer.stored_bytes == 0
     assert len(list(store.home.packs.iterdir())) == 1
@@ -68,7 +69,7 @@ def test_an_exception_leaves_nothing(store: Store) -> None:
     item = blake3(items[0]).digest()
 
     def fail() -> None:
-        with store.writer() as writer:
+        with writing(store) as writer:
             for data in items:
                 writer.put(data)
             raise RuntimeError
@@ -89,7 +90,7 @@ def test_packs_are_closed_at_their_size_and_stay_readable(
     monkeypatch.setattr(packs, "PACK", 1 << 20)
     monkeypatch.setattr(packs, "GROUP", 1 << 18)
     items = [os.urandom(200_000) for _ in range(30)]
-    with store.writer() as writer:
+    with writing(store) as writer:
         ids = [writer.put(item) for item in items]
     assert len(list(store.home.packs.iterdir())) >= 4
     assert [Store(store.home).read(item) for item in ids] == items
@@ -156,7 +157,7 @@ def test_a_small_change_in_a_big_file_costs_little(store: Store) -> None:
 
     def put() -> int:
         view = bytes(data)
-        with store.writer() as writer:
+        with writing(store) as writer:
             ids, length = writer.put_stream(io.BytesIO(view).readinto)
             assert length == len(view)
         assert b"".join(Store(store.home).stream(ids)) == view
@@ -172,7 +173,7 @@ def test_a_small_change_in_a_big_file_costs_little(store: Store) -> None:
 def test_many_sessions_leave_few_indexes(store: Store) -> None:
     ids = []
     for number in range(150):
-        with store.writer() as writer:
+        with writing(store) as writer:
             ids.append(writer.put(b"%d" % number))
     assert len(list(store.home.index.iterdir())) < 2 * index.TIER
     fresh = Store(store.home)
@@ -192,7 +193,7 @@ def test_an_index_finds_exactly_what_it_lists(
     path.write_bytes(data)
     file = index.IndexFile(path)
     for number, item in enumerate(sorted(ids)):
-        assert file.location(file.find(item)) == index.Location(block, number, 7)
+        assert file.location(file.find(item)) == index.ObjectLocation(block, number, 7)
     assert (file.find(other) >= 0) == (other in ids)
     assert [entry[0] for entry in file.entries()] == sorted(ids)
 
@@ -208,7 +209,7 @@ def test_a_large_index_uses_its_fan_out(tmp_path: Path) -> None:
 
 
 def test_a_damaged_index_is_refused_and_says_how_to_go_on(store: Store) -> None:
-    with store.writer() as writer:
+    with writing(store) as writer:
         item = writer.put(b"data")
     path = next(store.home.index.iterdir())
     path.chmod(0o600)
@@ -265,7 +266,7 @@ def test_a_manifest_needs_what_it_refers_to(store: Store, tmp_path: Path) -> Non
 
 
 def test_a_tree_that_lies_is_refused(store: Store) -> None:
-    with store.writer() as writer:
+    with writing(store) as writer:
         bad = [
             writer.put(tree_format.encode([Entry(name, FILE, 0o644, 0, 0)]))
             for name in (b"..", b".", b"a/b", b"", b"a\0b", b"/etc")
@@ -335,10 +336,10 @@ def test_eight_writers_at_once_keep_one_copy_of_everything(tmp_path: Path) -> No
 
 def test_a_writer_leaves_out_what_another_has_stored_meanwhile(store: Store) -> None:
     mine, theirs, both = os.urandom(9000), os.urandom(8000), os.urandom(7000)
-    with store.writer() as first:
+    with writing(store) as first:
         first.put(mine)
         shared = first.put(both)
-        with Store(store.home).writer() as second:
+        with writing(Store(store.home)) as second:
             second.put(theirs)
             second.put(both)
     assert second.stored_bytes > 15_000

@@ -18,6 +18,7 @@ from nuvtui.store.recorded import Recorded
 from nuvtui.store.restorer import Replacement
 from nuvtui.store.staging import STAGING, Keeper, recover
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, apply, changes, new_store, picture, record, restore, take
 
 WHEN = 1_600_000_000_000_000_001
@@ -36,7 +37,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def file_entry(store: Store, name: str, data: bytes, mode: int = 0o644, group: int = 0) -> Entry:
-    with store.writer() as writer:
+    with writing(store) as writer:
         content = [writer.put(data)] if data else []
     return Entry(os.fsencode(name), FILE, mode, WHEN, len(data), content, group=group)
 

@@ -25,12 +25,14 @@ from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.store import helpers, scanner, trees, writeback
+from nuvtui.store import folder_scanner, helpers, scanner, trees, writeback
+from nuvtui.store.chunks import WHOLE
 from nuvtui.store.helpers import Helpers
-from nuvtui.store.scanner import TreeOnlyWriter, scan
+from nuvtui.store.scanner import scan
 from nuvtui.store.statcache import CacheWriter, StatCache, piece
 from nuvtui.store.store import Store
-from nuvtui.store.writer import WHOLE
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, assert_sound, look, new_store, picture, restore, take
 from tests.support.waiting import wait_until
 
@@ -253,7 +255,7 @@ def test_unreadable_files_are_named_and_read_only_folders_restored(tmp_path: Pat
 
 
 def test_a_missing_workspace_is_told(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(NuvError) as caught, store.writer() as writer:
+    with pytest.raises(NuvError) as caught, writing(store) as writer:
         scan(tmp_path / "nowhere", writer, tmp_path / "cache", QUIET)
     assert caught.value.exit_code is Exit.NOT_FOUND
     assert "nowhere" in caught.value.title
@@ -284,7 +286,7 @@ def test_a_file_that_changes_once_is_read_again(store: Store, place: Path, tmp_p
         if next(calls) == 2:  # after the folder and the first piece of the file
             big.write_bytes(b"b" * (3 * WHOLE + 5))
 
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(place, writer, tmp_path / "cache", Meddler(meddle, 100))
     assert found.warnings == []
     entry = trees.lookup(store.tree, found.root, "big")
@@ -300,7 +302,7 @@ def test_a_file_that_goes_on_changing_is_named(store: Store, place: Path, tmp_pa
         with open(log, "ab") as file:
             file.write(b"more")
 
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(place, writer, tmp_path / "cache", Meddler(meddle, 10**9))
     assert [(warning.path, warning.reason) for warning in found.warnings] == [
         ("log\x1b", "changed while it was read")
@@ -309,7 +311,7 @@ def test_a_file_that_goes_on_changing_is_named(store: Store, place: Path, tmp_pa
     assert entry is not None
     assert sum(map(len, store.stream(entry.content))) == entry.size
     # It is not trusted afterwards, although nothing touches it any more.
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(place, writer, tmp_path / "cache", QUIET)
     entry = trees.lookup(store.tree, found.root, "log\x1b")
     assert entry is not None
@@ -337,7 +339,7 @@ def test_a_file_that_vanishes_or_turns_is_named(
         return real(path, flags, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "open", meddle)
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(place, writer, tmp_path / "cache", QUIET)
     assert [warning.path for warning in found.warnings] == ["victim"]
     assert names_in(store, found.root) == ["other"]
@@ -359,7 +361,7 @@ def test_a_folder_swapped_for_a_link_is_not_followed(
         return real(path, flags, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "open", meddle)
-    with store.writer() as writer:
+    with writing(store) as writer:
         found = scan(place, writer, tmp_path / "cache", QUIET)
     assert [warning.path for warning in found.warnings] == ["sub"]
     assert names_in(store, found.root) == []
@@ -371,7 +373,7 @@ def test_cancel_ends_a_scan(store: Store, place: Path, tmp_path: Path) -> None:
             raise Cancelled
 
     (place / "f").write_bytes(b"x")
-    with pytest.raises(Cancelled), store.writer() as writer:
+    with pytest.raises(Cancelled), writing(store) as writer:
         scan(place, writer, tmp_path / "cache", Stop())
     assert not (tmp_path / "cache").exists()
     assert list(store.home.packs.iterdir()) == []
@@ -466,7 +468,7 @@ def test_unchanged_files_are_not_read_again(
     changed = take(store, place, cache, "2" * 16)
     assert reads.take() == [b"2"]
     assert size < cache.stat().st_size < 2 * size
-    with store.writer() as writer:  # without a cache the same comes out
+    with writing(store) as writer:  # without a cache the same comes out
         assert scan(place, writer, tmp_path / "none", QUIET).root.hex() == changed.files.root
 
 
@@ -554,7 +556,7 @@ def test_a_snapshot_that_fails_leaves_no_trust_behind(
     fill(place)
 
     def fail() -> None:
-        with store.writer() as writer:
+        with writing(store) as writer:
             scan(place, writer, tmp_path / "cache", QUIET)
             raise RuntimeError
 
@@ -685,7 +687,7 @@ def test_helpers_overlook_nothing(
         patch.setattr(helpers, "FROM", 1)
         patch.setattr(helpers, "may_copy", lambda: True)
         patch.setattr(scanner, "MARGIN", -3_600_000_000_000)
-        patch.setattr(scanner, "Helpers", Patient)
+        patch.setattr(folder_scanner, "Helpers", Patient)
         Patient.said.clear()
         helped, _ = look(store, place, folder / "cache")
         assert Patient.said or changes or ignore

@@ -13,6 +13,7 @@ from nuvtui.store import scanner, trees, writeback
 from nuvtui.store.scanner import scan
 from nuvtui.store.statcache import StatCache
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, look, new_store, take
 
 COARSE = 5
@@ -212,7 +213,7 @@ def test_reread_finds_what_changed_without_a_trace_and_names_it(
     for _ in range(2):
         assert take(store, place, cache, "1" * 16).files == first.files
     for seconds, told in ((3600.0, []), (0.0, ["sub/f"]), (0.0, [])):
-        with store.writer() as writer:
+        with writing(store) as writer:
             found = scan(place, writer, cache, QUIET, reread=seconds)
         assert [warning.path for warning in found.warnings] == told
         assert (found.root.hex() == first.files.root) == (seconds > 0)

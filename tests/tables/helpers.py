@@ -12,6 +12,7 @@ import duckdb
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from nuvtui.tables import capture
 from nuvtui.tables.database import Tables
 
@@ -63,7 +64,7 @@ def take(tables: Tables, store: Store, home: Home, previous: Iterable[Any] = ())
 def take_with_warnings(
     tables: Tables, store: Store, home: Home, previous: Iterable[Any] = ()
 ) -> tuple[list[Any], list[Any]]:
-    with store.writer() as writer:
+    with writing(store) as writer:
         parts, warnings = capture.capture(
             tables, list(previous), writer, home.tmp, Silent(), home.cache / "memory"
         )

@@ -16,6 +16,7 @@ from nuvtui.model.snapshot import Column, TableConstraint, TablePart
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from nuvtui.tables import capture, memory
 from nuvtui.tables.database import Tables
 from nuvtui.tables.types import identifier, literal
@@ -132,7 +133,7 @@ def test_an_unchanged_table_is_not_written_again(workspace: Workspace, store: St
     )
     first = take(tables, store, home)
     make(workspace, "INSERT INTO small VALUES (2)", "ALTER TABLE big RENAME TO renamed")
-    with store.writer() as writer:
+    with writing(store) as writer:
         parts, _ = capture.capture(tables, first, writer, home.tmp, Silent(), home.cache / "memory")
         writer.commit()
         assert writer.stored_bytes < 10_000
@@ -423,7 +424,7 @@ def test_cancel_while_capturing_and_replacing(
         with pytest.raises(Cancelled):
             capture.replace(other, parts, [], store, home.tmp, Cancelling(after if after < 3 else 0))
         assert other.preview("t").rows == [["old"]]
-    with store.writer() as writer, pytest.raises(Cancelled):
+    with writing(store) as writer, pytest.raises(Cancelled):
         capture.capture(tables, [], writer, home.tmp, Cancelling(0), home.cache / "memory")
     assert list(home.tmp.iterdir()) == []
 
@@ -450,7 +451,7 @@ def test_an_unchanged_database_is_not_opened_again(
     # Objects that the store has lost are written again.
     other = Store(Home(home.root / "other"))
     other.create()
-    with other.writer() as writer:
+    with writing(other) as writer:
         parts, _ = capture.capture(tables, [], writer, home.tmp, Silent(), home.cache / "memory")
         writer.commit()
         assert all(writer.has(bytes.fromhex(chunk)) for chunk in parts[0].content)

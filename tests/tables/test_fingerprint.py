@@ -12,6 +12,7 @@ from nuvtui.model.snapshot import Column, TablePart, same_table
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Silent
 from nuvtui.store.store import Store
+from nuvtui.store.writer import writing
 from nuvtui.tables import capture, fingerprint
 from nuvtui.tables.database import Tables
 from nuvtui.tables.schema import Schema
@@ -245,7 +246,7 @@ def test_parts_of_the_first_scheme_are_compared_anew(workspace: Workspace, store
     now = take(tables, store, home)
     old = [msgspec.structs.replace(part, fingerprint="119b2301-" + 40 * "0", blocks="") for part in now]
     make(workspace, "UPDATE u SET a = 2")
-    with store.writer() as writer:
+    with writing(store) as writer:
         t, u = capture.capture(tables, old, writer, home.tmp, Silent(), home.cache / "memory")[0]
         writer.commit()
     assert t == now[0]  # not written again, and from now on with a fingerprint of this scheme

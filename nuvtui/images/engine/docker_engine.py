@@ -1,12 +1,11 @@
-"""The engine `docker`: Docker Engine, or Podman's compatible socket, over its HTTP interface.
+"""The engine `docker`: Docker Engine, or Podman's compatible socket.
 
-Every exchange is nuvtui's own (`wire`), because the docker package can neither end a build that is under
-way nor tell an answer that broke off from one that is complete. An image is tagged by nuvtui itself, after
-the engine named its id and confirmed what is in it: until then nothing can be left behind under a name.
+An image is tagged by nuvtui itself, after the engine named its id and confirmed what is in it: until then nothing
+can be left behind under a name.
 """
 
-import base64
 import contextlib
+import functools
 import json
 import os
 import re
@@ -14,37 +13,43 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
+from docker import auth as sign_in
+from docker.utils.config import load_general_config
+from docker.utils.proxy import ProxyConfig
 
 from nuvtui import atomic
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.images import compare, site
 from nuvtui.images import reference as references
-from nuvtui.images.engine import build_context
-from nuvtui.images.engine.discovery import Built, EngineInfo, RunResult, ping
+from nuvtui.images.engine import buildkit
+from nuvtui.images.engine.build_context import context
+from nuvtui.images.engine.classic_builder import ClassicBuild, LayerLog, hint
+from nuvtui.images.engine.client import Call, Endpoint, StatusError, negotiated
 from nuvtui.images.engine.load import Load
 from nuvtui.images.engine.messages import Decoder, Message
-from nuvtui.images.engine.wire import ConnectionLostError, Endpoint, Exchange, phrase
+from nuvtui.images.engine.oci_engine import OciEngine
+from nuvtui.images.engine.probe import Product, ping, product
+from nuvtui.images.engine.protocol import Built
+from nuvtui.images.engine.trial import Trial
 from nuvtui.images.facts import FileFact, ImageFacts, Step, from_config
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import Descriptor, digest_of
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.oci.layout import LAYER, Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
-from nuvtui.images.registry import tags as registry
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.tags import Credentials
-from nuvtui.images.registry.transfer import Descriptor
+from nuvtui.images.registry.credentials import Credentials, credentials
 from nuvtui.model import export as model
 from nuvtui.model.tree import FILE, FOLDER, LINK
-from nuvtui.reporter import Reporter, Silent
+from nuvtui.reporter import Reporter
 
 STALL_SECONDS = 30.0
 """After so long without a byte, the engine is asked whether it is still there."""
@@ -54,12 +59,7 @@ CANCEL_SECONDS = 10.0
 """So long the engine has to end what was cancelled, before nuvtui removes it itself."""
 
 _UNKNOWN = "?"
-
-_STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
-_RUNNING = re.compile(r" ---> Running in ([0-9a-f]{12,64})")
-_IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})")
-_BUILT = re.compile(r"Successfully built ([0-9a-f]{12,64})")
-_BARE_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_TAR = {"Content-Type": "application/x-tar"}
 
 
 class DockerEngine:
@@ -69,86 +69,75 @@ class DockerEngine:
 
     def __init__(
         self,
-        endpoint: Endpoint | str,
+        endpoint: Endpoint,
         network: str = "",
         settings: Settings | None = None,
+        layout: Layout | None = None,
+        tmp: Path | None = None,
     ) -> None:
-        """`endpoint` or its URL; `network`: network mode of build steps, empty: the engine's default.
+        """`network`: network mode of build steps, empty: the engine's default; `settings`: for registries.
 
-        `settings`: for the registry that is asked after a push.
+        `layout` remembers layers, so that none is read again that the engine has; `tmp`: to unpack in.
         """
-        self._settings = settings
-        self._layout: Layout | None = None
-        self._tmp: Path | None = None
-        self.endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
-        self.network = network
+        self.endpoint = endpoint
         self.stall_seconds = STALL_SECONDS
+        self._network = network
+        self._settings = settings or Settings()
+        self._layout = layout
+        self._tmp = tmp
 
-    def keep_in(self, layout: Layout, tmp: Path) -> None:
-        """Remember layers in `layout`, so that none is read again that the engine has; unpack in `tmp`."""
-        self._layout, self._tmp = layout, tmp
+    @property
+    def product(self) -> Product:
+        """What the engine says it is. Raises NuvError."""
+        with self._call() as call:
+            return product(call.api.version(api_version=False))
 
-    def ping(self, timeout: float = 5.0) -> None:
-        """Raise NuvError (exit code 6) where the engine does not answer."""
-        if problem := ping(self.endpoint, timeout):
-            raise NuvError("The engine does not answer", f"{self.endpoint.url}: {problem}", "", Exit.REFUSED)
-
-    def info(self) -> EngineInfo:
-        """What the engine says of itself."""
-        version, info = self._json("GET", "/version"), self._json("GET", "/info")
-        names = [str(part.get("Name", "")) for part in version.get("Components") or []]
-        settings = info.get("RegistryConfig") or {}
+    @property
+    def insecure_registries(self) -> tuple[str, ...]:
+        """`host[:port]` or networks that the engine speaks plain HTTP to. Raises NuvError."""
+        with self._call() as call:
+            settings = call.api.info().get("RegistryConfig") or {}
         indexes = settings.get("IndexConfigs") or {}
         insecure = [name for name, index in indexes.items() if index.get("Secure") is False]
-        return EngineInfo(
-            name="Podman" if any("podman" in name.lower() for name in names) else "Docker Engine",
-            version=str(version.get("Version", "")),
-            architecture=str(version.get("Arch", "")),
-            system=str(version.get("Os", "")),
-            insecure_registries=(*insecure, *(settings.get("InsecureRegistryCIDRs") or [])),
-        )
+        return (*insecure, *(settings.get("InsecureRegistryCIDRs") or []))
 
     # Images
 
     def inspect(self, image: str) -> ImageFacts | None:
         """What the engine knows of `image` (reference or id); None where it does not have it."""
-        found = self._json("GET", f"/images/{_name(image)}/json", missing=True)
+        found: dict[str, Any] | None = None
+        history: list[dict[str, Any]] = []
+        with _missing(), self._call() as call:
+            found = call.api.inspect_image(image)
         if found is None:
             return None
-        history = self._json("GET", f"/images/{_name(image)}/history", missing=True) or []
+        with _missing(), self._call() as call:
+            history = call.api.history(image)
         return _facts(found, history)
 
     def base_digest(self, reference: str) -> str:
         """The registry's digest of an image that the engine has; empty where it came from no registry."""
         facts = self.inspect(reference)
-        name = references.parse(reference).name
-        if self.info().name == "Podman":
+        own = _own_digests(reference, facts)
+        if facts is None or not own:
+            return ""
+        if self.product.name == "Podman":
             # Podman gives digests to images that came from no registry as well: only the registry knows.
-            return self._registry_digest(reference, facts)
-        for known in facts.digests if facts else []:
-            with contextlib.suppress(NuvError):
-                parsed = references.parse(known)
-                if parsed.name == name:
-                    return parsed.digest
-        return ""
+            return self._registry_digest(reference, facts, own)
+        return own[0]
 
-    def _registry_digest(self, reference: str, facts: ImageFacts | None) -> str:
+    def _registry_digest(self, reference: str, facts: ImageFacts, own: list[str]) -> str:
         """Of the digests that the engine has for an image the one that the registry knows: the tag may name
         another image by now.
         """
         parsed = references.parse(reference)
-        own: list[str] = []
-        for known in facts.digests if facts else []:
-            with contextlib.suppress(NuvError):
-                if (found := references.parse(known)).name == parsed.name:
-                    own.append(found.digest)
-        if facts is None or not own:
-            return ""
+        from nuvtui.images.registry.pull import resolve
+
         platform = (facts.os, facts.architecture, facts.variant)
         for asked in (reference, *(str(parsed.pinned(digest)) for digest in own)):
             with contextlib.suppress(NuvError):
-                auth = registry.credentials(parsed.registry)
-                named = transfer.resolve(asked, platform, auth, self._settings or Settings())
+                auth = credentials(parsed.registry)
+                named = resolve(asked, platform, auth, self._settings)
                 if set(named) & set(own):
                     return named[0]
         return ""
@@ -158,14 +147,14 @@ class DockerEngine:
         if facts := self.inspect(reference):
             return facts
         parsed = references.parse(reference)
-        query = urlencode({"fromImage": parsed.name, "tag": parsed.digest or parsed.tag})
-        layers = _Layers()
+        layers = LayerLog(reporter, reporter.log)
+        named = {"fromImage": parsed.name, "tag": parsed.digest or parsed.tag}
         try:
-            for message in self._messages("POST", f"/images/create?{query}", reporter, _auth(auth)):
-                self._layer_progress(message, reporter, layers.seen)
+            for message in self._messages("/images/create", reporter, params=named, headers=_header(auth)):
+                layers.take(message)
                 if message.error:
                     raise _refused(f"{reference} cannot be pulled", message.error, parsed.registry)
-        except _StatusError as error:
+        except StatusError as error:
             raise _refused(f"{reference} cannot be pulled", error.message, parsed.registry) from error
         facts = self.inspect(reference)
         if facts is None:
@@ -189,12 +178,14 @@ class DockerEngine:
         Raises Cancelled (then nothing is tagged and no container is left), NuvError where the build failed.
         """
         before = self._tagged(tag)
-        build = _Build(recipe, reporter, _proxies(self.endpoint.url))
+        proxies = self._proxies()
+        secrets = [*recipe.secret_values, *site.url_secrets(proxies.values())]
+        build = ClassicBuild(reporter, Redactor(reporter.log, secrets))
         try:
             below = [model.Layer("base", diff_id) for diff_id in base.layers]
             source = base.id
             if recipe.dockerfile:
-                stepped = self._steps(recipe, build, reporter)
+                stepped = self._steps(recipe, build, proxies, reporter)
                 if stepped.layers[: len(below)] != base.layers:
                     raise NuvError(
                         "The build failed", "what the engine made does not stand on the base image"
@@ -204,7 +195,7 @@ class DockerEngine:
             made = self._stacked(recipe, base, below, source, layers, reporter, fresh)
             try:
                 reporter.check()
-                self._tag(made.image, tag)
+                self.tag(made.image, tag)
             except BaseException:
                 self.forget(made.image)
                 raise
@@ -214,12 +205,14 @@ class DockerEngine:
                 self._undo(build, before, tag, cancelled=isinstance(error, Cancelled))
             raise
 
-    def _steps(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> ImageFacts:
+    def _steps(
+        self, recipe: Recipe, build: ClassicBuild, proxies: Mapping[str, str], reporter: Reporter
+    ) -> ImageFacts:
         """The image that the install steps lead to."""
         try:
             image = self._by_buildkit(recipe, build, reporter)
             if not image:
-                self._run_build(recipe, build, reporter)
+                self._run_build(recipe, build, proxies, reporter)
                 image = build.finish()
         finally:
             build.redactor.flush()
@@ -228,18 +221,16 @@ class DockerEngine:
             raise NuvError("The build failed", f"the engine says it made {image}, but does not have it")
         return facts
 
-    def _by_buildkit(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> str:
+    def _by_buildkit(self, recipe: Recipe, build: ClassicBuild, reporter: Reporter) -> str:
         """The image as `docker buildx` makes it; empty where it is not there: then the classic builder is used."""
-        from nuvtui.images.engine import buildkit
-
-        if buildkit.find().problem or self.endpoint.tls is not None or self.info().name != "Docker Engine":
+        if buildkit.find().problem or self.endpoint.tls is not None or self.product.name != "Docker Engine":
             return ""
         try:
             return buildkit.BuildxBuild().run(
                 self.endpoint.url,
-                [build_context.context(recipe)],
+                [context(recipe)],
                 recipe.build_arguments,
-                self.network,
+                self._network,
                 reporter,
                 build.redactor.write,
             )
@@ -272,7 +263,7 @@ class DockerEngine:
                     if found
                 ),
             ]
-            image = archive.digest_of(image_config(base, recipe, parts))
+            image = digest_of(image_config(base, recipe, parts))
             if self.inspect(image) is not None:
                 reporter.log(b"The engine has this image already.\n")
                 return Built(image, parts)
@@ -283,7 +274,7 @@ class DockerEngine:
         else:
             try:
                 self._load(pieces, reporter)
-            except _LoadError as error:
+            except LoadError as error:
                 if re.search(r"no space left", error.message, re.I):
                     raise
                 # An engine that wants every layer gets every layer.
@@ -327,42 +318,40 @@ class DockerEngine:
         with contextlib.suppress(NuvError):
             facts = self.inspect(image)
             if facts is not None and not facts.tags:
-                self._json("DELETE", f"/images/{_name(image)}")
+                with self._call() as call:
+                    call.api.remove_image(image)
 
     def _load(self, pieces: Iterable[bytes], reporter: Reporter) -> list[str]:
-        """Hand an archive over. Returns what the engine names. Raises _LoadError where it does not take it."""
+        """Hand an archive over. Returns what the engine names. Raises LoadError where it does not take it."""
         loaded: list[str] = []
-        headers = {"Content-Type": "application/x-tar"}
+        quiet = {"quiet": "1"}
         try:
-            for message in self._messages("POST", "/images/load?quiet=1", reporter, headers, pieces):
+            for message in self._messages("/images/load", reporter, pieces, params=quiet, headers=_TAR):
                 if message.error:
-                    raise _LoadError(message.error)
+                    raise LoadError(message.error)
                 loaded += re.findall(r"Loaded image(?: ID)?: (\S+)", message.stream)
-        except _StatusError as error:
-            raise _LoadError(error.message) from error
+        except StatusError as error:
+            raise LoadError(error.message) from error
         return loaded
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Digest of each plain layer of an image (base first) and its tar, as the engine saves them."""
-        from nuvtui.images.engine.oci_engine import OciEngine
-        from nuvtui.images.oci.layout import Layout
-
         with tempfile.TemporaryDirectory(dir=self._tmp, prefix="nuvtui-") as folder:
-            engine = OciEngine(Layout(Path(folder)), self._settings or Settings(), Path(folder))
+            engine = OciEngine(Layout(Path(folder)), self._settings, Path(folder))
             with engine.keep(self.saved(image, reporter)) as file:
                 engine.adopt(image, file, reporter)
             yield from engine.layers(image, reporter)
 
     def saved(self, image: str, reporter: Reporter) -> Iterator[bytes]:
         """The engine's archive of an image, piece by piece."""
-        with self._exchange(reporter, self._watchdog()) as exchange, reporter.on_cancel(exchange.stop):
-            exchange.request("GET", f"/images/{_name(image)}/get")
-            self._expect(exchange)
-            yield from exchange.body()
+        with self._long_call(reporter) as call:
+            yield from call.stream("GET", f"/images/{_name(image)}/get")
 
     def tag(self, image: str, reference: str) -> None:
         """Give `image` another name."""
-        self._tag(image, reference)
+        parsed = references.parse(reference)
+        with self._call() as call:
+            call.api.tag(image, parsed.name, parsed.tag)
 
     def remove(self, reference: str) -> bool:
         """Remove tag `reference`, and the image with its last tag. False where the engine has no such tag.
@@ -370,10 +359,9 @@ class DockerEngine:
         Raises NuvError (exit code 5) where a container uses the image.
         """
         try:
-            with self._exchange() as exchange:
-                exchange.request("DELETE", f"/images/{_name(reference)}")
-                self._expect(exchange)
-        except _StatusError as error:
+            with self._call() as call:
+                call.api.remove_image(reference)
+        except StatusError as error:
             if error.status == 404:
                 return False
             if error.status == 409:
@@ -383,23 +371,19 @@ class DockerEngine:
             raise
         return True
 
-    def list_files(self, image: str, path: str = "/", reporter: Reporter | None = None) -> Iterator[FileFact]:
+    def list_files(self, image: str, path: str, reporter: Reporter) -> Iterator[FileFact]:
         """Everything at and below `path` in `image`, in the engine's order; nothing where there is no such
         path.
         """
+        parent = path.strip("/").rpartition("/")[0]
         with (
             self._container({"Image": image, "Cmd": ["nuvtui"]}) as container,
-            self._exchange(reporter) as exchange,
+            _missing(),
+            self._long_call(reporter) as call,
         ):
-            exchange.request("GET", f"/containers/{container}/archive?{urlencode({'path': path})}")
-            if exchange.status == 404:
-                return
-            self._expect(exchange)
-            parent = path.strip("/").rpartition("/")[0]
-            with tarfile.open(
-                fileobj=cast(BinaryIO, _Reader(exchange.body())), mode="r|", errorlevel=2
-            ) as archive:
-                for member in archive:
+            pieces = call.stream("GET", f"/containers/{container}/archive", params={"path": path})
+            with tarfile.open(fileobj=cast(BinaryIO, _Reader(pieces)), mode="r|", errorlevel=2) as listed:
+                for member in listed:
                     yield _file_fact(member, parent)
 
     def save(self, image: str, path: Path, reporter: Reporter) -> None:
@@ -443,40 +427,39 @@ class DockerEngine:
         """Read an archive that comes in pieces. Returns references or ids. Raises NuvError."""
         try:
             loaded = self._load(pieces, reporter)
-        except _LoadError as error:
-            raise NuvError(f"Archive {name} cannot be loaded", error.message, _hint(error.message)) from error
+        except LoadError as error:
+            raise NuvError(f"Archive {name} cannot be loaded", error.message, hint(error.message)) from error
         if not loaded:
             raise NuvError(f"Archive {name} cannot be loaded", "the engine names no image in it")
         return loaded
 
-    def push(self, reference: str, auth: Credentials | None, reporter: Reporter, confirm: bool = True) -> str:
+    def push(self, reference: str, auth: Credentials | None, reporter: Reporter) -> str:
         """Push `reference`. Returns the digest that engine and registry agree on.
 
         Raises Cancelled (then the tag in the registry is what it was before), NuvError where the registry
-        refused or has another digest. `confirm` False: the registry is not asked.
+        refused or has another digest.
         """
         parsed = references.parse(reference)
-        insecure = self.info().insecure_registries
+        insecure = self.insecure_registries
         before: str | None = _UNKNOWN
         # A registry may hide what does not exist yet behind a refusal: that is no reason not to push.
         with contextlib.suppress(NuvError):
-            before = self._remote(reference, auth, insecure) if confirm else _UNKNOWN
-        query = urlencode({"tag": parsed.tag})
-        digest, error, layers = "", "", _Layers()
+            before = self._remote(reference, auth, insecure)
+        digest, error = "", ""
         redactor = Redactor(reporter.log, auth.secrets() if auth else [])
+        layers = LayerLog(reporter, redactor.write)
         try:
-            path = f"/images/{_name(parsed.name)}/push?{query}"
-            for message in self._messages("POST", path, reporter, _auth(auth)):
-                self._layer_progress(message, reporter, layers.seen, redactor.write)
+            path = f"/images/{_name(parsed.name)}/push"
+            for message in self._messages(path, reporter, params={"tag": parsed.tag}, headers=_header(auth)):
+                layers.take(message)
                 error = error or message.error
                 # Podman names it in a sentence only.
                 said = re.search(r"digest: (sha256:[0-9a-f]{64}) size:", message.status)
                 digest = str(message.aux.get("Digest") or (said and said[1]) or digest)
-        except _StatusError as problem:
+        except StatusError as problem:
             raise _refused(f"{reference} cannot be pushed", problem.message, parsed.registry) from problem
         except BaseException:
-            if confirm:
-                self._unpush(reference, auth, insecure, before)
+            self._unpush(reference, auth, insecure, before)
             raise
         finally:
             redactor.flush()
@@ -486,7 +469,7 @@ class DockerEngine:
             raise NuvError(
                 f"{reference} cannot be pushed", "the engine ended the push without naming a digest"
             )
-        if confirm and (found := self._remote(reference, auth, insecure)) != digest:
+        if (found := self._remote(reference, auth, insecure)) != digest:
             raise NuvError(
                 f"{reference} was pushed, but the registry has something else",
                 f"expected digest {digest}, found {found or 'no such image'}",
@@ -497,7 +480,7 @@ class DockerEngine:
     # Containers
 
     @contextlib.contextmanager
-    def trial(self, image: str, reporter: Reporter, user: str) -> Iterator["Trial"]:
+    def trial(self, image: str, reporter: Reporter, user: str) -> Iterator[Trial]:
         """Start the image's own command as `user`, without network, on a read-only system but for `/tmp`.
 
         The workspace is a volume of its own, filled from the image: there the command may write. The container is
@@ -514,68 +497,16 @@ class DockerEngine:
             },
         }
         with self._container(config) as container:
-            self._json("POST", f"/containers/{container}/start")
-            yield Trial(self, container, reporter)
-
-    def run(
-        self,
-        image: str,
-        reporter: Reporter,
-        command: list[str] | None = None,
-        user: str = "",
-        variables: Mapping[str, str] | None = None,
-        timeout: float = 120.0,
-        read_only: bool = True,
-        network: str = "none",
-        limit: int = 1 << 20,
-    ) -> RunResult:
-        """Run `command` (None: the image's own) in a container of `image`, and remove it.
-
-        `user` as `docker run --user`. The root file system is read-only but for `/tmp`. Of the output the
-        first `limit` bytes are kept. Raises NuvError where it does not start, or does not end within
-        `timeout` seconds.
-        """
-        config: dict[str, Any] = {
-            "Image": image,
-            "User": user,
-            "Env": [f"{name}={value}" for name, value in (variables or {}).items()],
-            "HostConfig": {
-                "NetworkMode": network,
-                "ReadonlyRootfs": read_only,
-                "Tmpfs": {"/tmp": "rw,mode=1777"},  # noqa: S108 - a path in the container
-            },
-        }
-        if command is not None:
-            config["Cmd"] = command
-        ends = time.monotonic() + timeout
-
-        def late(_: float) -> None:
-            if time.monotonic() > ends:
-                raise NuvError(f"{image} did not end", f"expected the end within {timeout:g} s of its start")
-
-        with self._container(config) as container:
-            self._json("POST", f"/containers/{container}/start")
-            with self._exchange(reporter, late) as exchange, reporter.on_cancel(exchange.stop):
-                exchange.request("POST", f"/containers/{container}/wait")
-                self._expect(exchange)
-                answer = json.loads(exchange.whole())
-            # After its end the log is complete; followed, it can lack a last line without line break.
-            output = b""
-            with self._exchange(reporter, late) as exchange, reporter.on_cancel(exchange.stop):
-                exchange.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1")
-                self._expect(exchange)
-                for _, piece in _frames(exchange.body()):
-                    output += piece
-                    if len(output) >= limit:
-                        output = output[:limit]
-                        break
-        return RunResult(int(answer["StatusCode"]), output)
+            with self._call() as call:
+                call.api.start(container)
+            yield Trial(self._long_call, container, reporter)
 
     @contextlib.contextmanager
     def _container(self, config: Mapping[str, Any]) -> Iterator[str]:
         try:
-            container = str(self._json("POST", "/containers/create", config)["Id"])
-        except _StatusError as error:
+            with self._call() as call:
+                container = str(call.api.create_container_from_config(dict(config))["Id"])
+        except StatusError as error:
             raise NuvError(f"No container of {config['Image']} can be made", error.message) from error
         try:
             yield container
@@ -583,47 +514,56 @@ class DockerEngine:
             self._remove_container(container)
 
     def _remove_container(self, container: str) -> None:
-        with contextlib.suppress(_StatusError):
-            self._json("DELETE", f"/containers/{container}?force=1&v=1")
+        with contextlib.suppress(StatusError), self._call() as call:
+            call.api.remove_container(container, v=True, force=True)
 
     # Build
 
-    def _run_build(self, recipe: Recipe, build: "_Build", reporter: Reporter) -> None:
+    def _run_build(
+        self, recipe: Recipe, build: ClassicBuild, proxies: Mapping[str, str], reporter: Reporter
+    ) -> None:
+        # Not `APIClient.build`: it hands every sign-in of this machine to the engine, and does not look at
+        # the status of an answer that comes in pieces.
         query = {"dockerfile": "Dockerfile", "rm": "1", "forcerm": "1", "q": "0"}
-        if self.network:
-            query["networkmode"] = self.network
-        arguments = {**build.proxies, **recipe.build_arguments}
-        if arguments:
+        if self._network:
+            query["networkmode"] = self._network
+        if arguments := {**proxies, **recipe.build_arguments}:
             query["buildargs"] = json.dumps(arguments)
-        headers = {"Content-Type": "application/x-tar"}
         try:
-            for message in self._messages(
-                "POST",
-                f"/build?{urlencode(query, quote_via=quote)}",
-                reporter,
-                headers,
-                [build_context.context(recipe)],
-            ):
+            sent = [context(recipe)]
+            for message in self._messages("/build", reporter, sent, params=query, headers=_TAR):
                 build.take(message)
-        except _StatusError as error:
+        except StatusError as error:
             raise NuvError("The build was refused", build.redactor.text(error.message)) from error
 
-    def _tag(self, image: str, reference: str) -> None:
-        parsed = references.parse(reference)
-        query = urlencode({"repo": parsed.name, "tag": parsed.tag})
-        self._json("POST", f"/images/{_name(image)}/tag?{query}")
+    def _proxies(self) -> dict[str, str]:
+        """The proxies of the Docker CLI's settings, as it hands them to builds: predefined arguments, in no
+        image. They may carry credentials.
+        """
+        with contextlib.suppress(AttributeError, TypeError):
+            known: dict[str, Any] = load_general_config().get("proxies") or {}
+            found = ProxyConfig.from_dict(
+                known.get(self.endpoint.url) or known.get("default") or cast(Any, {})
+            )
+            # The one for FTP is a carrier of the recipe's own.
+            return {
+                name: str(value)
+                for name, value in found.get_environment().items()
+                if "ftp" not in name.lower()
+            }
+        return {}
 
     def _tagged(self, reference: str) -> str | None:
-        found = self._json("GET", f"/images/{_name(reference)}/json", missing=True)
-        return str(found["Id"]) if found else None
+        facts = self.inspect(reference)
+        return facts.id if facts else None
 
-    def _undo(self, build: "_Build", before: str | None, tag: str, *, cancelled: bool) -> None:
+    def _undo(self, build: ClassicBuild, before: str | None, tag: str, *, cancelled: bool) -> None:
         """Nothing of a build that did not come to its end may be left: containers, a new tag, and if it was
         cancelled its untagged images. (After a failure those are the cache of the next try.)
         """
         ends = time.monotonic() + CANCEL_SECONDS / 2
         for container in build.containers:
-            while self._json("GET", f"/containers/{container}/json", missing=True) is not None:
+            while self._has_container(container):
                 if time.monotonic() > ends:
                     self._remove_container(container)
                     break
@@ -633,83 +573,48 @@ class DockerEngine:
             self.remove(tag)
         if cancelled:
             for image in reversed(build.images):
-                with contextlib.suppress(NuvError):
-                    self._json("DELETE", f"/images/{image}?noprune=1")
+                with contextlib.suppress(NuvError), self._call() as call:
+                    call.api.remove_image(image, noprune=True)
+
+    def _has_container(self, container: str) -> bool:
+        with _missing(), self._call() as call:
+            return bool(call.api.inspect_container(container))
+        return False
 
     def _unpush(
         self, reference: str, auth: Credentials | None, insecure: Iterable[str], before: str | None
     ) -> None:
         """Take back a tag that a broken-off push may have made."""
+        from nuvtui.images.registry.tags import delete_tag
+
         with contextlib.suppress(NuvError):
             if before is None and self._remote(reference, auth, insecure) is not None:
-                registry.delete_tag(reference, auth, insecure, self._settings)
+                delete_tag(reference, auth, insecure, self._settings)
 
     def _remote(self, reference: str, auth: Credentials | None, insecure: Iterable[str]) -> str | None:
-        return registry.head_digest(reference, auth, insecure, self._settings)
+        from nuvtui.images.registry.tags import head_digest
 
-    # Exchanges
+        return head_digest(reference, auth, insecure, self._settings)
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON answer of a short request. Raises NuvError."""
-        return self._json(method, path, body)
+    # Calls
 
-    def discard(self, method: str, path: str, body: Any, reporter: Reporter) -> None:
-        """Make a request and wait for the end of its answer. Raises NuvError."""
-        with self._exchange(reporter, self._watchdog()) as exchange, reporter.on_cancel(exchange.stop):
-            exchange.request(method, path, {"Content-Type": "application/json"}, json.dumps(body).encode())
-            self._expect(exchange)
-            for _ in exchange.body():
-                reporter.check()
+    @functools.cached_property
+    def _version(self) -> str:
+        return negotiated(self.endpoint)
 
-    def output(self, container: str, reporter: Reporter, lines: int = 100) -> bytes:
-        """The last lines of a container's output and errors."""
-        with self._exchange(reporter) as exchange, reporter.on_cancel(exchange.stop):
-            exchange.request("GET", f"/containers/{container}/logs?stdout=1&stderr=1&tail={lines}")
-            self._expect(exchange)
-            return b"".join(piece for _, piece in _frames(exchange.body()))[-(1 << 16) :]
+    def _call(self, reporter: Reporter | None = None) -> Call:
+        return Call(self.endpoint, self._version, reporter=reporter)
 
-    def _exchange(
-        self, reporter: Reporter | None = None, idle: Callable[[float], None] = lambda _: None
-    ) -> Exchange:
-        check = (reporter or Silent()).check
-        return Exchange(self.endpoint, check=check, idle=idle)
-
-    def _json(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
-        """The JSON answer of a short request; None where it is empty, or (`missing`) where there is no
-        such thing.
-        """
-
-        def late(seconds: float) -> None:
-            if seconds > 60:
-                raise ConnectionLostError("no answer within 60 s")
-
-        with self._exchange(idle=late) as exchange:
-            headers = {"Content-Type": "application/json"} if body is not None else {}
-            exchange.request(method, path, headers, json.dumps(body).encode() if body is not None else None)
-            if missing and exchange.status == 404:
-                return None
-            self._expect(exchange)
-            data = exchange.whole()
-        try:
-            return json.loads(data) if data.strip() else None
-        except ValueError as error:
-            raise ConnectionLostError("the answer is no JSON") from error
+    def _long_call(self, reporter: Reporter) -> Call:
+        return Call(self.endpoint, self._version, reporter=reporter, watch=self._watchdog())
 
     def _messages(
-        self,
-        method: str,
-        path: str,
-        reporter: Reporter,
-        headers: Mapping[str, str] | None = None,
-        body: Iterable[bytes] | None = None,
+        self, path: str, reporter: Reporter, pieces: Iterable[bytes] | None = None, **request: Any
     ) -> Iterator[Message]:
-        """The messages of a long request; ends with the connection closed, whatever happens."""
+        """The messages of a long call; ends with the connection closed, whatever happens."""
         decoder = Decoder()
-        with self._exchange(reporter, self._watchdog()) as exchange, reporter.on_cancel(exchange.stop):
-            exchange.request(method, path, headers, body)
-            self._expect(exchange)
-            for piece in exchange.body():
-                reporter.check()
+        with self._long_call(reporter) as call:
+            for piece in call.stream("POST", path, pieces, **request):
                 yield from decoder.feed(piece)
             yield from decoder.end()
 
@@ -734,135 +639,12 @@ class DockerEngine:
 
         return watch
 
-    def _expect(self, exchange: Exchange) -> None:
-        if exchange.status < 400:
-            return
-        data = exchange.whole(1 << 20)
-        try:
-            message = str(json.loads(data)["message"])
-        except (ValueError, KeyError, TypeError):
-            message = data.decode("utf-8", "replace")[:500]
-        raise _StatusError(exchange.status, message.strip())
 
-    def _layer_progress(
-        self,
-        message: Message,
-        reporter: Reporter,
-        seen: dict[str, tuple[str, int, int]],
-        log: Callable[[bytes], None] | None = None,
-    ) -> None:
-        """Tell of a pull's or push's layers: each change of status in the log, bytes as progress."""
-        if message.error:
-            return
-        if message.raw:
-            (log or reporter.log)(message.raw)
-            return
-        last = seen.get(message.id, ("", 0, 0))
-        if message.status and (message.status != last[0] or not message.id):
-            prefix = f"{message.id}: " if message.id else ""
-            (log or reporter.log)(f"{prefix}{message.status}\n".encode("utf-8", "replace"))
-        if message.id:
-            seen[message.id] = (message.status, message.current or last[1], message.total or last[2])
-            done = sum(current for _, current, _ in seen.values())
-            total = sum(size for _, _, size in seen.values())
-            if total:
-                reporter.progress(min(done, total), total, "bytes", message.status)
-
-
-class _LoadError(NuvError):
+class LoadError(NuvError):
     """The engine does not take an archive."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("The engine does not take the image", message.strip(), _hint(message))
-
-
-class _StatusError(NuvError):
-    """The engine answered a request with an error status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"The engine answers {phrase(status)}", message)
-        self.status = status
-
-
-class _Layers:
-    """Layers of a push by id: status, bytes done, bytes in all."""
-
-    def __init__(self) -> None:
-        self.seen: dict[str, tuple[str, int, int]] = {}
-
-
-class _Build:
-    """What the messages of a build have told so far."""
-
-    def __init__(self, recipe: Recipe, reporter: Reporter, proxies: dict[str, str]) -> None:
-        self.proxies = proxies
-        """Predefined arguments for the proxies of the site; may carry credentials."""
-        self.containers: list[str] = []
-        self.images: list[str] = []
-        """Untagged images that this build made, oldest first."""
-        secrets = [*recipe.secret_values, *site.url_secrets(proxies.values())]
-        self.redactor = Redactor(reporter.log, secrets)
-        self._reporter = reporter
-        self._id = ""
-        self._error = ""
-        self._step = ""
-        self._cached = False
-        self._layers = _Layers()
-        self._tail = ""
-
-    def take(self, message: Message) -> None:
-        if message.error:
-            self._error = self._error or message.error
-            self.redactor.write(f"{message.error}\n".encode("utf-8", "replace"))
-        if message.raw:
-            self.redactor.write(message.raw)
-        if message.stream:
-            self.redactor.write(message.stream.encode("utf-8", "replace"))
-            if len(message.stream) < 4096:
-                self._read(message.stream)
-        elif message.status:
-            self._layer(message)
-        if found := message.aux.get("ID"):
-            self._id = str(found)
-
-    def _read(self, text: str) -> None:
-        """Note step, container and image of the builder's own lines."""
-        if found := _STEP.match(text):
-            self._step = found[0].strip()
-            self._cached = False
-            self._reporter.progress(int(found[1]) - 1, int(found[2]), "steps", found[3].strip()[:200])
-        elif found := _RUNNING.match(text):
-            self.containers.append(found[1])
-        elif text.startswith(" ---> Using cache"):
-            self._cached = True
-        elif found := _IMAGE.match(text):
-            # The one of `FROM` is the base image.
-            if not self._cached and not self._step.partition(" : ")[2].upper().startswith("FROM "):
-                self.images.append(found[1])
-            self._cached = False
-        elif found := _BUILT.match(text):
-            self._id = self._id or found[1]
-        elif found := _BARE_ID.fullmatch(text.strip()):
-            self._id = self._id or f"sha256:{found[1]}"
-
-    def _layer(self, message: Message) -> None:
-        last = self._layers.seen.get(message.id, ("", 0, 0))
-        if message.status != last[0]:
-            prefix = f"{message.id}: " if message.id else ""
-            self.redactor.write(f"{prefix}{message.status}\n".encode("utf-8", "replace"))
-        self._layers.seen[message.id] = (message.status, message.current, message.total)
-
-    def finish(self) -> str:
-        """The id of the image. Raises NuvError where the build failed, or ended without one."""
-        if self._error:
-            raise NuvError(
-                "The build failed",
-                self.redactor.text(f"{self._step}: {self._error}" if self._step else self._error),
-                _hint(self._error),
-            )
-        if not self._id:
-            raise NuvError("The build failed", "the engine ended it without naming an image")
-        return self._id
+        super().__init__("The engine does not take the image", message.strip(), hint(message))
 
 
 class _Reader:
@@ -882,60 +664,14 @@ class _Reader:
         return data[:size]
 
 
-@dataclass(frozen=True)
-class State:
-    """Whether a container runs."""
-
-    running: bool
-    exit_code: int
-    """Of one that has ended."""
-
-
-class Trial:
-    """A container that runs an image to see whether it works."""
-
-    def __init__(self, engine: DockerEngine, container: str, reporter: Reporter) -> None:
-        self._engine, self._container, self._reporter = engine, container, reporter
-        self._started = time.monotonic()
-
-    def age(self) -> float:
-        """Seconds since it was started."""
-        return time.monotonic() - self._started
-
-    def state(self) -> State:
-        """Whether it still runs."""
-        found = self._engine.ask("GET", f"/containers/{self._container}/json")["State"]
-        return State(bool(found.get("Running")), int(found.get("ExitCode") or 0))
-
-    def execute(self, command: list[str]) -> int:
-        """Exit code of `command` inside it; 126 where it cannot be run."""
-        try:
-            made = self._engine.ask(
-                "POST",
-                f"/containers/{self._container}/exec",
-                {"Cmd": command, "AttachStdout": True, "AttachStderr": True},
-            )
-            self._engine.discard(
-                "POST", f"/exec/{made['Id']}/start", {"Detach": False, "Tty": False}, self._reporter
-            )
-            return int(self._engine.ask("GET", f"/exec/{made['Id']}/json").get("ExitCode") or 0)
-        except NuvError as error:
-            if error.exit_code == Exit.CANCELLED:
-                raise
-            return 126
-
-    def output(self) -> bytes:
-        """What it printed last."""
-        return self._engine.output(self._container, self._reporter)
-
-
-def _frames(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Stream (1 output, 2 error) and data of a container's log: 8 bytes of header, then the data."""
-    reader = _Reader(pieces)
-    while header := reader.read(8):
-        if len(header) < 8:
-            raise ConnectionLostError("it was closed in the middle of the output")
-        yield header[0], reader.read(int.from_bytes(header[4:], "big"))
+@contextlib.contextmanager
+def _missing() -> Iterator[None]:
+    """Goes on after the context where the engine has no such thing."""
+    try:
+        yield
+    except StatusError as error:
+        if error.status != 404:
+            raise
 
 
 def _name(image: str) -> str:
@@ -943,9 +679,9 @@ def _name(image: str) -> str:
     return quote(image, safe="/:@")
 
 
-def _auth(auth: Credentials | None) -> dict[str, str]:
-    value = json.dumps(auth.engine_header() if auth else {})
-    return {"X-Registry-Auth": base64.urlsafe_b64encode(value.encode()).decode()}
+def _header(auth: Credentials | None) -> dict[str, str]:
+    """Sign-in for the engine to use. A sign-in that it looks up itself would be another one than was looked at."""
+    return {"X-Registry-Auth": sign_in.encode_header(auth.engine_header() if auth else {}).decode()}
 
 
 def _facts(found: dict[str, Any], history: list[dict[str, Any]]) -> ImageFacts:
@@ -971,30 +707,18 @@ def _refused(title: str, message: str, host: str) -> NuvError:
     denied = re.search(
         r"denied|unauthorized|authentication|authorization|forbidden|no basic auth", message, re.I
     )
-    hint = f"Sign in with the Docker CLI: `docker login {host}`. Does the repository exist, and is it yours?"
-    return NuvError(title, message, hint if denied else _hint(message))
+    sign_in_hint = (
+        f"Sign in with the Docker CLI: `docker login {host}`. Does the repository exist, and is it yours?"
+    )
+    return NuvError(title, message, sign_in_hint if denied else hint(message))
 
 
-def _hint(message: str) -> str:
-    if re.search(r"no space left", message, re.I):
-        return "The engine's disk is full: `docker system df` shows what could go."
-    if re.search(r"network (?:bridge|mode).*not found|failed to create endpoint", message, re.I):
-        return "The engine has no bridge network: set `build_network: host` (NUVTUI_BUILD_NETWORK=host)."
-    if re.search(r"no such host|name resolution|i/o timeout|connection refused|TLS handshake", message, re.I):
-        return "Is the network reachable from the engine? Settings: ca_bundle, pip_index, apt_mirror, build_network."
-    return "The log's last lines say more."
-
-
-def _proxies(url: str) -> dict[str, str]:
-    """The proxies of the Docker CLI's config, as it hands them to builds: predefined arguments, in no
-    image.
-    """
-    path = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
-    try:
-        proxies = json.loads(path.read_text("utf-8")).get("proxies") or {}
-        found = proxies.get(url) or proxies.get("default") or {}
-        pairs = [("httpProxy", "http_proxy"), ("httpsProxy", "https_proxy"), ("noProxy", "no_proxy")]
-        values = {name: str(found[key]) for key, name in pairs if found.get(key)}
-    except (OSError, ValueError, AttributeError):
-        return {}
-    return values | {name.upper(): value for name, value in values.items()}
+def _own_digests(reference: str, facts: ImageFacts | None) -> list[str]:
+    """The digests that an engine knows an image by in the repository of `reference`."""
+    name = references.parse(reference).name
+    own: list[str] = []
+    for known in facts.digests if facts else []:
+        with contextlib.suppress(NuvError):
+            if (found := references.parse(known)).name == name:
+                own.append(found.digest)
+    return own

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -18,17 +18,16 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import facts
 from nuvtui.images import reference as references
-from nuvtui.images.engine.discovery import Built, EngineInfo, RunResult
 from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
+from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import Descriptor, digest_of
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.tags import Credentials
-from nuvtui.images.registry.transfer import Descriptor
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter
 
@@ -47,19 +46,13 @@ class OciEngine:
     """Images in a layout of nuvtui's own."""
 
     name = "oci"
+    insecure_registries = ()
 
     def __init__(self, layout: Layout, settings: Settings, tmp: Path) -> None:
         """`tmp`: a private folder for what has to be unpacked for a moment."""
         self.layout = layout
         self._settings = settings
         self.tmp = tmp
-
-    def ping(self, timeout: float = 0) -> None:
-        """It is always there."""
-
-    def info(self) -> EngineInfo:
-        """What it is."""
-        return EngineInfo("built-in engine", "oci", machine(), "linux")
 
     # Images
 
@@ -106,9 +99,9 @@ class OciEngine:
         known = self.layout.find(reference)
         if known is not None and self._whole(known):
             return self._facts(reference, known)
-        pulled = transfer.pull(
-            reference, ("linux", machine(), ""), auth, self.layout, reporter, self._settings
-        )
+        from nuvtui.images.registry.pull import pull
+
+        pulled = pull(reference, ("linux", machine(), ""), auth, self.layout, reporter, self._settings)
         described = json.loads(pulled.manifest)
         layers = [
             Descriptor(archive.layer_type(str(e["mediaType"])), str(e["digest"]), int(e["size"]))
@@ -156,7 +149,7 @@ class OciEngine:
             manifest = archive.put_image(self.layout, config, [*below, *made])
             reporter.check()
             self.layout.tag(tag, manifest)
-        return Built(archive.digest_of(config), parts)
+        return Built(digest_of(config), parts)
 
     def _layers_of(self, base: ImageFacts) -> list[Descriptor]:
         """The base image's layers as blobs; none where it stands on nothing."""
@@ -194,9 +187,6 @@ class OciEngine:
         reporter.log(f"{layer.what}: {blob.digest}, {blob.size:,} bytes\n".encode())
         return blob
 
-    def forget(self, image: str) -> None:
-        """Nothing is here without a name."""
-
     def remove(self, reference: str) -> bool:
         """Remove an image, and what no other one shares with it. False where there is none."""
         return self.layout.untag(reference)
@@ -219,9 +209,9 @@ class OciEngine:
         """The file system of an image, to be closed by the caller."""
         return image_tree(self.layout, self.blobs(image), self.tmp, reporter.check)
 
-    def list_files(self, image: str, path: str = "/", reporter: Reporter | None = None) -> Iterator[FileFact]:
+    def list_files(self, image: str, path: str, reporter: Reporter) -> Iterator[FileFact]:
         """Everything at and below `path` in an image."""
-        with image_tree(self.layout, self.blobs(image), self.tmp) as tree:
+        with self.tree(image, reporter) as tree:
             yield from tree.facts(path.strip("/"))
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -262,29 +252,17 @@ class OciEngine:
 
     def push(self, reference: str, auth: Credentials | None, reporter: Reporter) -> str:
         """Push an image. Returns the digest that the registry confirms. Raises NuvError; Cancelled."""
+        from nuvtui.images.registry.push import push
+
         with self.layout.using():
             manifest = self._required(reference)
             data = self.layout.read(manifest.digest)
             described = json.loads(data)
             parts = [*described["layers"], described["config"]]
             blobs = [Descriptor(str(e["mediaType"]), str(e["digest"]), int(e["size"])) for e in parts]
-            return transfer.push(
+            return push(
                 reference, data, manifest.media_type, blobs, self.layout, auth, reporter, self._settings
             )
-
-    def run(
-        self,
-        image: str,
-        reporter: Reporter,
-        command: list[str] | None = None,
-        user: str = "",
-        variables: Mapping[str, str] | None = None,
-        timeout: float = 120.0,
-    ) -> RunResult:
-        """Nothing can be run here. Raises NuvError (exit code 6)."""
-        raise NuvError(
-            "The built-in engine cannot run images", "", "Docker or Podman can: `docker load`.", Exit.REFUSED
-        )
 
     def keep(self, pieces: Iterable[bytes]) -> BinaryIO:
         """`pieces` in an unnamed file that can seek."""

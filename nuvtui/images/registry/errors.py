@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from nuvtui import sanitise
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images.engine.wire import phrase
+from nuvtui.images.http.status import phrase
 
 WORDS = 300
 """So many characters of a registry's own words are shown."""

@@ -25,7 +25,7 @@ from nuvtui.services.exports.parts import Images, known_values, needs_engine
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
-    from nuvtui.images.engine.discovery import Engine
+    from nuvtui.images.engine.protocol import Engine
     from nuvtui.images.facts import ImageFacts
 
 FREE_SPACE = 256 << 20
@@ -75,7 +75,7 @@ class Planner:
 
         From the Current State, the newest snapshot stands in where there is one: nothing is written for a dry run.
         """
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
         from nuvtui.images.recipe import build_recipe
 
         findings, application, engine = self.preflight(spec)
@@ -111,8 +111,8 @@ class Planner:
             self._known_base(application, engine),
         )
         known = self.known_values(spec, application)
-        found = guard.scan_application(application, known)
-        found += guard.scan_members(recipe.members, self._context.store, known, Silent())
+        found = scans.scan_application(application, known)
+        found += scans.scan_members(recipe.members, self._context.store, known, Silent())
         open_, _ = judged(found, spec.accepted)
         layers = [recipe.base, *(["packages"] if recipe.dockerfile else []), "files"]
         layers += [*(["tables"] if spec.tables else []), "application"]
@@ -151,7 +151,7 @@ class Planner:
         Raises NuvError (2) where the registry cannot be one.
         """
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
 
         prefix = (spec.registry or self._context.settings.registry).strip("/")
         host, path = references.parse_prefix(prefix)
@@ -159,7 +159,7 @@ class Planner:
             with contextlib.suppress(
                 NuvError
             ):  # a sign-in that cannot be read is said by the push that needs it
-                auth = registry.credentials(host)
+                auth = credentials(host)
                 if auth is not None and auth.username:
                     return f"{host}/{auth.username.lower()}"
         return prefix
@@ -207,10 +207,9 @@ class Planner:
 
     def _registry(self, spec: ExportSpec) -> list[Finding]:
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
 
         target = self.prefix(spec)
-        public = registry.is_public(target, self._context.settings)
+        public = references.is_public(target, self._context.settings.private_registries)
         if not spec.push:
             return []
         findings = []

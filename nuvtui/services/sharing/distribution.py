@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nuvtui import clock
-from nuvtui.catalog.catalog import View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import (

@@ -35,7 +35,7 @@ from nuvtui.services.snapshots import provenance
 from nuvtui.services.states.service import stat_cache, table_memory
 from nuvtui.store import scanner, staging, trees
 from nuvtui.store.statcache import StatCache
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import ObjectWriter, writing
 from nuvtui.tables.connection import DamagedDatabaseError
 
 _T = TypeVar("_T")
@@ -80,7 +80,7 @@ def take(
             f"A change of this workspace was stopped half-way: {kept.path}, which is in no snapshot, "
             f"is kept as {kept.kept_as}"
         )
-    with context.store.writer() as writer:
+    with writing(context.store) as writer:
         reporter.step("files", "Reading workspace files")
         files = scanner.scan(
             workspace.root,
@@ -141,7 +141,7 @@ def _tables(
     instance: Instance,
     workspace: Workspace,
     parent: Snapshot | None,
-    writer: Writer,
+    writer: ObjectWriter,
     reporter: Reporter,
 ) -> tuple[list[TablePart], list[Warning]]:
     if not os.path.lexists(workspace.tables):

@@ -21,7 +21,7 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.states.service import StatesService, safe_parts
 from nuvtui.store import trees
-from nuvtui.store.store import BriefTable
+from nuvtui.store.manifests import BriefTable
 
 TOLD = 50
 """Snapshots between two words of progress."""

@@ -153,9 +153,9 @@ class SnapshotsService:
 
     def freed_by(self, snapshots: builtins.list[str]) -> int:
         """Bytes of the store that no other snapshot needs: what deleting these would free at the next gc."""
-        from nuvtui.store import prune
+        from nuvtui.store import usage
 
-        return prune.unique_bytes(self._context.store, snapshots)
+        return usage.unique_bytes(self._context.store, snapshots)
 
     def delete(self, snapshots: builtins.list[str]) -> None:
         """Delete snapshots. Their storage comes free at the next `store gc`, where no other state refers to it.
@@ -182,8 +182,7 @@ class SnapshotsService:
         # First out of the list, then the manifest: a crash between the two leaves a snapshot that `store repair`
         # lists again, never a listed snapshot without its manifest.
         with self._context.state.transaction() as tx:
-            for snapshot in snapshots:
-                tx.snapshots.delete(snapshot)
+            tx.snapshots.delete(*snapshots)
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from nuvtui.catalog.catalog import View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import short
 from nuvtui.model.roles import Action
@@ -29,6 +29,7 @@ from nuvtui.services.context import Context
 from nuvtui.store import scanner, trees
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
+from nuvtui.store.tree_only_writer import TreeOnlyWriter
 
 if TYPE_CHECKING:
     from nuvtui.model.table import ColumnStats
@@ -154,7 +155,7 @@ class StatesService:
         workspace = self._context.workspace(instance)
         result = scanner.scan(
             workspace.root,
-            scanner.TreeOnlyWriter(self._context.store),
+            TreeOnlyWriter(self._context.store),
             stat_cache(self._context, instance.id),
             reporter or Silent(),
         )

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from textual import events
-from textual._compositor import CompositorUpdate
-from textual.app import App
 from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.message import Message
@@ -42,8 +40,11 @@ from nuvtui.tui.toolkit.jobs import Jobs, NotWaitedError
 from nuvtui.tui.toolkit.lines import Line
 from nuvtui.tui.toolkit.paint import Painter
 from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.toolkit.textual_private import CompositorUpdate, HookedApp
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from nuvtui.bootstrap import Services
 
 PLACES: tuple[PlaceSpec, ...] = (
@@ -66,7 +67,7 @@ WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
 
-class NuvApp(App[None], Scoped, inherit_bindings=False):
+class NuvApp(HookedApp, Scoped, inherit_bindings=False):
     """The terminal application."""
 
     SCOPES = ("app",)
@@ -175,10 +176,9 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self.complete_styles()
         return super().push_screen(*screen, **options)
 
-    def _display(self, screen: Screen[object], renderable: Any) -> None:
-        if isinstance(renderable, CompositorUpdate):
-            renderable = self._painter.update(renderable)
-        super()._display(screen, renderable)
+    def changed_update(self, update: CompositorUpdate) -> CompositorUpdate:
+        """The cells that changed alone."""
+        return self._painter.update(update)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line passes through on its way to the terminal."""
@@ -388,8 +388,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         if self.app_focus and time.monotonic() - self._typed < attention.AWAY:
             return
         sequence = attention.sequence(self.settings.notify, text)
-        if sequence and self._driver is not None:
-            self._driver.write(sequence)
+        if sequence:
+            self.send(sequence)
 
     # telling the user
 
@@ -417,11 +417,7 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         self._typed = time.monotonic()
         for footer in self.screen.query(Footer):
             footer.say("")
-        read = [each for each in self._notifications if time.time() - each.raised_at > READ]
-        for notice in read:
-            self._unnotify(notice, refresh=False)
-        if read:
-            self._refresh_notifications()
+        self.drop_notices(READ)
         target = self.focused or self.screen
         if not self.waits.key(event.key):
             await super().on_event(event)
@@ -572,19 +568,16 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
 
     def copy(self, copy: clipboard.Copy) -> None:
         """Copy to the terminal's clipboard and a local tool's; where it is too large, say so and name a file."""
-        sequence = clipboard.sequence(copy.text) if copy.size is None else None
-        if sequence is not None and self._driver is not None:
-            self._driver.write(sequence)
-        tool = clipboard.tool() if copy.size is None else None
-        if tool is None:
-            self._copied(copy, sequence is not None, False)
+        if copy.size is not None:
+            self._copied(copy, False, False)
             return
-        self.jobs.start(
-            self,
-            lambda: clipboard.run_tool(tool, copy.text),
-            lambda done: self._copied(copy, sequence is not None, done),
-            group="copy",
-        )
+        self.jobs.start(self, lambda: clipboard.hand_over(copy), lambda done: self._copy(*done), group="copy")
+
+    def _copy(self, copy: clipboard.Copy, tool: bool) -> None:
+        sequence = clipboard.sequence(copy.text)
+        if sequence is not None:
+            self.send(sequence)
+        self._copied(copy, sequence is not None, tool)
 
     def _copied(self, copy: clipboard.Copy, terminal: bool, tool: bool) -> None:
         if terminal or tool:
@@ -658,8 +651,8 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
             self._watch.stop()
             remember_visit(self.home)
 
-    def _fatal_error(self) -> None:
-        """A fault of the program: all of it into the log, a sentence for the user."""
+    def told_of_fault(self) -> "Text":
+        """A sentence for the user; all of the fault goes into the log."""
         from rich.text import Text
 
         from nuvtui import logfile
@@ -676,5 +669,4 @@ class NuvApp(App[None], Scoped, inherit_bindings=False):
         )
         # The terminal wraps, not rich: a path stays one that can be copied.
         self.error_console.soft_wrap = True
-        self._exit_renderables.append(Text(sanitise.block(message)))
-        self._close_messages_no_wait()
+        return Text(sanitise.block(message))

@@ -260,7 +260,6 @@ class PaletteDialog(Dialog[object]):
 
     def on_mount(self) -> None:
         """Look for what can be gone to."""
-        super().on_mount()
         from nuvtui.tui.shell import palette_things
 
         self._tell()

@@ -27,7 +27,6 @@ class ProgramLog(Frame):
 
     def on_mount(self) -> None:
         """Show it; where it lies is found out in a thread."""
-        super().on_mount()
         view = self.query_one(LogView)
         view.set_title("Log of the program", str(self.nuv.home.log))
         view.focus()

@@ -22,6 +22,7 @@ from nuvtui.tui.toolkit.commands import REGISTRY, key_label
 from nuvtui.tui.toolkit.jobs import Job, Jobs, NotWaitedError
 from nuvtui.tui.toolkit.lines import cut, width_of
 from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.toolkit.textual_private import border_note, set_border_note
 
 if TYPE_CHECKING:
     from nuvtui.tui.shell.app import NuvApp
@@ -186,7 +187,7 @@ class Waits:
             return
         text = self._text(pane)
         ours, over = self._notes.get(pane, (None, None))
-        now = pane._border_subtitle
+        now = border_note(pane)
         if now is not ours:
             over = now  # somebody wrote another note meanwhile
         if text:
@@ -198,9 +199,9 @@ class Waits:
             self._notes.pop(pane, None)
         if (str(new) if new else "") == (str(now) if now else ""):
             if new is not None:
-                pane._border_subtitle = new
+                set_border_note(pane, new)
             return
-        pane._border_subtitle = new
+        set_border_note(pane, new)
         # The border alone is painted, not what is in it.
         at = pane.content_offset
         size = pane.outer_size

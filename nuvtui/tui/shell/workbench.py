@@ -48,7 +48,6 @@ class Workbench(Frame):
 
     def on_mount(self) -> None:
         """Show the first place."""
-        super().on_mount()
         self._wide = self.app.size.width >= WIDE
         self.call_next(self.show, self.current)
 
@@ -127,7 +126,6 @@ class Workbench(Frame):
 
     def on_resize(self, event: events.Resize) -> None:
         """Side by side or one at a time."""
-        super().on_resize(event)
         wide = event.size.width >= WIDE
         if wide != self._wide:
             self._wide = wide

@@ -15,8 +15,9 @@ from rich.color import Color, ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
+
+from nuvtui.tui.toolkit.textual_private import ChopsUpdate, CompositorUpdate, LayoutUpdate
 
 NEAR = 6
 """Cells between two runs that are sent again rather than jumped over: a jump takes about as many bytes."""

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
 from nuvtui.tui.toolkit.paint import Painter
+from nuvtui.tui.toolkit.textual_private import ChopsUpdate, LayoutUpdate
 
 WIDTH, HEIGHT = 24, 8
 BASE = Style(color="#d3d7de", bgcolor="#181a1d")

@@ -59,7 +59,6 @@ class DeleteDialog(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Work out what comes free."""
-        super().on_mount()
         identifiers = [record.id for record in self._records]
         pending = self._queries.begin()
         self.load(

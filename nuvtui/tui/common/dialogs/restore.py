@@ -88,7 +88,6 @@ class RestoreDialog(Dialog[str]):
 
     def on_mount(self) -> None:
         """Work out what changes."""
-        super().on_mount()
         self._look()
 
     def on_unmount(self) -> None:

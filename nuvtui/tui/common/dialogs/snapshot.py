@@ -43,8 +43,6 @@ class SnapshotDialog(TextDialog):
             field.value = self._suggestions[self._next % len(self._suggestions)]
             field.cursor_position = len(field.value)
             self._next += 1
-            return
-        super().on_key(event)
 
 
 def _advise(texts: Mapping[str, str]) -> str | None:

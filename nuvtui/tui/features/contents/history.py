@@ -77,7 +77,6 @@ class HistoryScreen(Frame):
 
     def on_mount(self) -> None:
         """Look through the snapshots."""
-        super().on_mount()
         what = self._path if self._path is not None else f"table {self._table}"
         from textual.content import Content
 

@@ -63,7 +63,6 @@ class Members(Frame):
 
     def on_mount(self) -> None:
         """Read them."""
-        super().on_mount()
         self.members.focus()
         self.reread()
 

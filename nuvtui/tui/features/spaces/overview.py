@@ -140,7 +140,6 @@ class SpaceOverview(Frame):
 
     def on_mount(self) -> None:
         """Read it."""
-        super().on_mount()
         self.right.display = self.app.size.width >= WIDE
         self.left.focus()
         self.query_one("#space-pane").border_title = "Overview"
@@ -148,7 +147,6 @@ class SpaceOverview(Frame):
 
     def on_resize(self, event: events.Resize) -> None:
         """One column or two."""
-        super().on_resize(event)
         wide = event.size.width >= WIDE
         if wide != self.right.display:
             if not wide and self.right.has_focus:

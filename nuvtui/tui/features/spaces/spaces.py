@@ -49,7 +49,6 @@ class Spaces(Frame):
 
     def on_mount(self) -> None:
         """Read them."""
-        super().on_mount()
         self.entries.focus()
         self.reread()
 

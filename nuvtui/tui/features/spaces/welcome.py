@@ -134,7 +134,6 @@ class Welcome(Frame):
 
     def on_mount(self) -> None:
         """Read the spaces there are."""
-        super().on_mount()
         self._show(Found([], "", self.nuv.start / DEMO))
         self.query_one("#ways").focus()
         self.state_changed()

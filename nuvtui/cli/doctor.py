@@ -136,14 +136,15 @@ def _engine(opened: Services) -> list[Finding]:
 
 
 def _registry(opened: Services) -> list[Finding]:
-    from nuvtui.images.registry import tags as registry
+    from nuvtui.images import reference as references
+    from nuvtui.images.registry.credentials import credentials
 
     target = opened.settings.registry
     try:
-        signed = registry.credentials(target.split("/")[0]) is not None
+        signed = credentials(target.split("/")[0]) is not None
     except NuvError as error:
         return [Finding("warning", "registry", str(error), error.hint)]
-    public = registry.is_public(target, opened.settings)
+    public = references.is_public(target, opened.settings.private_registries)
     text = f"{target}: {'signed in' if signed else 'not signed in'}, {'public' if public else 'private'}"
     hint = "" if signed else f"Sign in where the registry asks for it: docker login {target.split('/')[0]}"
     return [Finding("note" if signed else "warning", "registry", text, hint)]

@@ -7,6 +7,7 @@ Grammar: the distribution project's reference grammar. A first component without
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from nuvtui.errors import Exit, NuvError
@@ -95,6 +96,16 @@ def parse_prefix(text: str) -> tuple[str, str]:
         )
     host = DOCKER_HUB if found["host"] in ("index.docker.io", "registry-1.docker.io") else found["host"]
     return host, found["path"].lstrip("/")
+
+
+def is_public(registry: str, private: Iterable[str]) -> bool:
+    """True unless `private` names `registry` (`host[:port][/path]`), or a path above it."""
+    host, path = parse_prefix(registry)
+    for entry in private:
+        private_host, private_path = parse_prefix(entry)
+        if host == private_host and (not private_path or f"{path}/".startswith(f"{private_path}/")):
+            return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

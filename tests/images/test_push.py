@@ -10,12 +10,12 @@ from typing import ClassVar
 
 import pytest
 
-from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
-from nuvtui.images.registry import tags as registry
-from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.reference import is_public
+from nuvtui.images.registry.credentials import Credentials, credentials
+from nuvtui.images.registry.tags import head_digest
 from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
 from tests.images.project import Project, Recorder, application
 from tests.images.project import built as build
@@ -79,16 +79,16 @@ def test_sign_in_is_used_and_appears_nowhere(
 ) -> None:
     image = f"{signed_registry.host}/ada/signed:1"
     built(docker, tiny_base, tmp_path, image)
-    assert registry.credentials(signed_registry.host) is None
+    assert credentials(signed_registry.host) is None
     monkeypatch.setenv("DOCKER_CONFIG", str(signed_registry.docker_config(tmp_path / "cli")))
-    auth = registry.credentials(signed_registry.host)
+    auth = credentials(signed_registry.host)
     assert auth is not None
     assert auth.username == signed_registry.user
     assert signed_registry.password not in repr(auth)
     reporter = Recorder()
     digest = docker.push(image, auth, reporter)
     assert signed_registry.digest("ada/signed", "1") == digest
-    assert registry.head_digest(image, auth) == digest
+    assert head_digest(image, auth) == digest
     assert signed_registry.password not in reporter.text
 
 
@@ -101,12 +101,12 @@ def test_sign_in_from_a_credential_helper(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "config.json").write_text('{"credHelpers": {"r.example": "test"}}')
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = registry.credentials("r.example")
+    found = credentials("r.example")
     assert found is not None
     assert (found.username, found.password) == ("ada", "pw-1")
     helper.write_text("#!/bin/sh\necho broken >&2; exit 1\n")
     with pytest.raises(NuvError, match="cannot be read"):
-        registry.credentials("r.example")
+        credentials("r.example")
 
 
 @pytest.mark.parametrize("password", ["wrong-password-77", None])
@@ -184,14 +184,14 @@ def test_archive_that_breaks_off_leaves_nothing(fake: Scripted, tmp_path: Path) 
 
 
 def test_is_public_unless_named_private() -> None:
-    settings = Settings(private_registries=["registry.example:5000", "hub.example/team"])
-    assert registry.is_public("docker.io", settings)
-    assert registry.is_public("docker.io/ada", settings)
-    assert not registry.is_public("registry.example:5000/any/thing", settings)
-    assert registry.is_public("registry.example", settings)
-    assert not registry.is_public("hub.example/team/x", settings)
-    assert registry.is_public("hub.example/team2", settings)
-    assert registry.is_public("127.0.0.1:5000", settings)
+    private = ["registry.example:5000", "hub.example/team"]
+    assert is_public("docker.io", private)
+    assert is_public("docker.io/ada", private)
+    assert not is_public("registry.example:5000/any/thing", private)
+    assert is_public("registry.example", private)
+    assert not is_public("hub.example/team/x", private)
+    assert is_public("hub.example/team2", private)
+    assert is_public("127.0.0.1:5000", private)
 
 
 def test_base_from_a_registry_is_pinned_by_its_digest(
@@ -255,11 +255,11 @@ def test_token_sign_in_ignores_netrc(tmp_path: Path) -> None:
         netrc = Path(os.environ["HOME"]) / ".netrc"
         netrc.write_text("machine 127.0.0.1 login evil password netrc-password\n")
         netrc.chmod(0o600)
-        assert registry.head_digest(f"{host}/a/b:1", Credentials(host, "ada", "pw")) == ID
+        assert head_digest(f"{host}/a/b:1", Credentials(host, "ada", "pw")) == ID
         with pytest.raises(NuvError, match="sign-in was refused"):
-            registry.head_digest(f"{host}/a/b:1", Credentials(host, "ada", "other"))
+            head_digest(f"{host}/a/b:1", Credentials(host, "ada", "other"))
         with pytest.raises(NuvError, match="sign-in was refused"):
-            registry.head_digest(f"{host}/a/b:1", None)
+            head_digest(f"{host}/a/b:1", None)
     finally:
         server.shutdown()
         server.server_close()

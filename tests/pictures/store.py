@@ -86,11 +86,11 @@ def frozen() -> Iterator[Clock]:
         mock.patch.object(clock, "new_id", ticking.new_id),
         mock.patch("datetime.datetime", Frozen),
         mock.patch(
-            "nuvtui.services.snapshots.service.provenance.os",
+            "nuvtui.services.snapshots.provenance.os",
             SimpleNamespace(uname=lambda: machine, environ=os.environ),
         ),
-        mock.patch("nuvtui.services.snapshots.service.provenance.sys", SimpleNamespace(version="3.12.0 ")),
-        mock.patch("nuvtui.services.snapshots.service.provenance.__version__", "1.0"),
+        mock.patch("nuvtui.services.snapshots.provenance.sys", SimpleNamespace(version="3.12.0 ")),
+        mock.patch("nuvtui.services.snapshots.provenance.__version__", "1.0"),
         # What deleting frees depends on the version of the compressor; the Timeline asks for it at once.
         mock.patch.object(Question, "freed_by", lambda _self, _services, snapshots: 321 * len(snapshots)),
         mock.patch.object(pane, "SETTLED", 0.01),

@@ -36,6 +36,7 @@ from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.base import Dialog
 from nuvtui.worker.lifecycle import list_tasks
 from tests.support.control import assert_ours
+from tests.support.guards import no_files_on_the_loop
 from tests.support.waiting import PATIENCE
 from tests.tui.sharing import Study, lay_out
 
@@ -152,7 +153,7 @@ class Run:
     async def run(self) -> Journal:
         """Press all keys. Raises Failed."""
         done = 0
-        with _instrumented(self.journal):
+        with _instrumented(self.journal), no_files_on_the_loop():
             while done < self._count:
                 async with self._opened() as pilot:
                     done = await self._press_all(pilot, done)

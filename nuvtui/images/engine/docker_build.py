@@ -24,13 +24,12 @@ from nuvtui.images.engine.docker_daemon import TAR, DockerDaemon, LoadError
 from nuvtui.images.engine.load import Load
 from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import Descriptor, digest_of
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.oci.layout import LAYER, Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
-from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter
 
@@ -141,7 +140,7 @@ class DockerBuild:
                     if found
                 ),
             ]
-            image = archive.digest_of(image_config(self._base, self._recipe, parts))
+            image = digest_of(image_config(self._base, self._recipe, parts))
             if self._daemon.inspect(image) is not None:
                 self._reporter.log(b"The engine has this image already.\n")
                 return Built(image, parts)

@@ -26,9 +26,9 @@ from nuvtui.images.oci.layers import Layer
 from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
 from nuvtui.images.redact import Redactor
-from nuvtui.images.registry import tags as registry
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.registry.credentials import Credentials, credentials
+from nuvtui.images.registry.pull import resolve
+from nuvtui.images.registry.tags import delete_tag, head_digest
 from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.reporter import Reporter
 
@@ -75,8 +75,8 @@ class DockerEngine(DockerDaemon):
         platform = (facts.os, facts.architecture, facts.variant)
         for asked in (reference, *(str(parsed.pinned(digest)) for digest in own)):
             with contextlib.suppress(NuvError):
-                auth = registry.credentials(parsed.registry)
-                named = transfer.resolve(asked, platform, auth, self.settings)
+                auth = credentials(parsed.registry)
+                named = resolve(asked, platform, auth, self.settings)
                 if set(named) & set(own):
                     return named[0]
         return ""
@@ -225,10 +225,10 @@ class DockerEngine(DockerDaemon):
         """Take back a tag that a broken-off push may have made."""
         with contextlib.suppress(NuvError):
             if before is None and self._remote(reference, auth, insecure) is not None:
-                registry.delete_tag(reference, auth, insecure, self.settings)
+                delete_tag(reference, auth, insecure, self.settings)
 
     def _remote(self, reference: str, auth: Credentials | None, insecure: Iterable[str]) -> str | None:
-        return registry.head_digest(reference, auth, insecure, self.settings)
+        return head_digest(reference, auth, insecure, self.settings)
 
     @contextlib.contextmanager
     def trial(self, image: str, reporter: Reporter, user: str) -> Iterator[Trial]:

@@ -16,9 +16,9 @@ from typing import BinaryIO, NamedTuple, cast
 
 from nuvtui.errors import NuvError
 from nuvtui.images.facts import FileFact
+from nuvtui.images.oci.descriptor import Descriptor
 from nuvtui.images.oci.layout import Layout
 from nuvtui.images.python.interpreter import resolve
-from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.model.tree import FILE, FOLDER, LINK
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"

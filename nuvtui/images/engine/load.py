@@ -14,8 +14,8 @@ from pathlib import Path
 
 from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import digest_of
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.recipe import Recipe
 from nuvtui.model import export as model
@@ -68,7 +68,7 @@ class Load:
             parts.append(model.Layer(layer.what, diff_id, size))
             self._reporter.log(f"{layer.what}: {diff_id}, {size:,} bytes\n".encode())
         config = image_config(self._base, self._recipe, parts)
-        image = archive.digest_of(config)
+        image = digest_of(config)
         self._built = Built(image, parts)
         manifest = [{"Config": "config.json", "RepoTags": None, "Layers": names}]
         for name, data in (("config.json", config), ("manifest.json", json.dumps(manifest).encode())):

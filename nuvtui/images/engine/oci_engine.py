@@ -23,12 +23,11 @@ from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import Descriptor, digest_of
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.tags import Credentials
-from nuvtui.images.registry.transfer import Descriptor
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter
 
@@ -100,9 +99,9 @@ class OciEngine:
         known = self.layout.find(reference)
         if known is not None and self._whole(known):
             return self._facts(reference, known)
-        pulled = transfer.pull(
-            reference, ("linux", machine(), ""), auth, self.layout, reporter, self._settings
-        )
+        from nuvtui.images.registry.pull import pull
+
+        pulled = pull(reference, ("linux", machine(), ""), auth, self.layout, reporter, self._settings)
         described = json.loads(pulled.manifest)
         layers = [
             Descriptor(archive.layer_type(str(e["mediaType"])), str(e["digest"]), int(e["size"]))
@@ -150,7 +149,7 @@ class OciEngine:
             manifest = archive.put_image(self.layout, config, [*below, *made])
             reporter.check()
             self.layout.tag(tag, manifest)
-        return Built(archive.digest_of(config), parts)
+        return Built(digest_of(config), parts)
 
     def _layers_of(self, base: ImageFacts) -> list[Descriptor]:
         """The base image's layers as blobs; none where it stands on nothing."""
@@ -253,13 +252,15 @@ class OciEngine:
 
     def push(self, reference: str, auth: Credentials | None, reporter: Reporter) -> str:
         """Push an image. Returns the digest that the registry confirms. Raises NuvError; Cancelled."""
+        from nuvtui.images.registry.push import push
+
         with self.layout.using():
             manifest = self._required(reference)
             data = self.layout.read(manifest.digest)
             described = json.loads(data)
             parts = [*described["layers"], described["config"]]
             blobs = [Descriptor(str(e["mediaType"]), str(e["digest"]), int(e["size"])) for e in parts]
-            return transfer.push(
+            return push(
                 reference, data, manifest.media_type, blobs, self.layout, auth, reporter, self._settings
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.oci.layers import Layer
 from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry.tags import Credentials
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.model import export as model
 from nuvtui.reporter import Reporter
 

@@ -7,7 +7,6 @@ What is read is either form, as OCI or as `docker save` of any age wrote it.
 """
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -21,8 +20,8 @@ from typing import IO, Any, BinaryIO, cast
 from nuvtui import atomic
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images.oci import layout as layouts
+from nuvtui.images.oci.descriptor import Descriptor
 from nuvtui.images.oci.layout import Layout
-from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.reporter import Reporter
 
 _BLOCK = 512
@@ -278,11 +277,6 @@ def layer_type(media_type: str) -> str:
         if media_type.endswith(ending):
             return f"{layouts.LAYER}+{ending}"
     return layouts.LAYER
-
-
-def digest_of(data: bytes) -> str:
-    """`sha256:…` of `data`."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _path(digest: str) -> str:

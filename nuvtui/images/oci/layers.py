@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from nuvtui.errors import NuvError
-from nuvtui.images.host.capture import HostFile, signature
+from nuvtui.images.host.files import HostFile, signature
 from nuvtui.images.recipe import FILES, START, Recipe
 from nuvtui.model.tree import FILE, FOLDER, LINK, Entry
 

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from nuvtui import atomic
 from nuvtui.errors import NuvError, StoreError
-from nuvtui.images.registry.transfer import Descriptor
+from nuvtui.images.oci.descriptor import Descriptor
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nuvtui import sanitise
-from nuvtui.images.registry.client import is_digest
-from nuvtui.images.registry.transfer import Descriptor, Platform
+from nuvtui.images.oci.descriptor import Descriptor, Platform, is_digest
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -20,6 +19,8 @@ IMAGES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+ACCEPTED = ", ".join((*INDEXES, *IMAGES))
+"""What a registry is asked for: the header `Accept`."""
 _CONFIGS = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",

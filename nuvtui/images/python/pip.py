@@ -40,9 +40,7 @@ _PATHS = {
 """Variables with paths: pip runs in another folder, where relative ones would lead nowhere."""
 _NEUTRAL = {
     "LANG": "C.UTF-8",
-    "PIP_USER": "0",
     "PIP_REQUIRE_VIRTUALENV": "0",
-    "PIP_DRY_RUN": "0",
     "PIP_NO_DEPS": "0",
     "PIP_REQUIRE_HASHES": "0",
 }
@@ -51,47 +49,40 @@ _MACHINES = ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64
 _TAIL = 1 << 18
 """So much of pip's output is kept to say what went wrong."""
 
-_RUNNER = """\
-import json, os, shutil, sys, threading
+_BUILDERS = ("python", "git", "hg", "svn", "bzr")
+_BUILDS = 86
+"""The runner's exit status where pip began to build something."""
+_RUNNER = f"""\
+import json, os, platform, runpy, sys, threading
 
 def end():
     os.read(0, 1)  # returns when the process at the other end is gone, however it went
     os._exit(1)
 
+def alone(event, arguments):
+    if event == "subprocess.Popen":
+        program = os.path.basename(os.fsdecode(arguments[0]))
+        if program != "keyring":
+            begun.append(program)
+            raise PermissionError(f"{{program}} is not started: nothing is built here")
+
 threading.Thread(target=end, daemon=True).start()
-environment = json.loads(sys.argv[1])
-
-from pip._internal.commands.install import InstallCommand
-from pip._internal.distributions.sdist import SourceDistribution
-from pip._internal.exceptions import InstallationError
-from pip._internal.cli.main import main
-from pip._vendor.packaging import markers
-
-for owner, name in (
-    (InstallCommand, "_handle_target_dir"),
-    (SourceDistribution, "prepare_distribution_metadata"),
-    (markers, "default_environment"),
-):
-    if not hasattr(owner, name):
-        sys.exit(f"ERROR: this version of pip is not known here: it has no {name}")
-
-def keep(self, target, temporary, upgrade):
-    shutil.move(temporary.path, target)
-
-def refuse(self, *args, **kwargs):
-    raise InstallationError(f"No wheel: {self.req.name or self.req}")
-
-InstallCommand._handle_target_dir = keep
-SourceDistribution.prepare_distribution_metadata = refuse
-markers.default_environment = lambda: dict(environment)
-sys.exit(main(sys.argv[2:]))
+begun = []
+sys.addaudithook(alone)
+for name, value in json.loads(sys.argv.pop(1)).items():
+    setattr(platform, name, lambda value=value: value)
+try:
+    runpy.run_module("pip", run_name="__main__", alter_sys=True)
+except SystemExit as ended:
+    built = [program for program in begun if program.startswith({_BUILDERS!r})]
+    sys.exit({_BUILDS} if ended.code and built else ended.code)
 """
-"""pip for another machine. As it is, pip has three habits that would spoil the result without a word: it judges
-`; python_version < "3.13"` by the Python that it runs with, it drops a package's `data/lib` with `--target`, and it
-builds what a package asks for by URL in spite of `--only-binary`."""
+"""pip for another machine. As it is, pip has two habits that would spoil the result: it judges
+`; python_version < "3.13"` by the Python that it runs with, as the standard library's `platform` describes it; and
+it builds what a package asks for by URL in spite of `--only-binary`, which is done by processes that it starts."""
 
 
-def run(
+def download(
     requirements: str,
     python: ImagePython,
     work: Path,
@@ -99,10 +90,9 @@ def run(
     reporter: Reporter,
     secret_values: Sequence[str],
 ) -> None:
-    """Install `requirements` into `work`/target, which is new, in pip's layout; `work`/tmp is pip's scratch room.
+    """Put the wheels of `requirements`, and of all that they need, into `work`/wheels, which is new.
 
-    The layout: packages in `lib/python`, scripts in `bin`, headers in `include/python`, data beside them. Raises
-    NuvError and Cancelled; pip and all that it started have ended then.
+    `work`/tmp is pip's scratch room. Raises NuvError and Cancelled; pip and all that it started have ended then.
     """
     (work / "tmp").mkdir()
     listed = work / "tmp" / "requirements.txt"
@@ -122,33 +112,27 @@ def run(
 
 
 def _command(python: ImagePython, listed: Path, work: Path) -> list[str]:
-    number = python.version.replace(".", "")
-    arguments = ["install", "--target", str(work / "target")]
+    arguments = ["download", "--dest", str(work / "wheels")]
     for tag in python.platforms:
         arguments += ["--platform", tag]
-    arguments += ["--python-version", python.version, "--implementation", "cp", "--abi", f"cp{number}"]
-    arguments += ["--only-binary=:all:", "--no-compile", "--no-input", "--no-warn-conflicts"]
-    arguments += ["--no-warn-script-location", "--root-user-action=ignore", "--disable-pip-version-check"]
-    arguments += ["--progress-bar=off", "--no-color", "-r", str(listed)]
+    arguments += ["--python-version", python.version, "--implementation", "cp"]
+    arguments += ["--abi", f"cp{python.version.replace('.', '')}", "--only-binary=:all:", "--no-input"]
+    arguments += ["--disable-pip-version-check", "--progress-bar=off", "--no-color", "-r", str(listed)]
     # -I: neither the current folder nor PYTHON… variables have a say in what runs here.
-    return [sys.executable, "-I", "-c", _RUNNER, json.dumps(_markers(python)), *arguments]
+    return [sys.executable, "-I", "-c", _RUNNER, json.dumps(_platform(python)), *arguments]
 
 
-def _markers(python: ImagePython) -> dict[str, str]:
-    """What `; python_version < "3.13"` and its like are judged by."""
+def _platform(python: ImagePython) -> dict[str, str | list[str]]:
+    """What `; python_version < "3.13"` and its like are judged by: functions of `platform` and their answers."""
     machine = next((name for name in _MACHINES if any(tag.endswith(name) for tag in python.platforms)), "")
     return {
-        "implementation_name": "cpython",
-        "implementation_version": f"{python.version}.0",
-        "os_name": "posix",
-        "platform_machine": machine,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": f"{python.version}.0",
-        "python_version": python.version,
-        "sys_platform": "linux",
+        "machine": machine,
+        "python_implementation": "CPython",
+        "python_version": f"{python.version}.0",
+        "python_version_tuple": [*python.version.split("."), "0"],
+        "release": "",
+        "system": "Linux",
+        "version": "",
     }
 
 
@@ -259,6 +243,15 @@ def _failure(output: str, python: ImagePython, status: int) -> NuvError:
     """The error that pip's output stands for."""
     errors = re.findall(r"^ERROR: (.*)$", output, re.MULTILINE)
     where = f"Python {python.version} on {python.platforms[0]}"
+    if status == _BUILDS:
+        # `Collecting name@ https://…`, or `Processing /path/name-2.0.tar.gz`: the last is what it stopped at.
+        asked = re.findall(
+            r"^(?:Collecting ([A-Za-z0-9._-]+)|Processing /(?:\S*/)?(\S+?)(?:-\d[^-\s]*)?\s)",
+            output,
+            re.MULTILINE,
+        )
+        name = "".join(asked[-1]) if asked else "a package"
+        return _no_wheel(name, f"it would have to be built for {where}")
     unreachable = re.search(
         r"^(?:WARNING: Retrying .*|WARNING: Could not fetch URL .*|ERROR: Could not install packages due to an OSError: "
         r"(?:HTTP|SOCKS).*|.*Max retries exceeded.*|ERROR: (?:HTTP error|401|403|5\d\d).*)$",
@@ -272,12 +265,9 @@ def _failure(output: str, python: ImagePython, status: int) -> NuvError:
             "Settings pip_index and ca_bundle say where it is and what certificates it has; the log has it all.",
         )
     for error in errors:
-        missing = re.match(r"No matching distribution found for (.+)|.*?No wheel: (.+)", error)
+        missing = re.match(r"No matching distribution found for (.+)", error)
         if missing:
-            name = (missing[1] or missing[2]).strip()
-            return NuvError(
-                f"No wheel of {name}", f"the package index has none for {where}", _WAY_OUT, Exit.REFUSED
-            )
+            return _no_wheel(missing[1].strip(), f"the package index has none for {where}")
         wrong = re.match(r"(\S+\.whl) is not a supported wheel on this platform", error)
         if wrong:
             return NuvError(
@@ -295,5 +285,11 @@ def _failure(output: str, python: ImagePython, status: int) -> NuvError:
             "Change the versions under `packages.pip`; one that fits may have no wheel here: then use an engine.",
             Exit.REFUSED,
         )
-    last = errors[0] if errors else (output.strip().splitlines() or [f"it ended with status {status}"])[-1]
+    # Where pip itself broke, its error is the last line of a traceback.
+    said = [error for error in errors if error != "Exception:"] or output.strip().splitlines()[-1:]
+    last = said[0] if said else f"it ended with status {status}"
     return NuvError("pip failed", last[:500], "The log has all that it said.")
+
+
+def _no_wheel(package: str, why: str) -> NuvError:
+    return NuvError(f"No wheel of {package}", why, _WAY_OUT, Exit.REFUSED)

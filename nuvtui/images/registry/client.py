@@ -7,7 +7,6 @@ and to the token service that it names, and nowhere else: not to where the regis
 errors.
 """
 
-import hashlib
 import json
 import re
 import threading
@@ -19,11 +18,13 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from nuvtui.config import Settings
 from nuvtui.images import reference as references
 from nuvtui.images.http.session import BrokenError, Session, Timeout, finish, pieces, whole
+from nuvtui.images.oci.descriptor import digest_of, is_digest
+from nuvtui.images.oci.manifest import ACCEPTED
 from nuvtui.images.redact import Redactor
 from nuvtui.images.reference import DOCKER_HUB, Reference
 from nuvtui.images.registry import errors as registry_errors
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.images.registry.errors import RegistryError, TransientError
-from nuvtui.images.registry.tags import MANIFESTS, Credentials
 
 if TYPE_CHECKING:
     import requests
@@ -105,7 +106,7 @@ class Client:
         path = self.manifest_path(target)
 
         def ask() -> str | None:
-            answer = self.exchange("HEAD", path, {"Accept": MANIFESTS})
+            answer = self.exchange("HEAD", path, {"Accept": ACCEPTED})
             if answer.status_code == 404:
                 finish(answer)
                 return None
@@ -118,8 +119,8 @@ class Client:
         return digest
 
     def _computed(self, path: str) -> str:
-        answer = self.expect(self.exchange("GET", path, {"Accept": MANIFESTS}), 200)
-        return f"sha256:{hashlib.sha256(self.whole(answer, MANIFEST_LIMIT)).hexdigest()}"
+        answer = self.expect(self.exchange("GET", path, {"Accept": ACCEPTED}), 200)
+        return digest_of(self.whole(answer, MANIFEST_LIMIT))
 
     def manifest_path(self, target: str = "") -> str:
         """Where the manifest of `target` is (empty: of what the reference names)."""
@@ -384,8 +385,3 @@ class Client:
             f"{name}:{','.join(sorted(actions, key=lambda a: (order.index(a) if a in order else 9, a)))}"
             for name, actions in scopes.items()
         ]
-
-
-def is_digest(text: object) -> bool:
-    """True where `text` is a digest of the one kind that is used here, and so safe as part of a path."""
-    return isinstance(text, str) and re.fullmatch(r"sha256:[0-9a-f]{64}", text) is not None

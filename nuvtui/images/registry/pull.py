@@ -1,30 +1,30 @@
-"""Pull: from a name to verified blobs, several at a time, each taken up again where it broke off."""
+"""Pull: from a name to verified blobs, several at a time, each taken up again where it broke off.
 
-import contextlib
+Formats: the OCI distribution specification for the conversation, the OCI image specification and Docker's
+"Image Manifest Version 2, Schema 2" for what is carried.
+"""
+
 import errno
-import fcntl
-import hashlib
-import os
 import re
-import stat
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images import reference as references
 from nuvtui.images.http.session import finish
 from nuvtui.images.oci import manifest as manifests
-from nuvtui.images.oci.manifest import ManifestError
-from nuvtui.images.registry.client import MANIFEST_LIMIT, QUICK, Client, is_digest
+from nuvtui.images.oci.descriptor import Descriptor, Platform, digest_of, is_digest, short
+from nuvtui.images.oci.manifest import ACCEPTED, ManifestError
+from nuvtui.images.registry.client import MANIFEST_LIMIT, QUICK, Client
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.images.registry.errors import TransientError
-from nuvtui.images.registry.tags import MANIFESTS, Credentials
-from nuvtui.images.registry.transfer import BlobSink, Descriptor, Platform, Pulled
+from nuvtui.images.registry.partial import Partial
 from nuvtui.reporter import Reporter
 
 T = TypeVar("T")
@@ -32,8 +32,42 @@ T = TypeVar("T")
 THREADS = 3
 CONFIG_LIMIT = 8 << 20
 _POLL = 0.1
-_READ = 1 << 20
 _ELSE = "the registry has something else"
+
+
+class BlobSink(Protocol):
+    """Where pulled blobs go. The methods are called from several threads, for different blobs at a time."""
+
+    def has(self, digest: str) -> bool:
+        """True where the whole blob is there: it is not asked for again."""
+
+    def write(self, descriptor: Descriptor, pieces: Iterator[bytes]) -> None:
+        """Take a blob: wholly and durably, or not at all.
+
+        Verifies size and digest; raises NuvError. Must read from `pieces` no later than it returns, and not
+        touch the file that `partial` names.
+        """
+
+    def partial(self, digest: str) -> Path:
+        """A private file in an existing folder, in which `pull` collects the blob until it is complete.
+
+        `pull` makes, continues, locks and removes it; it is left where the pull breaks off, and the next one
+        goes on from there.
+        """
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a reference named, verified by digest."""
+
+    digest: str
+    """Of what the reference names, be it an index or a manifest: what a base is pinned by."""
+    manifest: bytes = field(repr=False)
+    """The manifest for the platform, as the registry has it."""
+    manifest_digest: str
+    media_type: str
+    """Of the manifest."""
+    config: bytes = field(repr=False)
 
 
 def pull(
@@ -45,7 +79,12 @@ def pull(
     settings: Settings,
     insecure: Iterable[str] = (),
 ) -> Pulled:
-    """See `transfer.pull`."""
+    """Fetch the image `reference` for `platform`: config and layers into `sink`, what it has already left out.
+
+    Up to three layers come at once; each one's state goes to the log, the bytes of all to the progress. Lost
+    connections are taken up where they broke off. `insecure`: hosts that may be spoken to in plain HTTP.
+    Raises Cancelled; NuvError where the image cannot be had or is none that can be used.
+    """
     ended = threading.Event()
     here = threading.get_ident()
 
@@ -88,7 +127,11 @@ def resolve(
     settings: Settings,
     insecure: Iterable[str] = (),
 ) -> tuple[str, str]:
-    """See `transfer.resolve`."""
+    """Digest of what `reference` names now, and of its manifest for `platform`, without fetching layers.
+
+    Answers within seconds, as a preflight must. Raises NuvError where the registry cannot be asked or has no
+    such image.
+    """
     title = f"{reference} cannot be found"
     parsed = references.parse(reference)
     with Client(
@@ -106,7 +149,7 @@ class _Manifest:
 
     def __init__(self, client: Client, data: bytes, content_type: str) -> None:
         self.data = data
-        self.digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        self.digest = digest_of(data)
         self.kind, self.content = _understood(client, lambda: manifests.read(data, content_type))
 
 
@@ -124,10 +167,10 @@ def _find(client: Client, platform: Platform) -> tuple[str, _Manifest, bool]:
 
 def _manifest(client: Client, target: str) -> _Manifest:
     def ask() -> _Manifest:
-        answer = client.exchange("GET", client.manifest_path(target), {"Accept": MANIFESTS})
+        answer = client.exchange("GET", client.manifest_path(target), {"Accept": ACCEPTED})
         client.expect(answer, 200)
         found = client.whole(answer, MANIFEST_LIMIT)
-        computed = f"sha256:{hashlib.sha256(found).hexdigest()}"
+        computed = digest_of(found)
         claimed = answer.headers.get("Docker-Content-Digest", computed)
         expected = target if is_digest(target) else claimed
         # A claim in another algorithm cannot be compared, and none is needed.
@@ -147,7 +190,7 @@ def _config(client: Client, blob: Descriptor) -> bytes:
         return client.whole(answer, blob.size)
 
     data = client.retry(ask)
-    _same(client, blob, len(data), f"sha256:{hashlib.sha256(data).hexdigest()}")
+    _same(client, blob, len(data), digest_of(data))
     return data
 
 
@@ -249,7 +292,7 @@ class _Layers:
     def _layer(self, blob: Descriptor) -> None:
         self._check()
         try:
-            with _Partial(self._sink.partial(blob.digest), self._check) as partial:
+            with Partial(self._sink.partial(blob.digest), self._check) as partial:
                 if self._sink.has(blob.digest):  # another process was as fast
                     self._log.say(f"{short(blob.digest)} exists")
                 else:
@@ -267,7 +310,7 @@ class _Layers:
                 "Make room where the store is; what came so far is kept." if full else "",
             ) from error
 
-    def _collect(self, blob: Descriptor, partial: "_Partial") -> None:
+    def _collect(self, blob: Descriptor, partial: Partial) -> None:
         """Fetch what `partial` lacks of `blob`."""
         if partial.size > blob.size:
             partial.clear()
@@ -286,7 +329,7 @@ class _Layers:
             raise TransientError(f"{short(blob.digest)} was damaged where it was taken up again")
         _same(self._client, blob, size, digest)
 
-    def _fetch(self, blob: Descriptor, partial: "_Partial") -> int:
+    def _fetch(self, blob: Descriptor, partial: Partial) -> int:
         """Ask for the rest of `blob`. Returns how many bytes it was put behind."""
         headers = {"Range": f"bytes={partial.size}-"} if partial.size else {}
         answer = self._client.exchange("GET", _blob_path(self._client, blob), headers)
@@ -314,93 +357,3 @@ class _Layers:
                 partial.add(piece)
                 self._done[blob.digest] = partial.size
         return before
-
-
-class _Partial:
-    """A file in which a blob is collected, locked against other processes for as long as it is open."""
-
-    def __init__(self, path: Path, check: Callable[[], None]) -> None:
-        self._path = path
-        self._name = path.name
-        self._check = check
-        self.size = 0
-
-    def __enter__(self) -> "_Partial":
-        """Open it, and read what an earlier pull left."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        while True:
-            try:
-                opened = os.open(self._path, flags, 0o600)
-            except PermissionError:
-                # In a store that is shared, what another user left is theirs: one of our own, then.
-                self._path = self._path.with_name(f"{self._name}.{os.getuid()}")
-                opened = os.open(self._path, flags, 0o600)
-            if not stat.S_ISREG(os.fstat(opened).st_mode):
-                os.close(opened)
-                raise OSError(errno.EINVAL, f"{self._path} is no regular file")
-            self._file = os.fdopen(opened, "r+b")
-            try:
-                self._lock()
-                # Whoever had it before may have removed it.
-                with contextlib.suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(self._file.fileno()), os.lstat(self._path)):
-                        self._read()
-                        return self
-            except BaseException:
-                self._file.close()
-                raise
-            self._file.close()
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def _lock(self) -> None:
-        while True:
-            self._check()
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                time.sleep(_POLL)
-
-    def _read(self) -> None:
-        self._hash = hashlib.sha256()
-        self.size = 0
-        while piece := self._file.read(_READ):
-            self._check()
-            self._hash.update(piece)
-            self.size += len(piece)
-
-    @property
-    def digest(self) -> str:
-        """Of all that is there."""
-        return f"sha256:{self._hash.hexdigest()}"
-
-    def add(self, piece: bytes) -> None:
-        """Put `piece` at the end."""
-        self._file.write(piece)
-        self._hash.update(piece)
-        self.size += len(piece)
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def pieces(self) -> Iterator[bytes]:
-        """All that is there."""
-        self._file.seek(0)
-        while piece := self._file.read(_READ):
-            self._check()
-            yield piece
-
-    def remove(self) -> None:
-        """Give the file up, while it is still locked."""
-        self._path.unlink(missing_ok=True)
-
-
-def short(digest: str) -> str:
-    """A digest as people are shown it."""
-    return f"{digest[:19]}…"

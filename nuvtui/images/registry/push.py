@@ -8,23 +8,22 @@ the beginning where something on the way takes no request of that size.
 """
 
 import contextlib
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
 from nuvtui.images import reference as references
 from nuvtui.images.http.session import Timeout, finish
+from nuvtui.images.oci.descriptor import Descriptor, digest_of, is_digest, short
 from nuvtui.images.reference import Reference
-from nuvtui.images.registry.client import MANIFEST_LIMIT, QUICK, Client, is_digest
+from nuvtui.images.registry.client import MANIFEST_LIMIT, QUICK, Client
+from nuvtui.images.registry.credentials import Credentials
 from nuvtui.images.registry.errors import RegistryError, TransientError
-from nuvtui.images.registry.pull import short
-from nuvtui.images.registry.tags import Credentials, delete
-from nuvtui.images.registry.transfer import BlobSource, Descriptor
+from nuvtui.images.registry.tags import delete
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -41,6 +40,16 @@ _TAKE_BACK_SECONDS = 4.0
 _MOST_SOURCES = 3
 
 
+class BlobSource(Protocol):
+    """Where the blobs are that are pushed."""
+
+    def open(self, digest: str) -> BinaryIO:
+        """The blob, open at its first byte, seekable; closed by the caller."""
+
+    def size(self, digest: str) -> int:
+        """Its bytes."""
+
+
 def push(
     reference: str,
     manifest: bytes,
@@ -53,7 +62,15 @@ def push(
     insecure: Iterable[str] = (),
     mount_from: Iterable[str] = (),
 ) -> str:
-    """See `transfer.push`."""
+    """Upload what the registry lacks of `blobs` (the config last), then `manifest` under the tag.
+
+    `mount_from`: repositories (`path`, or `host/path`) of which the same registry may take blobs that it has
+    there. Returns the digest that the registry confirms. Each blob's state goes to the log (`waiting`,
+    `exists`, `mounted`, `pushing`, `pushed`), the bytes of all to the progress. Lost connections are taken up
+    where the registry says that they broke off.
+    Raises Cancelled (then no tag is there that was not there before); NuvError where the registry refused or
+    has something else.
+    """
     parsed = references.parse(reference)
     title = f"{reference} cannot be pushed"
     sources = _sources(mount_from, parsed)
@@ -62,7 +79,7 @@ def push(
         raise NuvError(
             title, f"its manifest has {len(manifest):,} bytes, expected at most {MANIFEST_LIMIT:,}"
         )
-    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    digest = digest_of(manifest)
     if parsed.digest not in ("", digest):
         raise NuvError(title, f"the reference names {parsed.digest}, the image is {digest}")
 

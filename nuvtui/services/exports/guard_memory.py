@@ -47,9 +47,9 @@ class GuardMemory:
         return found
 
     def _name(self, content: str, values: Sequence[str]) -> str:
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
 
-        parts = [str(guard.VERSION), importlib.metadata.version("detect-secrets"), content]
+        parts = [str(scans.VERSION), importlib.metadata.version("detect-secrets"), content]
         if values:
             text = "\0".join(sorted(values)).encode("utf-8", "surrogateescape")
             parts.append(hashlib.scrypt(text, salt=self._salt(), n=1 << 14, r=8, p=1).hex())

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from nuvtui.images.engine.oci_engine import OciEngine
     from nuvtui.images.engine.protocol import Engine
     from nuvtui.images.facts import ImageFacts
-    from nuvtui.images.host.capture import HostCapture, HostFile
+    from nuvtui.images.host.capture import HostCapture
+    from nuvtui.images.host.files import HostFile
     from nuvtui.images.oci.layers import Layer
     from nuvtui.images.oci.layout import Layout
     from nuvtui.images.recipe import Recipe
@@ -167,7 +168,7 @@ class Parts:
         if application.image == HOST_IMAGE:
             return self._host(spec, application, part.lock)
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
 
         if (path := references.archive_path(application.image)) is not None:
             return self._archive(spec, application.image, path)
@@ -184,7 +185,7 @@ class Parts:
                 facts = self._local(wanted, application.image, now)
         if facts:
             return self._pinned(spec, application.image, pin, Base(facts, digest))
-        auth = registry.credentials(parsed.registry)
+        auth = credentials(parsed.registry)
         facts = self._engine.pull_if_missing(wanted, auth, self._reporter)
         digest = digest or self._engine.base_digest(wanted)
         return self._pinned(spec, application.image, pin, Base(facts, digest))
@@ -201,7 +202,7 @@ class Parts:
         if other is None:
             return None
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
 
         with contextlib.suppress(NuvError):
             if other.inspect(wanted) is not None:
@@ -209,7 +210,7 @@ class Parts:
                 if origin:
                     # As the registry has it: then the image is the same wherever it is made.
                     with contextlib.suppress(NuvError):
-                        auth = registry.credentials(references.parse(wanted).registry)
+                        auth = credentials(references.parse(wanted).registry)
                         return self._engine.pull_if_missing(wanted, auth, self._reporter)
                 with self._images.oci.keep(other.saved(wanted, self._reporter)) as file:
                     return self._images.oci.adopt(wanted, file, self._reporter, origin)
@@ -218,14 +219,14 @@ class Parts:
     def _named_now(self, image: str, facts: ImageFacts) -> str:
         """The digest that the registry has for a tag; empty where it cannot be asked."""
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
-        from nuvtui.images.registry import transfer
+        from nuvtui.images.registry.credentials import credentials
+        from nuvtui.images.registry.pull import resolve
 
         platform = (facts.os, facts.architecture, facts.variant)
         with contextlib.suppress(NuvError):
             insecure = self._engine.insecure_registries
-            auth = registry.credentials(references.parse(image).registry)
-            return transfer.resolve(image, platform, auth, self._context.settings, insecure)[0]
+            auth = credentials(references.parse(image).registry)
+            return resolve(image, platform, auth, self._context.settings, insecure)[0]
         return ""
 
     def _pin(self, spec: ExportSpec, image: str, part: ApplicationPart) -> str:
@@ -261,7 +262,7 @@ class Parts:
 
     def _host(self, spec: ExportSpec, application: Application, lock: Lock | None) -> Base:
         from nuvtui.images.facts import ImageFacts
-        from nuvtui.images.host import capture as host
+        from nuvtui.images.host.capture import capture
         from nuvtui.images.oci import layers
 
         workspace = self._workspace(spec)
@@ -269,7 +270,7 @@ class Parts:
             application_file.located(workspace, application.environment) if application.environment else None
         )
         self._reporter.progress(0, None, "files", "this machine's own runtime")
-        found: HostCapture = host.capture(folder, self._reporter.check)
+        found: HostCapture = capture(folder, self._reporter.check)
         licences = {
             str(application_file.located(workspace, path)).lstrip("/") for path in application.license.files
         }
@@ -294,14 +295,13 @@ class Parts:
         Raises NuvError (6) where the image has no Python that is known, or a package comes as no wheel.
         """
         from nuvtui.images.oci import layers
-        from nuvtui.images.python import install as pip_install
+        from nuvtui.images.python.install import install, superseded
+        from nuvtui.images.python.interpreter import find_python, libc_version
 
         with self._tree(base) as tree:
             paths, links, read = tree
-            libc = pip_install.libc_version(read)
-            python = pip_install.find_python(
-                paths, links, libc, base.facts.architecture, base.facts.env.get("PATH", "")
-            )
+            libc = libc_version(read)
+            python = find_python(paths, links, libc, base.facts.architecture, base.facts.env.get("PATH", ""))
             if python is None:
                 raise NuvError(
                     "packages.pip cannot be installed",
@@ -309,7 +309,7 @@ class Parts:
                     "Take a base image with Python, or export with --engine docker.",
                     Exit.REFUSED,
                 )
-            done = pip_install.install(
+            done = install(
                 recipe.requirements,
                 python,
                 folder,
@@ -317,10 +317,10 @@ class Parts:
                 self._reporter,
                 recipe.secret_values,
             )
-            gone = pip_install.superseded(paths, done, python, read)
+            gone = superseded(paths, done, python, read)
         present = set(paths)
         kept = [f for f in done.files if not (f.kind == "d" and f.path in present)]
-        from nuvtui.images.host.capture import HostFile
+        from nuvtui.images.host.files import HostFile
 
         hidden = [
             HostFile(f"{path.rpartition('/')[0]}/.wh.{path.rpartition('/')[2]}".lstrip("/"), "f", 0o644, 0)
@@ -363,7 +363,7 @@ class Parts:
         if not spec.tables:
             yield []
             return
-        from nuvtui.images.host.capture import HostFile
+        from nuvtui.images.host.files import HostFile
         from nuvtui.images.oci import layers
         from nuvtui.tables.parquet import Captured
 
@@ -420,7 +420,7 @@ def known_values(application: Application, registries: Sequence[str]) -> list[st
     passwords of `registries` (`host[:port]`).
     """
     from nuvtui.images.recipe import kept_out
-    from nuvtui.images.registry import tags as registry
+    from nuvtui.images.registry.credentials import credentials
 
     names = [*application.secrets, *application.license.variables]
     values = [os.environ.get(name, "") for name in names]
@@ -429,7 +429,7 @@ def known_values(application: Application, registries: Sequence[str]) -> list[st
     values = [value for value in values if len(value) >= 6]
     for host in dict.fromkeys(registries):
         with contextlib.suppress(NuvError):  # said by the push or pull that needs it
-            if (auth := registry.credentials(host)) is not None:
+            if (auth := credentials(host)) is not None:
                 values += [value for value in auth.secrets() if len(value) >= 6]
     return list(dict.fromkeys(values))
 

@@ -92,7 +92,7 @@ class Planner:
 
         From the Current State, the newest snapshot stands in where there is one: nothing is written for a dry run.
         """
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
         from nuvtui.images.recipe import build_recipe
 
         findings, application, engine = self.preflight(spec)
@@ -128,8 +128,8 @@ class Planner:
             self._known_base(application, engine),
         )
         known = self.known_values(spec, application)
-        found = guard.scan_application(application, known)
-        found += guard.scan_members(recipe.members, self._context.store, known, Silent())
+        found = scans.scan_application(application, known)
+        found += scans.scan_members(recipe.members, self._context.store, known, Silent())
         open_, _ = judged(found, spec.accepted)
         layers = [recipe.base, *(["packages"] if recipe.dockerfile else []), "files"]
         layers += [*(["tables"] if spec.tables else []), "application"]
@@ -168,7 +168,7 @@ class Planner:
         Raises NuvError (2) where the registry cannot be one.
         """
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
 
         prefix = (spec.registry or self._context.settings.registry).strip("/")
         host, path = references.parse_prefix(prefix)
@@ -176,7 +176,7 @@ class Planner:
             with contextlib.suppress(
                 NuvError
             ):  # a sign-in that cannot be read is said by the push that needs it
-                auth = registry.credentials(host)
+                auth = credentials(host)
                 if auth is not None and auth.username:
                     return f"{host}/{auth.username.lower()}"
         return prefix
@@ -224,10 +224,9 @@ class Planner:
 
     def _registry(self, spec: ExportSpec) -> list[Finding]:
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
 
         target = self.prefix(spec)
-        public = registry.is_public(target, self._context.settings)
+        public = references.is_public(target, self._context.settings.private_registries)
         if not spec.push:
             return []
         findings = []

@@ -13,6 +13,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.application import Application
+from nuvtui.model.cause import Cause
 from nuvtui.model.export import AcceptedFinding, ExportRecord, ExportSpec, Finding, Report, Verification
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot
@@ -140,7 +141,7 @@ class Run:
                 instance,
                 "automatic",
                 _SameStep(self._reporter),
-                cause=f"for export {self._record.id[:8]} of {self._spec.application}",
+                cause=Cause("export", self._record.id, self._spec.application),
             ).snapshot
         self._save(snapshot=manifest.id)
         return manifest
@@ -215,23 +216,23 @@ class Run:
         return dataclasses.replace(recipe, secret_values=[*recipe.secret_values, *self._known])
 
     def _guard(self, application: Application, recipe: Recipe) -> None:
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
         from nuvtui.images.oci import layers
 
         self._begin("guard", "Looking for what must not leave")
-        findings = guard.scan_application(application, self._known)
+        findings = scans.scan_application(application, self._known)
         findings += GuardMemory(self._context.home.cache).findings(
             layers.files_layer(recipe, self._context.store).key,
             self._known,
-            lambda: guard.scan_members(recipe.members, self._context.store, self._known, self._reporter),
+            lambda: scans.scan_members(recipe.members, self._context.store, self._known, self._reporter),
         )
         self._found(findings)
 
     def _look_into(self, table: str, file: Path) -> None:
         """The content guard on a table that goes into the image."""
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
 
-        self._found(guard.scan_text(f"table {path_to_text(table)}", file, self._known, self._reporter))
+        self._found(scans.scan_text(f"table {path_to_text(table)}", file, self._known, self._reporter))
 
     def _found(self, findings: list[Finding]) -> None:
         """Keep what the content guard found; an application that is to be pushed ends here."""
@@ -275,7 +276,7 @@ class Run:
     def _inspect(self, facts: ImageFacts, recipe: Recipe, built: Built, base: Base) -> None:
         """What the image says of itself, its layers by digest, and the content of those that are not known yet."""
         from nuvtui.images import compare
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
 
         assert self._engine is not None
         if wrong := compare.differences(recipe, facts):
@@ -284,7 +285,7 @@ class Run:
             raise NuvError(
                 "The image is not what was planned", "it has other layers than those that were made"
             )
-        findings = guard.scan_facts(facts, recipe.own_files, self._known)
+        findings = scans.scan_facts(facts, recipe.own_files, self._known)
         # Layers of the snapshot's files were looked into before, and are what they were by their digest. Others
         # are read, but for those of the base image where no value is known that could be in them.
         what = {layer.diff_id: layer.what for layer in built.layers}
@@ -296,11 +297,11 @@ class Run:
                 if diff_id in look:
                     name = what[diff_id]
                     stream = io.BufferedReader(_Stream(pieces), 1 << 20)
-                    findings += guard.scan_layer(
+                    findings += scans.scan_layer(
                         stream, f"layer {name}", self._known, self._reporter, thorough=name != "base"
                     )
         if log := self._log():
-            findings += guard.scan_text("build log", log, self._known)
+            findings += scans.scan_text("build log", log, self._known)
         self._found(findings)
 
     def _log(self) -> Path | None:
@@ -345,7 +346,7 @@ class Run:
     def _report(self, report: Report) -> None:
         from nuvtui.images import report as reports
         from nuvtui.images import sbom
-        from nuvtui.images.guard import scans as guard
+        from nuvtui.images.guard import scans
         from nuvtui.services.exports.service import run_command
 
         self._begin("report", "Writing the report")
@@ -371,7 +372,7 @@ class Run:
         found = [
             finding
             for name, data in files.items()
-            for finding in guard.scan_text(f"report, {name}", [data], self._known)
+            for finding in scans.scan_text(f"report, {name}", [data], self._known)
         ]
         for name, data in files.items():
             atomic.write_file(folder / name, data, mode)

@@ -103,9 +103,11 @@ class ExportsService:
 
     def public(self, registry: str) -> bool:
         """True where `registry` (`host[:port][/path]`, empty: that of the settings) counts as public."""
-        from nuvtui.images.registry import tags as registries
+        from nuvtui.images import reference as references
 
-        return registries.is_public(registry or self._context.settings.registry, self._context.settings)
+        return references.is_public(
+            registry or self._context.settings.registry, self._context.settings.private_registries
+        )
 
     # -- afterwards --------------------------------------------------------------------------------------------------
 
@@ -210,15 +212,16 @@ class ExportsService:
     def delete_tag(self, image: str) -> str:
         """Delete a tag from its registry; returns a sentence where it stays."""
         from nuvtui.images import reference as references
-        from nuvtui.images.registry import tags as registry
+        from nuvtui.images.registry.credentials import credentials
+        from nuvtui.images.registry.tags import delete_tag
 
         try:
-            auth = registry.credentials(references.parse(image).registry)
+            auth = credentials(references.parse(image).registry)
             insecure: tuple[str, ...] = ()
             with contextlib.suppress(NuvError):  # without an engine, only the registry's own word counts
                 engine = self.images.discovery.engine
                 insecure = engine.insecure_registries if engine else ()
-            deletion = registry.delete_tag(image, auth, insecure, self._context.settings)
+            deletion = delete_tag(image, auth, insecure, self._context.settings)
         except NuvError as error:
             return f"the tag {image} stays in the registry: {error}"
         return "" if deletion.deleted else deletion.said
@@ -258,12 +261,10 @@ class ExportsService:
 
         Raises NuvError (6) where the registry counts as public and `public_ok` was not said, (1) where it refuses.
         """
-        from nuvtui.images.registry import tags as registry
-
         reporter = reporter or Silent()
         with self._alone(export):
             record = self._own(export)
-            if registry.is_public(record.image.rpartition(":")[0], self._context.settings) and not public_ok:
+            if self.public(record.image.rpartition(":")[0]) and not public_ok:
                 raise NuvError(
                     f"{record.image} would be public",
                     "anyone could pull it without signing in",
@@ -386,9 +387,9 @@ class ExportsService:
 def push_image(engine: Engine, reference: str, reporter: Reporter) -> str:
     """Push, and return the digest that engine and registry agree on. Raises NuvError where they do not."""
     from nuvtui.images import reference as references
-    from nuvtui.images.registry import tags as registry
+    from nuvtui.images.registry.credentials import credentials
 
-    return engine.push(reference, registry.credentials(references.parse(reference).registry), reporter)
+    return engine.push(reference, credentials(references.parse(reference).registry), reporter)
 
 
 def run_command(report: Report) -> str:

@@ -195,9 +195,10 @@ def _packages(paths: list[str], report: Report) -> Check:
 
 def _looked(tree: ImageTree, record: ExportRecord, service: ExportsService) -> list[Check]:
     """What can be told without running: shared libraries, interpreter, configuration."""
-    from nuvtui.images.host import elf
+    from nuvtui.images.host.libraries import missing
+    from nuvtui.images.host.trees import VirtualTree
 
-    lacking = elf.missing(elf.VirtualTree(tree.openers(), tree.links))
+    lacking = missing(VirtualTree(tree.openers(), tree.links))
     checks = []
     if lacking:
         shown = "; ".join(f"{file} needs {library}" for file, library in lacking[:5])

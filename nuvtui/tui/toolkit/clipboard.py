@@ -7,8 +7,8 @@ import base64
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 OSC52_LIMIT = 74_994
@@ -29,6 +29,8 @@ class Copy:
     """The file that holds it anyway (a log), named where the text is too large."""
     size: int | None = None
     """Bytes, where the text was not even read because of its size."""
+    read: Callable[[], str] | None = None
+    """Gives the text, in a thread, where it is in a file."""
 
 
 def sequence(text: str, environ: Mapping[str, str] | None = None) -> str | None:
@@ -67,8 +69,19 @@ def tool(environ: Mapping[str, str] | None = None) -> list[str] | None:
     return None
 
 
+def hand_over(copy: Copy) -> tuple[Copy, bool]:
+    """Read what is to be copied, where that is still to be done, and give it to a local tool. For a thread.
+
+    Returns it with its text, and True where a tool took it.
+    """
+    if copy.read is not None:
+        copy = replace(copy, text=copy.read(), read=None)
+    command = tool()
+    return copy, command is not None and run_tool(command, copy.text)
+
+
 def run_tool(command: list[str], text: str) -> bool:
-    """Hand `text` to the tool; True where it took it. Waits up to two seconds: not for the event loop."""
+    """Hand `text` to the tool; True where it took it. Loading up to two seconds: not for the event loop."""
     data = text.encode("utf-8", "replace")
     if len(data) > TOOL_LIMIT:
         return False

@@ -8,9 +8,10 @@ from textual.strip import Strip
 from nuvtui import sanitise
 from nuvtui.errors import NuvError
 from nuvtui.tui.toolkit import syntax
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.lines import Piece
+from nuvtui.tui.toolkit.log_index import BytesText
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.meter import size
 
 AHEAD = 200
 """Lines before the end of what was read at which more is read."""
@@ -20,19 +21,6 @@ MOST = 64 << 20
 """Bytes of a text that are kept."""
 AT_ONCE = 32 << 10
 """Bytes up to which colours come with the text: a larger one is shown first."""
-
-
-class _Pieces:
-    """Bytes that came so far."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = bytearray(data)
-
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, offset: int, size: int) -> bytes:
-        return bytes(self.data[offset : offset + size])
 
 
 def colours(name: str, data: bytes) -> list[list[syntax.Span]]:
@@ -53,7 +41,7 @@ class CodeView(LogView):
         self._spans: Sequence[Sequence[syntax.Span]] = ()
         self._rest: Iterator[bytes] | None = None
         self._total = 0
-        self._pieces = _Pieces(b"")
+        self._pieces = BytesText(b"")
         self._reading = False
         self._shown = 0
         """Counts what was shown, to know what comes late."""
@@ -79,7 +67,7 @@ class CodeView(LogView):
         self._total = total
         self._said = ""
         self._reading = False
-        self._pieces = _Pieces(data)
+        self._pieces = BytesText(data)
         self._begin(self._pieces, False, False)
         self.refresh_changed()
         if spans is None and name and not self.app.has_class("-colourless"):
@@ -108,8 +96,8 @@ class CodeView(LogView):
     def _read_on(self) -> None:
         if self._rest is None or self._reading:
             return
-        near = self._top[0] + self._height + AHEAD >= self.rows
-        if near or self.pattern is not None:
+        near = self._layout.top[0] + self._layout.height + AHEAD >= self.rows
+        if near or self.searching:
             self._reading = True
             self.call_later(self._read)
 
@@ -136,7 +124,7 @@ class CodeView(LogView):
         self._pieces.data += data
         if ended or len(self._pieces.data) >= MOST:
             self._rest = None
-        self._work()
+        self.look()
         self._refresh_status()
 
     def _failed(self, error: NuvError) -> None:
@@ -156,7 +144,8 @@ class CodeView(LogView):
 
     # colours
 
-    def _searched(self, number: int, text: str, start: int, end: int) -> list[Segment]:
-        if self.pattern is not None or number >= len(self._spans):
-            return super()._searched(number, text, start, end)
+    def segments(self, number: int, text: str, start: int, end: int) -> list[Segment]:
+        """What is drawn of a line: its colours, or what is searched."""
+        if self.searching or number >= len(self._spans):
+            return super().segments(number, text, start, end)
         return self.pieces(syntax.pieces(text, self._spans[number], start, end), self.style_of(""))

@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nuvtui.images.guard import scans as guard
+from nuvtui.images.guard import scans
 from nuvtui.model.export import Finding
 from nuvtui.model.tree import FILE, Entry
 from nuvtui.reporter import Silent
@@ -49,7 +49,7 @@ def scan(
         )
         for at, name in enumerate(files)
     ]
-    return guard.scan_members(members, Contents(data, piece), known, Silent())
+    return scans.scan_members(members, Contents(data, piece), known, Silent())
 
 
 def told(findings: Iterable[Finding]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 
 from nuvtui.errors import Cancelled
 from nuvtui.images.facts import ImageFacts, Step
-from nuvtui.images.guard import scans as guard
+from nuvtui.images.guard import scans
 from nuvtui.images.redact import Redactor
 from nuvtui.model.export import Finding
 from nuvtui.reporter import Silent
@@ -21,7 +21,7 @@ URL = b"https://ada:hunter22@git.example/x"
 
 def layer(files: dict[str, bytes], *, thorough: bool = True) -> list[Finding]:
     stream = io.BytesIO(tarred(files))
-    return guard.scan_layer(stream, "layer 4", [KNOWN], Silent(), thorough=thorough)
+    return scans.scan_layer(stream, "layer 4", [KNOWN], Silent(), thorough=thorough)
 
 
 def test_known_values_in_any_layer() -> None:
@@ -98,19 +98,19 @@ def test_value_in_a_name_and_in_a_link_is_not_shown() -> None:
         archive.addfile(info)
         archive.addfile(tarfile.TarInfo(f"b/{KNOWN}/c"))
     out.seek(0)
-    found = guard.scan_layer(out, "layer 1", [KNOWN], Silent(), thorough=False)
+    found = scans.scan_layer(out, "layer 1", [KNOWN], Silent(), thorough=False)
     assert len(found) == 2
     assert all("kn0wn" not in str(finding) for finding in found)
 
 
 def test_damaged_layers_and_cancel() -> None:
     whole = tarred({"a": bytes(100_000)})
-    found = guard.scan_layer(io.BytesIO(whole[:50_000]), "layer 1", [KNOWN], Silent(), thorough=True)
+    found = scans.scan_layer(io.BytesIO(whole[:50_000]), "layer 1", [KNOWN], Silent(), thorough=True)
     assert [finding.level for finding in found] == ["push"]
     recorder = Recorder()
     recorder.cancelled = True
     with pytest.raises(Cancelled):
-        guard.scan_layer(io.BytesIO(whole), "layer 1", [KNOWN], recorder, thorough=True)
+        scans.scan_layer(io.BytesIO(whole), "layer 1", [KNOWN], recorder, thorough=True)
 
 
 def test_short_reads_change_nothing() -> None:
@@ -119,7 +119,7 @@ def test_short_reads_change_nothing() -> None:
             return super().read(min(size or 0, 97))
 
     stream = Slow(tarred({"long/" * 30 + "a": b"x" * 5000 + KNOWN.encode(), "b": b"fine"}))
-    assert len(guard.scan_layer(stream, "layer 1", [KNOWN], Silent(), thorough=True)) == 1
+    assert len(scans.scan_layer(stream, "layer 1", [KNOWN], Silent(), thorough=True)) == 1
 
 
 def test_configuration_history_and_labels() -> None:
@@ -131,7 +131,7 @@ def test_configuration_history_and_labels() -> None:
         command=["run", "--token", KNOWN],
         history=[Step("base", False), Step(f"RUN |1 T={KNOWN} /bin/sh", False)],
     )
-    found = guard.scan_facts(facts, {"x/report.json": json.dumps({"a": KNOWN}).encode()}, [KNOWN])
+    found = scans.scan_facts(facts, {"x/report.json": json.dumps({"a": KNOWN}).encode()}, [KNOWN])
     assert sorted(finding.subject for finding in found) == [
         "image, command",
         "image, history:2",
@@ -148,9 +148,9 @@ def test_log_and_report(tmp_path: Path) -> None:
     log = tmp_path / "build.log"
     log.write_bytes(b"step\n" * 100_000 + b"fetching " + URL + b"\n" + KNOWN.encode())
     expected = [("push", "build.log:100001"), ("push", "build.log:100002")]
-    assert told(guard.scan_text("build.log", log, [KNOWN])) == expected
+    assert told(scans.scan_text("build.log", log, [KNOWN])) == expected
     pieces = [log.read_bytes()[at : at + 1000] for at in range(0, log.stat().st_size, 1000)]
-    assert told(guard.scan_text("build.log", pieces, [KNOWN])) == expected
+    assert told(scans.scan_text("build.log", pieces, [KNOWN])) == expected
 
 
 def test_a_redacted_log_passes() -> None:
@@ -171,7 +171,7 @@ def test_a_redacted_log_passes() -> None:
     for at in range(len(data)):
         redactor.write(data[at : at + 1])
     redactor.flush()
-    assert guard.scan_text("log", out, [KNOWN, several]) == []
+    assert scans.scan_text("log", out, [KNOWN, several]) == []
     assert b"second line" not in b"".join(out)
 
 

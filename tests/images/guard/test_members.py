@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from nuvtui.images.guard import scans as guard
+from nuvtui.images.guard import scans
 from nuvtui.model.export import Finding
 from nuvtui.reporter import Silent
 from tests.images.guard import planted
@@ -30,7 +30,7 @@ PLANTED = {
 
 def scan(project: Project) -> list[Finding]:
     recipe = project.recipe(application(command=["x"]))
-    return guard.scan_members(recipe.members, project.store, [KNOWN], Silent())
+    return scans.scan_members(recipe.members, project.store, [KNOWN], Silent())
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_ordinary_data_has_no_findings(project: Project) -> None:
 
 def test_application_file(project: Project) -> None:
     app = application(command=["run", "--token", AWS], variables={"DB": "postgres://u:hunter22@db.example/x"})
-    found = guard.scan_application(app, [])
+    found = scans.scan_application(app, [])
     stops = [finding for finding in found if finding.level == "push"]
     assert sorted(finding.subject for finding in stops) == [
         "application, command:1",

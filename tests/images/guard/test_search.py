@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nuvtui.images.guard import scans as guard
+from nuvtui.images.guard import scans
 from nuvtui.images.guard.secrets import HITS, KNOWN, MORE, Scanner, Search
 from nuvtui.images.redact import forms
 from tests.images.guard.planted import packed, scan, tarred, told, zipped
@@ -57,7 +57,7 @@ def test_a_value_is_found_wherever_it_stands(value: str, noise: bytes, data: st.
     whole = noise[:at] + form + noise[at:]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    findings = guard.scan_text("log", pieces, [value])
+    findings = scans.scan_text("log", pieces, [value])
     assert any(finding.text == KNOWN for finding in findings)
     hidden = "".join(
         f"{finding.level} {finding.subject} {finding.text} {finding.key}" for finding in findings

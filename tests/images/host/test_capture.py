@@ -8,23 +8,23 @@ import contextlib
 import io
 import json
 import os
-import random
 import shutil
 import stat
-import struct
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images.host import capture as host
-from nuvtui.images.host import elf
-from nuvtui.images.host.capture import HostCapture, HostFile, capture, signature
+from nuvtui.images.host import certificates, elf, interpreter, libraries, system, trees
+from nuvtui.images.host.capture import HostCapture, capture
+from nuvtui.images.host.certificates import certificates_in
+from nuvtui.images.host.files import HostFile, signature
 from nuvtui.model.tree import FILE, FOLDER, LINK
+from tests.images.host.elves import tiny_elf
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 PASSWORD = "hunter2-in-a-url"
@@ -33,57 +33,17 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ca
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
 
 
-def tiny_elf(
-    needed: tuple[str, ...] = (),
-    rpath: str = "",
-    runpath: str = "",
-    soname: str = "",
-    interpreter: str = "",
-    machine: int = 62,
-) -> bytes:
-    """An ELF64 file that is nothing but what a loader reads first."""
-    strings = b"\0"
-    tags = []
-    for tag, text in (*((1, name) for name in needed), (14, soname), (15, rpath), (29, runpath)):
-        if text:
-            tags.append((tag, len(strings)))
-            strings += text.encode() + b"\0"
-    count = 3 if interpreter else 2
-    at_dynamic = 64 + 56 * count
-    at_strings = at_dynamic + 16 * (len(tags) + 3)
-    at_interpreter = at_strings + len(strings)
-    tags += [(5, at_strings), (10, len(strings)), (0, 0)]
-    dynamic = b"".join(struct.pack("<qQ", *tag) for tag in tags)
-    end = at_interpreter + len(interpreter) + 1
-
-    def segment(kind: int, offset: int, size: int) -> bytes:
-        return struct.pack("<IIQQQQQQ", kind, 4, offset, offset, offset, size, size, 8)
-
-    head = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head += struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, 64, 0, 0, 64, 56, count, 64, 0, 0)
-    head += segment(1, 0, end) + segment(2, at_dynamic, len(dynamic))
-    if interpreter:
-        head += segment(3, at_interpreter, len(interpreter) + 1)
-    return head + dynamic + strings + interpreter.encode() + b"\0"
-
-
-def tree_of(files: dict[str, bytes], links: dict[str, str] | None = None) -> elf.VirtualTree:
-    return elf.VirtualTree(
-        {path: (lambda data=data: io.BytesIO(data)) for path, data in files.items()}, links or {}
-    )
-
-
-def tree_of_capture(found: HostCapture) -> elf.VirtualTree:
+def tree_of_capture(found: HostCapture) -> trees.VirtualTree:
     """The image of a capture, laid over each other as layers are, without writing it."""
     files, links = {}, {}
     for file in [*found.runtime, *found.environment]:
         if file.kind == LINK:
             links[file.path] = file.target
         elif file.kind == FILE and file.source:
-            files[file.path] = lambda source=file.source: elf.open_plain(source)
+            files[file.path] = lambda source=file.source: trees.open_plain(source)
         elif file.kind == FILE:
             files[file.path] = lambda data=file.data: io.BytesIO(data)
-    return elf.VirtualTree(files, links)
+    return trees.VirtualTree(files, links)
 
 
 def lay_out(found: HostCapture, root: Path) -> None:
@@ -176,158 +136,6 @@ def texts(found: HostCapture) -> str:
     return "\n".join([*found.warnings, *(f"{one.what} {one.reason}" for one in found.excluded)])
 
 
-# ELF files
-
-
-def test_reads_the_programs_of_this_machine() -> None:
-    with open(os.path.realpath(sys.executable), "rb") as file:
-        facts = elf.read(file)
-    assert facts is not None
-    assert facts.machine.startswith("EM_")
-    assert facts.elf_class == struct.calcsize("P") * 8
-    assert os.path.exists(facts.interpreter)
-    assert any(name.startswith("libc.") for name in facts.needed)
-    assert elf.read(io.BytesIO(b"#!/bin/sh\n")) is None
-    assert elf.read(io.BytesIO(b"")) is None
-
-
-def test_reads_what_was_written() -> None:
-    data = tiny_elf(("liba.so", "libb.so.1"), "/one:$ORIGIN", "/two", "libme.so", "/lib/ld.so")
-    assert elf.read(io.BytesIO(data)) == elf.ElfFacts(
-        "EM_X86_64",
-        64,
-        "/lib/ld.so",
-        "libme.so",
-        ["liba.so", "libb.so.1"],
-        ["/one", "$ORIGIN"],
-        ["/two"],
-    )
-
-
-def test_broken_elf_files_are_none_and_never_an_error() -> None:
-    chance = random.Random(20260304)
-    real = Path(os.path.realpath(sys.executable)).read_bytes()[:4096]
-    for sound in (tiny_elf(("liba.so",), "/one", "", "me", "/ld"), real):
-        for length in (*range(0, min(len(sound), 700), 3), len(sound) - 1):
-            elf.read(io.BytesIO(sound[:length]))
-        for _ in range(1500):
-            data = bytearray(sound)
-            for _ in range(chance.randint(1, 6)):
-                data[chance.randrange(4, min(len(data), 700))] = chance.choice((0, 1, 0x7F, 0xFF))
-            elf.read(io.BytesIO(bytes(data)))
-
-
-def test_a_table_without_end_is_given_up_soon() -> None:
-    end_of_tags = 64 + 2 * 56 + 3 * 16
-    data = tiny_elf(("liba.so",))
-    assert data[end_of_tags : end_of_tags + 16] == bytes(16)
-    endless = data[:end_of_tags] + struct.pack("<qQ", 30, 0) * 500_000
-
-    class Counting(io.BytesIO):
-        reads = 0
-
-        def read(self, size: int | None = -1, /) -> bytes:
-            self.reads += 1
-            return super().read(size)
-
-    file = Counting(endless)
-    assert elf.read(file) is None
-    assert file.reads < 100_000
-
-
-def test_an_rpath_is_inherited_and_a_runpath_is_not() -> None:
-    files = {
-        "app/main": tiny_elf(("liba.so",), rpath="$ORIGIN/deep"),
-        "app/deep/liba.so": tiny_elf(("libb.so",)),
-        "app/deep/libb.so": tiny_elf(),
-    }
-    found = elf.closure(["/app/main"], tree_of(files))
-    assert [one.path for one in found.libraries] == ["/app/deep/liba.so", "/app/deep/libb.so"]
-    assert found.missing == []
-    files["app/main"] = tiny_elf(("liba.so",), runpath="${ORIGIN}/deep")
-    assert elf.closure(["/app/main"], tree_of(files)).missing == [("/app/deep/liba.so", "libb.so")]
-    files["app/deep/liba.so"] = tiny_elf(("libb.so",), runpath="/elsewhere")
-    files["app/main"] = tiny_elf(("liba.so",), rpath="$ORIGIN/deep")
-    assert elf.closure(["/app/main"], tree_of(files)).missing == [("/app/deep/liba.so", "libb.so")]
-
-
-def test_the_program_s_rpath_counts_for_what_it_loads() -> None:
-    files = {
-        "opt/py/bin/python3": tiny_elf(rpath="$ORIGIN/../lib"),
-        "opt/py/lib/libz.so": tiny_elf(),
-        "env/ext.so": tiny_elf(("libz.so",)),
-    }
-    assert elf.missing(tree_of(files), roots=["/env/ext.so"]) == [("/env/ext.so", "libz.so")]
-    assert elf.missing(tree_of(files), "/opt/py/bin/python3", ["/env/ext.so"]) == []
-
-
-def test_libraries_that_need_each_other_end() -> None:
-    names = [f"lib{number}.so" for number in range(12)]
-    files = {
-        f"w.libs/{name}": tiny_elf(tuple(names), rpath=f"$ORIGIN:$ORIGIN/../w.libs:/x{name}")
-        for name in names
-    }
-    read: list[str] = []
-
-    def reading(path: str) -> Callable[[], io.BytesIO]:
-        return lambda: (read.append(path), io.BytesIO(files[path]))[1]
-
-    found = elf.closure(
-        [f"/{path}" for path in files], elf.VirtualTree({path: reading(path) for path in files}, {})
-    )
-    assert len(read) <= len(files) ** 2  # each for each other at most, not for each way to it
-    assert found.missing == []
-    assert {one.name for one in found.libraries} == set(names)
-
-
-def test_the_configuration_and_the_default_folders_are_searched() -> None:
-    files = {
-        "etc/ld.so.conf": b"# head\ninclude ld.so.conf.d/*.conf\n/opt/late\n",
-        "etc/ld.so.conf.d/b.conf": b"/opt/b\n",
-        "etc/ld.so.conf.d/a.conf": b"/opt/a # said\n",
-        "etc/ld.so.conf.d/not.txt": b"/opt/not\n",
-        "opt/b/libb.so": tiny_elf(),
-        "opt/not/libnot.so": tiny_elf(),
-        "usr/lib/x86_64-linux-gnu/libd.so.1.2": tiny_elf(),
-        "app/main": tiny_elf(("libb.so", "libd.so.1", "libnot.so", "relative/lib.so")),
-    }
-    links = {"lib": "usr/lib", "usr/lib/x86_64-linux-gnu/libd.so.1": "libd.so.1.2"}
-    tree = tree_of(files, links)
-    assert elf.configured_folders(tree) == ["/opt/a", "/opt/b", "/opt/late"]
-    found = elf.closure(["/app/main"], tree, elf.configured_folders(tree))
-    assert [(one.path, one.by) for one in found.libraries] == [
-        ("/opt/b/libb.so", "configured"),
-        ("/lib/x86_64-linux-gnu/libd.so.1", "default"),
-    ]
-    assert found.libraries[1].real == "/usr/lib/x86_64-linux-gnu/libd.so.1.2"
-    assert found.missing == [("/app/main", "libnot.so"), ("/app/main", "relative/lib.so")]
-
-
-def test_what_is_missing_and_what_only_seems_so() -> None:
-    files = {
-        "env/ext.so": tiny_elf(("libown.so.3", "libcuda.so.1", "libarm.so", "libgone.so")),
-        "env/site-packages/other.libs/libown-1a2b.so": tiny_elf(soname="libown.so.3"),
-        "usr/lib/libarm.so": tiny_elf(machine=183),
-        "usr/bin/tool": tiny_elf(interpreter="/lib64/ld-gone.so"),
-    }
-    assert elf.missing(tree_of(files)) == [
-        ("/env/ext.so", "libarm.so"),
-        ("/env/ext.so", "libgone.so"),
-        ("/usr/bin/tool", "/lib64/ld-gone.so"),
-    ]
-
-
-def test_links_in_circles_lead_nowhere() -> None:
-    tree = tree_of({"a/file": b""}, {"x": "y", "y": "/x", "b": "../../a", "c": "b/file"})
-    assert tree.resolve("/x/file") is None
-    assert tree.resolve("/c") == "/a/file"
-    assert tree.names("/b") == ["file"]
-    assert tree.resolve("/a") is None
-
-
-# The capture
-
-
 def test_lists_are_in_order_and_complete(plain: tuple[Path, HostCapture]) -> None:
     folder, found = plain
     for files in (found.runtime, found.environment):
@@ -353,7 +161,7 @@ def test_lists_are_in_order_and_complete(plain: tuple[Path, HostCapture]) -> Non
     assert found.python == f"{folder}/bin/python3"
     assert found.env["PATH"].split(":")[:2] == [f"{folder}/bin", f"{os.path.realpath(sys.base_prefix)}/bin"]
     assert found.env["LANG"] == "C.UTF-8"
-    assert found.architecture in host._ARCHITECTURES.values()
+    assert found.architecture in interpreter._ARCHITECTURES.values()
     assert not any("/site-packages/" in path for path in runtime)
     assert own[inside(site_packages(folder) / "tiny" / "__init__.py")].kind == FILE
 
@@ -397,11 +205,11 @@ def test_the_signature_follows_content_and_nothing_else(environment: Path) -> No
 def test_libraries_of_the_capture_are_complete(plain: tuple[Path, HostCapture]) -> None:
     tree = tree_of_capture(plain[1])
     # What the machine itself lacks, the capture says.
-    lacking = [pair for pair in elf.missing(tree, plain[1].python) if pair[1] not in texts(plain[1])]
+    lacking = [pair for pair in libraries.missing(tree, plain[1].python) if pair[1] not in texts(plain[1])]
     assert lacking == []
     libc = next(path for path in tree.files if "/libc.so.6" in path or "/libc.musl" in path)
-    short = elf.VirtualTree({p: o for p, o in tree.files.items() if p != libc}, tree._links)
-    assert any(name.startswith("libc.") for _, name in elf.missing(short, plain[1].python))
+    short = trees.VirtualTree({p: o for p, o in tree.files.items() if p != libc}, tree._links)
+    assert any(name.startswith("libc.") for _, name in libraries.missing(short, plain[1].python))
 
 
 def test_what_may_not_leave_stays_out(environment: Path, tmp_path: Path) -> None:
@@ -559,8 +367,8 @@ def test_libraries_outside_the_loader_s_reach(
     extension = tiny_elf(needed, runpath=f"{home}/lib:{tmp_path}/apps")
     (site / "tiny" / "ext.so").write_bytes(extension)
     (site / "tiny" / "arm.so").write_bytes(tiny_elf(("libarmonly.so",), machine=183))
-    configured = elf.configured_folders(elf.HostTree())
-    monkeypatch.setattr(elf, "configured_folders", lambda tree: [*configured, f"{tmp_path}/conf"])
+    configured = libraries.configured_folders(trees.HostTree())
+    monkeypatch.setattr(system, "configured_folders", lambda tree: [*configured, f"{tmp_path}/conf"])
     monkeypatch.setenv("LD_LIBRARY_PATH", f"{tmp_path}/preset")
     found = capture(environment)
     runtime = by_path(found.runtime)
@@ -582,7 +390,7 @@ def test_libraries_outside_the_loader_s_reach(
     assert "libcuda" not in warnings
     assert "libcuda.so.1" in texts(found)
     # An image made of it has what its loader asks for, but for what the capture says.
-    lacking = {name for _, name in elf.missing(tree_of_capture(found), found.python)}
+    lacking = {name for _, name in libraries.missing(tree_of_capture(found), found.python)}
     assert {name for name in lacking if name not in warnings} == set()
     assert {"libpreset.so", "libnone.so", "libhome.so"} <= lacking
     assert "libconf.so.1" not in lacking
@@ -638,15 +446,15 @@ def test_the_site_s_own_authorities_stay_out(
     (anchors / "site.crt").write_bytes(der(2))
     (known / "one.crt").write_text(pem(der(1)))
     (known / "three.crt").write_text(pem(der(3)))
-    monkeypatch.setattr(host, "_BUNDLES", (str(bundle),))
-    monkeypatch.setattr(host, "_SHIPPED", str(known if shipped else tmp_path / "none"))
-    monkeypatch.setattr(host, "_ANCHORS", (str(anchors),))
+    monkeypatch.setattr(certificates, "_BUNDLES", (str(bundle),))
+    monkeypatch.setattr(certificates, "_SHIPPED", str(known if shipped else tmp_path / "none"))
+    monkeypatch.setattr(certificates, "_ANCHORS", (str(anchors),))
     found = capture(plain[0])
     data = by_path(found.runtime)["etc/ssl/certs/ca-certificates.crt"].data
-    assert list(host._certificates_of(data)) == [der(1), der(3)]
+    assert list(certificates_in(data)) == [der(1), der(3)]
     assert found.env["SSL_CERT_FILE"] == "/etc/ssl/certs/ca-certificates.crt"
     assert "1 certificate authorities" in texts(found)
-    monkeypatch.setattr(host, "_BUNDLES", (str(tmp_path / "none"),))
+    monkeypatch.setattr(certificates, "_BUNDLES", (str(tmp_path / "none"),))
     without = capture(plain[0])
     assert "SSL_CERT_FILE" not in without.env
     assert "certificate authorities" in "\n".join(without.warnings)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui.errors import NuvError
-from nuvtui.images.host.capture import HostFile
+from nuvtui.images.host.files import HostFile
 from nuvtui.images.oci import layers
 from nuvtui.images.oci.layers import Layer
 from tests.images.project import Project, application

@@ -20,8 +20,8 @@ from nuvtui.errors import NuvError, StoreError
 from nuvtui.images.engine.image_tree import image_tree
 from nuvtui.images.engine.oci_engine import OciEngine
 from nuvtui.images.oci import archive, layout
+from nuvtui.images.oci.descriptor import Descriptor
 from nuvtui.images.oci.layout import Layout
-from nuvtui.images.registry.transfer import Descriptor
 from nuvtui.reporter import Silent
 
 

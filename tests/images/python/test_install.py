@@ -18,8 +18,9 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, Exit, NuvError
-from nuvtui.images.python.install import InstalledPackages, check, install, superseded
+from nuvtui.images.python.install import check, install, superseded
 from nuvtui.images.python.interpreter import ImagePython, platform_tags
+from nuvtui.images.python.wheels import InstalledPackages
 from tests.images.project import Recorder
 from tests.support.waiting import wait_until
 
@@ -141,7 +142,7 @@ def test_from_the_index_for_another_python(tmp_path: Path, package_index: dict[s
     kind, mode, script = files["opt/py/bin/tabulate"]
     assert (kind, mode) == ("f", 0o755)
     assert script.startswith(b"#!/opt/py/bin/python3\nimport sys\nfrom tabulate import _main\n")
-    assert b"Successfully installed" in reporter.output
+    assert b"Successfully downloaded" in reporter.output
     assert not any("__pycache__" in path or path.endswith("direct_url.json") for path in files)
     assert sum(path.endswith(".dist-info/INSTALLER") for path in files) == 3
     for _kind, _mode, data in files.values():
@@ -263,6 +264,24 @@ def test_what_has_no_wheel_is_refused_with_the_way_out(tmp_path: Path, wheels: P
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_checkout_that_a_package_asks_for_is_refused(tmp_path: Path, wheels: Path) -> None:
+    wheel(wheels, "by_checkout", requires=(f"mine @ git+file://{tmp_path}/mine.git",))
+    error = refused("by-checkout\n", tmp_path / "out")
+    assert error.title == "No wheel of mine"
+    assert error.exit_code == Exit.REFUSED
+
+
+@pytest.mark.parametrize(
+    "member", ["tool-1.0.data/data/../../../../etc/passwd", "tool-1.0.data/other/x", "../x.py"]
+)
+def test_a_wheel_that_leads_elsewhere_is_refused(tmp_path: Path, wheels: Path, member: str) -> None:
+    wheel(wheels, "tool", files={"tool.py": "", member: "x"})
+    error = refused("tool\n", tmp_path / "out")
+    assert "tool-1.0-py3-none-any.whl" in error.title
+    assert error.exit_code == Exit.REFUSED
+    assert not (tmp_path / "x.py").exists()
+
+
 def test_a_source_distribution_of_the_index_is_refused(tmp_path: Path, package_index: dict[str, str]) -> None:
     python = ImagePython(PYTHON.executable, "3.14", PYTHON.site, platform_tags("glibc 2.36", "riscv64"))
     error = refused("statsmodels==0.14.5\n", tmp_path / "out", python)
@@ -321,7 +340,7 @@ def test_credentials_get_nowhere(tmp_path: Path, wheels: Path, monkeypatch: pyte
     settings = tmp_path / "pip.conf"
     settings.write_text(
         f"[global]\nextra-index-url = http://{NAME}:{SECRET}@127.0.0.1:9/simple\nretries = 0\ntimeout = 1\n"
-        f"[install]\nuser = true\nrequire-virtualenv = true\nno-binary = :all:\ntarget = {tmp_path}/elsewhere\n"
+        f"require-virtualenv = true\n[download]\nno-deps = true\nno-binary = :all:\ndest = {tmp_path}/elsewhere\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", "pip.conf")
     monkeypatch.setenv("HF_TOKEN", "not-for-pip")
@@ -345,7 +364,7 @@ def test_credentials_get_nowhere(tmp_path: Path, wheels: Path, monkeypatch: pyte
     )
     assert installed.packages == [("mine", "1.0")]
     assert "127.0.0.1:9" in reporter.text
-    assert any("--target" in line for line in seen)
+    assert any("--only-binary" in line for line in seen)
     for text in (reporter.text, *seen):
         assert SECRET not in text
         assert NAME not in text
@@ -407,7 +426,7 @@ def test_pip_ends_with_the_process_that_started_it(tmp_path: Path, slow_index: s
     out = tmp_path / "out"
     program = (
         "import sys; from pathlib import Path; from nuvtui.config import Settings; from nuvtui.reporter import Silent\n"
-        "from nuvtui.images.python.install import ImagePython, install\n"
+        "from nuvtui.images.python.install import install\nfrom nuvtui.images.python.interpreter import ImagePython\n"
         "python = ImagePython('/usr/bin/python3', '3.12', '/usr/lib/python3.12/site-packages', ['linux_x86_64'])\n"
         "install('mine', python, Path(sys.argv[1]), Settings(pip_index=sys.argv[2]), Silent(), [])\n"
     )

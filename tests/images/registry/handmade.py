@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nuvtui.errors import NuvError
-from nuvtui.images.registry.transfer import Descriptor
+from nuvtui.images.oci.descriptor import Descriptor
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

@@ -10,7 +10,8 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
-from nuvtui.images.registry import transfer
+from nuvtui.images.registry import push as registry_push
+from nuvtui.images.registry.pull import pull, resolve
 from nuvtui.images.registry.tags import delete_tag, head_digest
 from nuvtui.reporter import Silent
 from tests.images.project import Recorder
@@ -23,7 +24,7 @@ SETTINGS = Settings()
 
 
 def push(made: Image, reference: str, reporter: Silent | None = None, **options: object) -> str:
-    return transfer.push(
+    return registry_push.push(
         reference,
         made.manifest,
         made.media_type,
@@ -56,7 +57,7 @@ def test_what_goes_up_comes_down(registry: Registry, tmp_path: Path) -> None:
     assert told.progresses[-1][:3] == (total, total, "bytes")
 
     sink, told = Sink(tmp_path / "sink"), Recorder()
-    pulled = transfer.pull(reference, AMD64, None, sink, told, SETTINGS)
+    pulled = pull(reference, AMD64, None, sink, told, SETTINGS)
     assert (pulled.digest, pulled.manifest_digest) == (made.digest, made.digest)
     assert (pulled.manifest, pulled.media_type) == (made.manifest, made.media_type)
     assert pulled.config == made.blobs[made.descriptors[-1].digest]
@@ -64,9 +65,9 @@ def test_what_goes_up_comes_down(registry: Registry, tmp_path: Path) -> None:
     layers = total - made.descriptors[-1].size
     assert told.progresses[-1][:3] == (layers, layers, "bytes")
     assert f"{first.digest[:19]}… pulled\n" in told.text
-    assert transfer.resolve(reference, AMD64, None, SETTINGS) == (made.digest, made.digest)
+    assert resolve(reference, AMD64, None, SETTINGS) == (made.digest, made.digest)
     by_digest = f"{registry.host}/ada/round@{made.digest}"
-    assert transfer.pull(by_digest, AMD64, None, sink, Silent(), SETTINGS) == pulled
+    assert pull(by_digest, AMD64, None, sink, Silent(), SETTINGS) == pulled
 
 
 def test_what_is_there_is_not_sent_again(registry: Registry, tmp_path: Path) -> None:
@@ -85,12 +86,12 @@ def test_what_is_there_is_not_sent_again(registry: Registry, tmp_path: Path) -> 
     assert registry.digest("ada/mounted", "1") == made.digest
 
     sink = Sink(tmp_path / "sink")
-    transfer.pull(f"{registry.host}/ada/again:1", AMD64, None, sink, Silent(), SETTINGS)
+    pull(f"{registry.host}/ada/again:1", AMD64, None, sink, Silent(), SETTINGS)
     blob = made.descriptors[0].digest
     (stored,) = registry.folder.glob(f"data/**/{blob.removeprefix('sha256:')}/data")
     stored.unlink()  # whoever asks for it now gets none
     told = Recorder()
-    transfer.pull(f"{registry.host}/ada/again:1", AMD64, None, sink, told, SETTINGS)
+    pull(f"{registry.host}/ada/again:1", AMD64, None, sink, told, SETTINGS)
     assert f"{blob[:19]}… exists\n" in told.text
 
 
@@ -111,14 +112,14 @@ def test_the_right_platform_of_several(registry: Registry, tmp_path: Path) -> No
         (("linux", "arm64", "v8"), arm),
     ):
         sink = Sink(tmp_path / expected.digest[-8:])
-        pulled = transfer.pull(reference, platform, None, sink, Silent(), SETTINGS)
+        pulled = pull(reference, platform, None, sink, Silent(), SETTINGS)
         assert (pulled.digest, pulled.manifest_digest) == (digest(listed), expected.digest)
-        assert transfer.resolve(reference, platform, None, SETTINGS) == (digest(listed), expected.digest)
+        assert resolve(reference, platform, None, SETTINGS) == (digest(listed), expected.digest)
     with pytest.raises(NuvError, match=r"linux/s390x, found only: linux/amd64, linux/arm64/v8$"):
-        transfer.resolve(reference, ("linux", "s390x", ""), None, SETTINGS)
+        resolve(reference, ("linux", "s390x", ""), None, SETTINGS)
     single = f"{registry.host}/ada/several:arm"
     with pytest.raises(NuvError, match=r"linux/amd64, found only: linux/arm64$"):
-        transfer.pull(single, AMD64, None, Sink(tmp_path / "none"), Silent(), SETTINGS)
+        pull(single, AMD64, None, Sink(tmp_path / "none"), Silent(), SETTINGS)
     assert Sink(tmp_path / "none").blobs() == {}
 
 
@@ -129,10 +130,10 @@ def test_what_is_not_there_is_told(registry: Registry, tmp_path: Path) -> None:
         with pytest.raises(
             NuvError, match="cannot be pulled: no such repository, or no such image"
         ) as failure:
-            transfer.pull(f"{registry.host}/{name}", AMD64, None, sink, Silent(), SETTINGS)
+            pull(f"{registry.host}/{name}", AMD64, None, sink, Silent(), SETTINGS)
         assert "docker login" in failure.value.hint
         with pytest.raises(NuvError, match="no such repository, or no such image"):
-            transfer.resolve(f"{registry.host}/{name}", AMD64, None, SETTINGS)
+            resolve(f"{registry.host}/{name}", AMD64, None, SETTINGS)
     made = image(100)
     made.descriptors[0] = made.descriptors[0]._replace(size=99)
     with pytest.raises(NuvError, match="is not here as its manifest has it"):
@@ -159,7 +160,7 @@ def test_tags_are_deleted_one_by_one(registry: Registry) -> None:
 
 def test_nobody_there_is_told_at_once() -> None:
     with pytest.raises(NuvError, match="nobody listens there"):
-        transfer.resolve("127.0.0.1:1/ada/x:1", AMD64, None, SETTINGS)
+        resolve("127.0.0.1:1/ada/x:1", AMD64, None, SETTINGS)
 
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")
@@ -207,7 +208,7 @@ def test_what_an_engine_pushed_is_pulled(
         engine.text("inspect", "--format", '["{{.Os}}","{{.Architecture}}"]', reference)
     )
     sink = Sink(tmp_path / "sink")
-    pulled = transfer.pull(reference, (system, architecture, ""), None, sink, Silent(), SETTINGS)
+    pulled = pull(reference, (system, architecture, ""), None, sink, Silent(), SETTINGS)
     assert pulled.media_type == "application/vnd.docker.distribution.manifest.v2+json"
     assert pulled.digest == registry.digest("ada/from-engine", "1")
     parts = json.loads(pulled.manifest)

@@ -17,8 +17,7 @@ from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images.registry import client as registry_client
 from nuvtui.images.registry import pull as registry_pull
 from nuvtui.images.registry import push as registry_push
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.transfer import Pulled
+from nuvtui.images.registry.pull import Pulled, resolve
 from nuvtui.reporter import Silent
 from tests.images.project import Recorder
 from tests.images.registry.handmade import AMD64, INDEX, LAYER, OCI, Image, Sink, digest, image, index
@@ -43,11 +42,11 @@ def scripted() -> Iterator[ScriptedRegistry]:
 
 def push(made: Image, reference: str, reporter: Silent | None = None) -> str:
     arguments = (reference, made.manifest, made.media_type, made.descriptors, made, None)
-    return transfer.push(*arguments, reporter or Silent(), SETTINGS)
+    return registry_push.push(*arguments, reporter or Silent(), SETTINGS)
 
 
 def pull(reference: str, sink: Sink, reporter: Silent | None = None) -> Pulled:
-    return transfer.pull(reference, AMD64, None, sink, reporter or Silent(), SETTINGS)
+    return registry_pull.pull(reference, AMD64, None, sink, reporter or Silent(), SETTINGS)
 
 
 def holding(registry: ScriptedRegistry, made: Image) -> str:
@@ -209,7 +208,7 @@ def test_overload_is_waited_for(
     assert "signed in" in failure.value.hint
     scripted.seen.clear()
     with pytest.raises(NuvError, match="429"):
-        transfer.resolve(reference, AMD64, None, SETTINGS)
+        resolve(reference, AMD64, None, SETTINGS)
     assert len(scripted.seen) == 1
 
 
@@ -219,7 +218,7 @@ def test_registry_that_says_nothing(scripted: ScriptedRegistry, monkeypatch: pyt
     monkeypatch.setattr(registry_pull, "QUICK", (0.3, 0.3))
     try:
         with pytest.raises(NuvError, match=r"no answer in time$"):
-            transfer.resolve(f"{scripted.host}/x:1", AMD64, None, SETTINGS)
+            resolve(f"{scripted.host}/x:1", AMD64, None, SETTINGS)
     finally:
         ended.set()
 
@@ -371,7 +370,7 @@ def test_sink_without_room(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(registry_pull._Partial, "add", full)
+    monkeypatch.setattr(registry_pull.Partial, "add", full)
     with pytest.raises(NuvError, match=r"A layer cannot be kept.*No space left"):
         pull(holding(scripted, image(300_000)), Sink(tmp_path / "sink"))
 

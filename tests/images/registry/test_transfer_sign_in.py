@@ -9,10 +9,11 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
-from nuvtui.images.registry import tags as registries
-from nuvtui.images.registry import transfer
-from nuvtui.images.registry.tags import Credentials
-from nuvtui.images.registry.transfer import Pulled
+from nuvtui.images.registry import pull as registry_pull
+from nuvtui.images.registry import push as registry_push
+from nuvtui.images.registry.credentials import Credentials
+from nuvtui.images.registry.pull import Pulled, resolve
+from nuvtui.images.registry.tags import head_digest
 from nuvtui.reporter import Silent
 from tests.images.project import Recorder
 from tests.images.registry.handmade import AMD64, INDEX, Image, Sink, image
@@ -40,11 +41,11 @@ def push(
     mount_from: tuple[str, ...] = (),
 ) -> str:
     arguments = (reference, made.manifest, made.media_type, made.descriptors, made, auth)
-    return transfer.push(*arguments, reporter or Silent(), settings, mount_from=mount_from)
+    return registry_push.push(*arguments, reporter or Silent(), settings, mount_from=mount_from)
 
 
 def pull(reference: str, auth: Credentials | None, folder: Path, settings: Settings = SETTINGS) -> Pulled:
-    return transfer.pull(reference, AMD64, auth, Sink(folder), Silent(), settings)
+    return registry_pull.pull(reference, AMD64, auth, Sink(folder), Silent(), settings)
 
 
 def shown(error: BaseException) -> str:
@@ -89,8 +90,8 @@ def test_refused_sign_in_says_what_to_do(
     for action in (
         lambda: push(image(10), reference, auth, told),
         lambda: pull(reference, auth, tmp_path / "sink"),
-        lambda: transfer.resolve(reference, AMD64, auth, SETTINGS),
-        lambda: registries.head_digest(reference, auth),
+        lambda: resolve(reference, AMD64, auth, SETTINGS),
+        lambda: head_digest(reference, auth),
     ):
         with pytest.raises(NuvError, match="the sign-in was refused") as failure:
             action()
@@ -110,7 +111,7 @@ def test_certificate_of_an_own_ca(tmp_path: Path) -> None:
         settings = Settings(ca_bundle=str(registry.ca))
         assert push(made, reference, None, settings=settings) == made.digest
         assert pull(reference, None, tmp_path / "sink", settings).digest == made.digest
-        assert registries.head_digest(reference, None, settings=settings) == made.digest
+        assert head_digest(reference, None, settings=settings) == made.digest
         with pytest.raises(NuvError, match="certificate is not accepted") as failure:
             pull(reference, None, tmp_path / "sink")
         assert "ca_bundle" in failure.value.hint
@@ -267,5 +268,5 @@ def test_proxies_are_not_asked_about_this_machine(
         monkeypatch.setenv(name, "http://ada:proxy-password@127.0.0.1:1")
     assert pull(f"{scripted.host}/x:1", None, tmp_path / "sink").digest == made.digest
     with pytest.raises(NuvError, match="proxy") as failure:
-        transfer.resolve("registry.example/x:1", AMD64, None, SETTINGS)
+        resolve("registry.example/x:1", AMD64, None, SETTINGS)
     assert "proxy-password" not in shown(failure.value)

@@ -10,7 +10,8 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
-from nuvtui.images.registry import tags as registry_client
+from nuvtui.images.registry.tags import head_digest
+from nuvtui.model.cause import Cause
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
 from tests.images.project import Recorder
@@ -84,7 +85,7 @@ def test_application_only_has_no_workspace_file(exporting: Exporting, engine: En
     assert engine.text("run", "--rm", "--network=none", record.image).split() == ["unit", "mm", "0"]
     # Of the Current State a snapshot was taken first.
     snapshot = exporting.world.services.snapshots.find(exporting.world.master.id, record.snapshot or "")
-    assert (snapshot.kind, record.id[:8] in snapshot.cause) == ("automatic", True)
+    assert (snapshot.kind, snapshot.cause) == ("automatic", Cause("export", record.id, record.application))
     order = ["preflight", "snapshot", "plan", "guard", "build", "inspect", "report"]
     assert [s for s in listener.steps if s in order] == order
     assert record.image.rpartition("/")[2].startswith(f"study-{snapshot.id[:8]}-demo:")
@@ -438,7 +439,7 @@ def test_a_failure_after_the_push_takes_the_tag_back(exporting: Exporting, engin
         exporting.create(push=True)
     (record,) = exporting.records()
     assert (record.status, record.failed_stage, record.pushed) == ("failed", "report", False)
-    assert registry_client.head_digest(record.image, None) is None
+    assert head_digest(record.image, None) is None
     assert engine.images() == [image for image in engine.images() if "-demo:" not in image]
 
 
@@ -476,7 +477,7 @@ def test_archive_and_push_at_once_lose_nothing_of_each_other(exporting: Exportin
     assert (pushed.archive, pushed.pushed) == (archived.archive, True)
     _record, problems = exports.delete(record.id)
     assert [problem for problem in problems if "tag" in problem] == []
-    assert registry_client.head_digest(record.image, None) is None
+    assert head_digest(record.image, None) is None
 
 
 def test_values_of_secrets_are_kept_out_of_the_build_log(exporting: Exporting, monkeypatch: Any) -> None:

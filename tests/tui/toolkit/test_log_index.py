@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.tui.toolkit import log_index
-from nuvtui.tui.toolkit.log_index import BLOCK, BytesText, FileText, LogIndex
+from nuvtui.tui.toolkit.log_index import BLOCK, BytesText, FileText, LogIndex, Text
 
 lines = st.lists(
     st.one_of(
@@ -17,23 +17,47 @@ lines = st.lists(
 )
 
 
-def grown(index: LogIndex, limit: int = log_index.GROWTH) -> LogIndex:
-    while index.grow(limit):
-        pass
-    return index
+class Read:
+    """A text and its index, read as a view reads them."""
+
+    def __init__(self, text: Text, limit: int = log_index.PIECE) -> None:
+        self.text, self.index = text, LogIndex()
+        self.grow(limit)
+
+    def grow(self, limit: int = log_index.PIECE) -> None:
+        more = True
+        while more:
+            piece = log_index.next_piece(self.text, self.index.indexed, limit)
+            if piece.shorter:
+                self.index = LogIndex()
+            self.index.take(piece.data)
+            more = piece.more or piece.shorter
+
+    def keep(self, block: log_index.Block) -> None:
+        self.index.keep(block, log_index.read_block(self.text, block))
+
+    def line(self, number: int) -> bytes:
+        found = self.index.line(number)
+        if found is None:
+            self.keep(self.index.block_of(number))
+            found = self.index.line(number)
+        assert found is not None
+        return found
 
 
 @given(lines, st.booleans(), st.integers(1, 3 * BLOCK))
 def test_every_line_is_found_however_the_text_grew(parts: list[bytes], ended: bool, step: int) -> None:
     data = b"\n".join(parts) + (b"\n" if ended else b"")
-    index = grown(LogIndex(BytesText(data)), step)
+    read = Read(BytesText(data), step)
+    index = read.index
     expected = data.split(b"\n")
     if not expected[-1]:
         expected.pop()
     assert index.count == len(expected)
-    assert [index.line(number) for number in range(index.count)] == expected
+    assert [read.line(number) for number in range(index.count)] == expected
     offset = 0
     for number, line in enumerate(expected):
+        read.keep(index.block_of(number))
         assert index.offset(number) == offset
         assert index.line_at(offset) == number
         assert index.line_at(offset + len(line)) == number
@@ -43,25 +67,42 @@ def test_every_line_is_found_however_the_text_grew(parts: list[bytes], ended: bo
 @given(lines)
 def test_appending_between_looks_gives_the_same_as_all_at_once(parts: list[bytes]) -> None:
     text = BytesText(b"")
-    index = LogIndex(text)
+    read = Read(text)
     for part in parts:
         text.data += part + b"\n"
-        grown(index)
-        assert index.line(index.count - 1) == part
-    assert [index.line(number) for number in range(index.count)] == parts
+        read.grow()
+        assert read.line(read.index.count - 1) == part
+    assert [read.line(number) for number in range(read.index.count)] == parts
+
+
+@given(lines, st.integers(1, 200))
+def test_what_is_kept_of_a_block_that_grew_is_never_half_a_line(parts: list[bytes], step: int) -> None:
+    """A block is read while more is written: lines that are whole by then are known, the last one is not."""
+    data = b"\n".join(parts)
+    expected = data.split(b"\n")
+    text = BytesText(b"")
+    read = Read(text)
+    for at in range(0, len(data), max(step, len(data) // 50)):
+        text.data = bytearray(data[: at + max(step, len(data) // 50)])
+        before = read.index.block(read.index.block_of(read.index.count).number)
+        read.keep(before)
+        read.grow()
+        for number in range(read.index.complete):
+            assert read.index.line(number) in (None, expected[number])
 
 
 def test_a_million_lines_take_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "build.log"
     with path.open("w") as file:
         file.writelines(f"#{number} installing a package with some words\n" for number in range(1_000_000))
-    index = grown(LogIndex(FileText(path)))
+    read = Read(FileText(path))
+    index = read.index
     assert index.count == 1_000_000
     for number in (0, 1, 499_999, 999_999):
-        assert index.line(number).startswith(b"#%d " % number)
+        assert read.line(number).startswith(b"#%d " % number)
     for number in range(0, 1_000_000, 997):
-        index.line(number)
-    kept = sum(len(line) for block in index._blocks.values() for line in block)
+        read.line(number)
+    kept = sum(len(line) for _, block in index._kept.values() for line in block)
     assert kept < 4 * 1024 * 1024
     assert len(index._starts) * 16 < 64 * 1024
 
@@ -69,8 +110,8 @@ def test_a_million_lines_take_little_memory(tmp_path: Path) -> None:
 def test_of_a_huge_line_the_beginning_is_kept_and_of_a_progress_bar_the_last_state() -> None:
     huge = b"y" * 3_000_000
     bar = b"".join(b"\r%06d of 300000" % number for number in range(300_000))
-    index = grown(LogIndex(BytesText(huge + b"\n" + bar + b"\nend\n")))
-    assert index.count == 3
+    index = Read(BytesText(huge + b"\n" + bar + b"\nend\n"))
+    assert index.index.count == 3
     assert index.line(0).startswith(b"y" * 1000)
     assert index.line(0).endswith(b" more bytes]")
     assert len(index.line(0)) < 300_000
@@ -81,15 +122,16 @@ def test_of_a_huge_line_the_beginning_is_kept_and_of_a_progress_bar_the_last_sta
 def test_a_text_that_became_shorter_is_begun_again(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\ntwo\nthree\n")
-    index = grown(LogIndex(FileText(path)))
+    read = Read(FileText(path))
     path.write_bytes(b"new\n")
-    grown(index)
-    assert (index.count, index.line(0)) == (1, b"new")
+    read.grow()
+    assert (read.index.count, read.line(0)) == (1, b"new")
 
 
 def test_a_file_that_is_not_there_yet_is_empty_and_then_read(tmp_path: Path) -> None:
     path = tmp_path / "later.log"
-    index = grown(LogIndex(FileText(path)))
-    assert index.count == 0
+    read = Read(FileText(path))
+    assert read.index.count == 0
     path.write_bytes(b"hello\n")
-    assert grown(index).line(0) == b"hello"
+    read.grow()
+    assert read.line(0) == b"hello"

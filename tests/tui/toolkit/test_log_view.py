@@ -1,6 +1,8 @@
 """The viewer of growing logs."""
 
+import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from textual.pilot import Pilot
 
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.log_view import LogView
+from tests.support.guards import no_files_on_the_loop
 from tests.tui.conftest import running, settle, shown, shown_text
 
 Alone = Callable[..., NuvApp]
@@ -36,11 +39,8 @@ def body(app: NuvApp) -> list[str]:
 
 async def looked(pilot: Pilot[Any]) -> None:
     """What the timer does, now."""
-    view = view_of(pilot.app)  # type: ignore[arg-type]
-    view._work()
-    while view._busy or view._scan is not None:
-        await pilot.pause(0.002)
-    await pilot.pause()
+    view_of(pilot.app).look()  # type: ignore[arg-type]
+    await settle(pilot)
 
 
 def append(path: Path, text: str) -> None:
@@ -276,7 +276,9 @@ async def test_following_survives_a_resize(alone: Alone, log: Path) -> None:
         assert view.following
 
 
-async def test_a_million_lines_are_read_only_where_they_are_looked_at(alone: Alone, tmp_path: Path) -> None:
+async def test_a_million_lines_are_read_only_where_they_are_looked_at(
+    alone: Alone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "build.log"
     with path.open("w") as file:
         file.writelines(f"#{number} installing\n" for number in range(1_000_000))
@@ -285,23 +287,77 @@ async def test_a_million_lines_are_read_only_where_they_are_looked_at(alone: Alo
         view = await show(pilot, path)
         assert "#999999 installing" in shown_text(app)
         read: list[int] = []
-        inner = view.index.text.read
+        pread = os.pread
 
-        def counted(offset: int, size: int) -> bytes:
+        def counted(descriptor: int, size: int, offset: int) -> bytes:
             read.append(size)
-            return inner(offset, size)
+            return pread(descriptor, size, offset)
 
-        view.index.text.read = counted  # type: ignore[method-assign]
+        monkeypatch.setattr(os, "pread", counted)
         for keys, expected in (
             ("g", "#0 installing"),
             ("G", "#999999 installing"),
             ("k", "#999998 installing"),
         ):
             await pilot.press(keys)
-            await pilot.pause()
+            await settle(pilot)
             assert expected in shown_text(app)
-        assert sum(read) < 1_000_000, "of 18 MB"
-        assert len(view._clean) <= 512
+        assert 0 < sum(read) < 1_000_000, "of 18 MB"
+        assert len(view._reader._clean) <= 512
+
+
+async def test_a_growing_log_is_opened_looked_at_and_read_in_threads_alone(alone: Alone, log: Path) -> None:
+    app = alone(LogView)
+    async with running(app) as pilot:
+        with no_files_on_the_loop():
+            view = await show(pilot, log)
+            view.set_times([(0, "2026-01-01T10:00:00+00:00")])
+            for at in range(3):
+                append(log, f"and on {at}\n" * 5000)
+                await looked(pilot)
+                assert f"and on {at}" in shown_text(app)
+            await pilot.press("g", "w", "t", "pagedown", "/", *"on 1", "enter", "n", "N", "&")
+            await settle(pilot)
+            assert "1 of 5,000 matches, only these" in shown_text(app)
+            await pilot.press("y", "&", "escape")
+            view.go_to(len("line 0\nline 1\n"))
+            await settle(pilot)
+            assert top(app).endswith("line 2")
+            await pilot.press("G")
+            await pilot.resize_terminal(100, 30)
+            await settle(pilot)
+            assert "and on 2" in shown_text(app)
+            log.write_text("begun again\n")
+            await looked(pilot)
+            assert "begun again" in shown_text(app)
+
+
+async def test_what_is_not_read_yet_leaves_the_screen_as_it_was(
+    alone: Alone, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs: keys answer, what is there stays, and the lines come when they come."""
+    append(log, "more of it\n" * 500_000)
+    app = alone(LogView)
+    async with running(app) as pilot:
+        view = await show(pilot, log)
+        before = body(app)
+        answers = threading.Event()
+        pread = os.pread
+
+        def hanging(descriptor: int, size: int, offset: int) -> bytes:
+            answers.wait()
+            return pread(descriptor, size, offset)
+
+        monkeypatch.setattr(os, "pread", hanging)
+        try:
+            await pilot.press("g")
+            await pilot.pause()
+            assert not view.following
+            assert body(app) == before
+        finally:
+            answers.set()
+        await settle(pilot)
+        assert top(app) == "line 0"
 
 
 async def test_odd_lines(alone: Alone, tmp_path: Path) -> None:
@@ -353,7 +409,8 @@ async def test_y_copies_a_small_log_and_names_the_file_of_a_large_one(alone: Alo
         view = await show(pilot, log, growing=False)
         copy = view.copied()
         assert copy is not None
-        assert copy.text == log.read_text().rstrip("\n")
+        assert copy.read is not None
+        assert copy.read() == log.read_text().rstrip("\n")
         append(log, "z" * 300_000)
         view.show_file(log)
         await looked(pilot)

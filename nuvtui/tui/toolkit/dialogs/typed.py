@@ -35,7 +35,6 @@ class TypedDialog(Dialog[bool]):
     def on_mount(self) -> None:
         """Nothing typed yet."""
         self.query_one(Choices).close_choices({1})
-        super().on_mount()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Open the choice where the word is there."""

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui.images.guard import scans
-from nuvtui.images.guard.secrets import HITS, KNOWN, MORE, Scanner, Search
+from nuvtui.images.guard.hits import HITS, MORE
+from nuvtui.images.guard.secrets import KNOWN, Scanner, Search
 from nuvtui.images.redact import forms
 from tests.images.guard.planted import packed, scan, tarred, told, zipped
 from tests.support import search as independent

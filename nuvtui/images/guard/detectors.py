@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from nuvtui.images.guard.hits import HITS, Hit
+from nuvtui.images.guard.hits import HITS, SecretHit
 from nuvtui.images.guard.texts import CONFIG
 
 _LONG_LINE = 2000
@@ -49,7 +49,7 @@ _PLACEHOLDER = re.compile(
 _COMMENT = re.compile(r"\s+(?:#|;|//)")
 
 
-def detected(data: bytes, ending: str) -> list[Hit]:
+def detected(data: bytes, ending: str) -> list[SecretHit]:
     """What detect-secrets finds, line by line; lines are read one by one only where they may have something."""
     low = data.lower()
     wanted: dict[tuple[int, int], set[str]] = {}
@@ -63,7 +63,7 @@ def detected(data: bytes, ending: str) -> list[Hit]:
                     if cost > _LOOKED_AT:
                         break
                 wanted.setdefault(place, set()).update(names)
-    hits: list[Hit] = []
+    hits: list[SecretHit] = []
     for start, end in sorted(wanted):
         line = data[start:end]
         asked = wanted[start, end]
@@ -71,12 +71,12 @@ def detected(data: bytes, ending: str) -> list[Hit]:
             asked = asked - set(_KEYWORD)
         for name in sorted(asked):
             if what := _asked(name, line, ending):
-                hit = Hit(data.count(b"\n", 0, start) + 1, what)
+                hit = SecretHit(data.count(b"\n", 0, start) + 1, what)
                 hits += [hit] if hit not in hits else []
                 break
         if len(hits) > HITS:
             break
-    return [*hits, Hit(1, TOO_MANY)] if cost > _LOOKED_AT else hits
+    return [*hits, SecretHit(1, TOO_MANY)] if cost > _LOOKED_AT else hits
 
 
 def _line(data: bytes, at: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ HITS = 20
 MORE = "holds more of what looks like a secret than is listed"
 
 
-class Hit(NamedTuple):
+class SecretHit(NamedTuple):
     """Something that was found."""
 
     line: int
@@ -15,6 +15,6 @@ class Hit(NamedTuple):
     """Ends the sentence that the file's name begins."""
 
 
-def limited(hits: list[Hit]) -> list[Hit]:
+def limited(hits: list[SecretHit]) -> list[SecretHit]:
     """At most `HITS`, with a word on it where there are more: accepting those must not let the others pass."""
-    return hits if len(hits) <= HITS else [*hits[:HITS], Hit(hits[HITS].line, MORE)]
+    return hits if len(hits) <= HITS else [*hits[:HITS], SecretHit(hits[HITS].line, MORE)]

@@ -9,8 +9,8 @@ from typing import Literal
 
 from nuvtui.images.denylist import denied
 from nuvtui.images.guard import notebooks, unpack
-from nuvtui.images.guard.hits import HITS, MORE, Hit
-from nuvtui.images.guard.secrets import Scanner, Search
+from nuvtui.images.guard.hits import HITS, MORE, SecretHit
+from nuvtui.images.guard.secrets import Scanner, SecretSearch
 from nuvtui.images.guard.texts import is_text, suffix, text_limit
 from nuvtui.model.export import Finding
 from nuvtui.model.names import path_to_text
@@ -20,7 +20,7 @@ NOT_WHOLE = "could not be looked into wholly"
 _EXCLUDE = "Leave it out with the application's `exclude`, or accept it with a reason."
 
 
-class Look:
+class ContentLook:
     """A look at one file (or one text) and all that is in it."""
 
     def __init__(self, scanner: Scanner, reporter: Reporter, name: str, path: str) -> None:
@@ -57,7 +57,7 @@ class Look:
         hint = _EXCLUDE if self.path and level == "push" else ""
         self.findings.append(Finding(level, subject + line, what, hint, self.path, key))
 
-    def hits(self, subject: str, hits: Iterable[Hit], *, lines: bool = True) -> None:
+    def hits(self, subject: str, hits: Iterable[SecretHit], *, lines: bool = True) -> None:
         """What was found in the text called `subject`."""
         for hit in hits:
             self.tell(subject, hit.what, line=f":{hit.line}" if lines else "")
@@ -91,7 +91,7 @@ class Look:
             held.append(piece)
             size += len(piece)
             if size > limit:
-                search = Search(self.scanner)
+                search = SecretSearch(self.scanner)
                 search.feed_all(chain(held, pieces))
                 return self._told(subject, search.close())
         data = held[0] if len(held) == 1 else b"".join(held)
@@ -100,7 +100,7 @@ class Look:
         text = is_text(data)
         return self._told(subject, self.scanner.text(data, name) if text else self.scanner.whole(data))
 
-    def _told(self, subject: str, hits: list[Hit]) -> Counter[str]:
+    def _told(self, subject: str, hits: list[SecretHit]) -> Counter[str]:
         self.hits(subject, hits)
         return Counter(hit.what for hit in hits)
 
@@ -120,7 +120,7 @@ class Look:
         # The file as it is, too: its metadata and attachments are in no cell.
         return self._rest(subject, self.scanner.whole(data), found)
 
-    def _rest(self, subject: str, raw: list[Hit], found: Counter[str]) -> Counter[str]:
+    def _rest(self, subject: str, raw: list[SecretHit], found: Counter[str]) -> Counter[str]:
         """Tell of the search through the raw bytes what the look inside did not find."""
         counts = Counter(hit.what for hit in raw)
         return found + self._told(subject, [hit for hit in raw if counts[hit.what] > found[hit.what]])
@@ -128,7 +128,7 @@ class Look:
     def _archive(
         self, subject: str, name: str, sort: str, pieces: Iterator[bytes], depth: int, budget: unpack.Budget
     ) -> Counter[str]:
-        raw = Search(self.scanner, shapes=depth == 0)
+        raw = SecretSearch(self.scanner, shapes=depth == 0)
         found: Counter[str] = Counter()
 
         def teed() -> Iterator[bytes]:
@@ -141,9 +141,9 @@ class Look:
         source = teed()
         try:
             if depth >= unpack.DEPTH:
-                raise unpack.BrokenError("nested too deep")
+                raise unpack.DamagedError("nested too deep")
             self._unpack(subject, name, sort, source, depth, budget, found)
-        except unpack.BrokenError:
+        except unpack.DamagedError:
             why = (
                 "nested too deep"
                 if depth >= unpack.DEPTH
@@ -157,7 +157,7 @@ class Look:
         try:
             for _ in source:
                 continue
-        except unpack.BrokenError:
+        except unpack.DamagedError:
             pass  # Told where it was unpacked.
         # A generator that an error ended gives no more: what is left of the bytes is searched all the same.
         raw.feed_all(pieces)
@@ -191,11 +191,11 @@ class Look:
             else:
                 try:
                     found += self._content(shown, inner, member.pieces, depth + 1, budget)
-                except unpack.BrokenError:
+                except unpack.DamagedError:
                     if sort != "zip":
                         raise
                     damaged = True  # The members of a zip do not depend on each other.
         if damaged:
-            raise unpack.BrokenError(name)
+            raise unpack.DamagedError(name)
         if sealed:
             self.tell(subject, f"{NOT_WHOLE}: it is encrypted", level="warning")

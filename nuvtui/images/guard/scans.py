@@ -20,8 +20,8 @@ import msgspec
 from nuvtui.images.denylist import denied
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.guard import forked, tarstream
-from nuvtui.images.guard.look import NOT_WHOLE, Look
-from nuvtui.images.guard.secrets import PIECE, URL, Scanner, Search
+from nuvtui.images.guard.look import NOT_WHOLE, ContentLook
+from nuvtui.images.guard.secrets import PIECE, URL, Scanner, SecretSearch
 from nuvtui.images.guard.texts import suffix
 from nuvtui.images.oci.layers import Objects
 from nuvtui.model.application import Application
@@ -96,7 +96,7 @@ def _scan(
     for path, entry in members:
         reporter.check()
         inside = path.removeprefix("files/")
-        look = Look(scanner, reporter, path, inside)
+        look = ContentLook(scanner, reporter, path, inside)
         if reason := denied(inside):
             look.tell(look.shown, f"must not be in an image: {reason}")
         if scanner.holds_value(path.encode("utf-8", "surrogateescape") + b"\0" + entry.target):
@@ -121,7 +121,7 @@ def scan_application(application: Application, known_values: Sequence[str]) -> l
     texts += [("packages.pip", "\n".join(application.packages.pip))]
     out: list[Finding] = []
     for where, text in texts:
-        look = Look(scanner, Silent(), f"application, {where}", "")
+        look = ContentLook(scanner, Silent(), f"application, {where}", "")
         # As a shell script: a value needs no quotes there.
         look.hits(look.shown, scanner.text(text.encode("utf-8", "replace"), "x.sh"))
         out += look.findings
@@ -143,7 +143,7 @@ def scan_facts(facts: ImageFacts, files: Mapping[str, bytes], known_values: Sequ
     data = {subject: text.encode("utf-8", "surrogateescape") for subject, text in texts.items()} | dict(files)
     out: list[Finding] = []
     for subject, content in data.items():
-        look = Look(scanner, Silent(), f"image, {subject}", "")
+        look = ContentLook(scanner, Silent(), f"image, {subject}", "")
         look.hits(look.shown, scanner.whole(content), lines=subject in files or subject == "history")
         out += look.findings
     return out
@@ -168,7 +168,7 @@ def scan_layer(
     try:
         for member in tarstream.members(read):
             name = member.name.decode("utf-8", "surrogateescape")
-            look = Look(scanner, reporter, f"{where}, {name}", "")
+            look = ContentLook(scanner, reporter, f"{where}, {name}", "")
             if scanner.holds_value(member.name + b"\0" + member.target):
                 look.name_holds_value()
             if thorough and member.kind in (tarstream.FILE, tarstream.HARD_LINK):
@@ -177,7 +177,7 @@ def scan_layer(
                 _layer_file(look, name, member, thorough)
             out += look.findings
     except tarstream.TarError:
-        look = Look(scanner, reporter, where, "")
+        look = ContentLook(scanner, reporter, where, "")
         look.tell(where, f"{NOT_WHOLE}: the layer is no whole tar archive")
         out += look.findings
     return out
@@ -191,8 +191,8 @@ def scan_text(
 ) -> list[Finding]:
     """Secrets in a log or a report, by known values and shapes. Raises Cancelled, OSError where it is a file."""
     scanner = Scanner(known_values)
-    look = Look(scanner, reporter or Silent(), subject, "")
-    search = Search(scanner)
+    look = ContentLook(scanner, reporter or Silent(), subject, "")
+    search = SecretSearch(scanner)
     for piece in _read(chunks) if isinstance(chunks, Path) else chunks:
         look.check()
         search.feed(piece)
@@ -206,7 +206,7 @@ def _read(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _layer_name(look: Look, name: str, member: tarstream.TarMember) -> None:
+def _layer_name(look: ContentLook, name: str, member: tarstream.TarMember) -> None:
     inside = name.removeprefix("./").strip("/")
     parts = inside.lower().split("/")
     if (
@@ -220,10 +220,10 @@ def _layer_name(look: Look, name: str, member: tarstream.TarMember) -> None:
         look.tell(look.shown, f"must not be in an image: {reason}")
 
 
-def _layer_file(look: Look, name: str, member: tarstream.TarMember, thorough: bool) -> None:
+def _layer_file(look: ContentLook, name: str, member: tarstream.TarMember, thorough: bool) -> None:
     # What packages ship has sample keys in it; what else lies there is somebody's own.
     own = thorough and not _SHIPPED.search(name) and not _SYSTEM.match(name)
-    search = Search(look.scanner, shapes=own)
+    search = SecretSearch(look.scanner, shapes=own)
     base = name.rpartition("/")[2]
     settings = suffix(base) in _SETTINGS or base in ("direct_url.json", ".npmrc", "config", "sources.list")
     if thorough and settings and not own and member.size <= _SETTINGS_LIMIT:

@@ -2,7 +2,7 @@
 
 Three searches: values that are known to be secret, in every form of `redact.forms`; the shapes of private keys
 and of well-known tokens; and, in text, the detectors of detect-secrets (`detectors`). What is found is told by its
-line and kind: a `Hit` never holds the value.
+line and kind: a `SecretHit` never holds the value.
 
 Looking for each of a hundred strings on its own would cost a hundred passes over the data. So the long ones are
 looked for by the machine words in them: a string of eleven bytes or more holds a whole word of four bytes at an
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nuvtui.images.guard.detectors import detected
-from nuvtui.images.guard.hits import HITS, Hit, limited
+from nuvtui.images.guard.hits import HITS, SecretHit, limited
 from nuvtui.images.guard.texts import as_utf8, suffix
 from nuvtui.images.redact import forms
 
@@ -185,13 +185,13 @@ class Scanner:
                         yield start, match.end(), shape.what
                         break
 
-    def whole(self, data: bytes, *, shapes: bool = True) -> list[Hit]:
+    def whole(self, data: bytes, *, shapes: bool = True) -> list[SecretHit]:
         """What is in `data`, by known values and shapes."""
-        search = Search(self, shapes=shapes)
+        search = SecretSearch(self, shapes=shapes)
         search.feed(data)
         return search.close()
 
-    def text(self, data: bytes, name: str = "") -> list[Hit]:
+    def text(self, data: bytes, name: str = "") -> list[SecretHit]:
         """What is in a text that is all there, by known values, shapes and detectors; `name` tells its kind."""
         data = as_utf8(data)
         hits = self.whole(data)
@@ -200,7 +200,7 @@ class Scanner:
         return limited(hits)
 
 
-class Search:
+class SecretSearch:
     """One search through a stream that is fed in pieces of any size; nothing hides at a border."""
 
     def __init__(self, scanner: Scanner, *, shapes: bool = True) -> None:
@@ -210,7 +210,7 @@ class Search:
         self._waited = 0
         self._kept = b""
         self._line = 1
-        self._hits: list[Hit] = []
+        self._hits: list[SecretHit] = []
         self._ends: dict[str, int] = {}
 
     def feed(self, piece: bytes) -> None:
@@ -225,7 +225,7 @@ class Search:
         for piece in pieces:
             self.feed(piece)
 
-    def close(self) -> list[Hit]:
+    def close(self) -> list[SecretHit]:
         """What was found in all of it."""
         self._look(last=True)
         return limited(self._hits)
@@ -244,7 +244,7 @@ class Search:
                 if end < seen or (end == len(data) and not last) or start < self._ends.get(what, 0):
                     continue
                 self._ends[what] = end
-                self._hits.append(Hit(self._line + data.count(b"\n", 0, start), what))
+                self._hits.append(SecretHit(self._line + data.count(b"\n", 0, start), what))
                 if len(self._hits) > HITS:
                     break
         if last:

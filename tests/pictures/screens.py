@@ -408,7 +408,7 @@ async def spaces(view: View) -> None:
 
 @screen()
 async def members(view: View) -> None:
-    await view.app.run_action("members", view.app.workbench)
+    await view.app.run_action("members", view.app.main_screen)
     await view.settle()
 
 

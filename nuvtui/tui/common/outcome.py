@@ -8,10 +8,11 @@ import msgspec
 from nuvtui.model.export import Verification
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.task import TaskStatus, TaskView
-from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
+from nuvtui.tui.common.export_details import verification_fields
+from nuvtui.tui.toolkit.amounts import size
+from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import took
 
 WORDS = {
@@ -67,15 +68,15 @@ def way_out(task: TaskView, glyphs: Glyphs) -> list[Line]:
     return [line((f"{glyphs.arrow} ", "accent"), task.error.hint)]
 
 
-def brought(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+def brought(task: TaskView, glyphs: Glyphs) -> list[Field]:
     """What a completed task brought, and its warnings."""
-    found: list[Fact] = []
+    found: list[Field] = []
     if task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
         found += _result(task.kind, task.result, glyphs)
     return found + warnings(task, glyphs)
 
 
-def warnings(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+def warnings(task: TaskView, glyphs: Glyphs) -> list[Field]:
     """What a task warned of."""
     found = [warned(warning, glyphs) for warning in task.warnings]
     if task.more_warnings:
@@ -83,20 +84,20 @@ def warnings(task: TaskView, glyphs: Glyphs) -> list[Fact]:
     return found
 
 
-def warned(warning: str, glyphs: Glyphs) -> Fact:
+def warned(warning: str, glyphs: Glyphs) -> Field:
     """A warning."""
     return say((f"{glyphs.warning} {warning}", "warn"), value=warning, what="the warning")
 
 
-def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
+def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Field]:
     match kind:
         case "distribute" | "recall":
             for target in result.get("targets", ()):
-                yield from target_facts(target, glyphs)
+                yield from target_fields(target, glyphs)
         case "restore":
             for name in ("files", "tables", "applications"):
                 written, removed = result.get(name, 0), result.get(f"{name}_removed", 0)
-                yield fact(name.capitalize(), f"{written:,} written, {removed:,} removed")
+                yield field(name.capitalize(), f"{written:,} written, {removed:,} removed")
             if result.get("backup"):
                 yield _before(result["backup"], "u brings back what was there")
         case "export" | "push" | "archive":
@@ -111,15 +112,15 @@ def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]
             if left_out:
                 yield say((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
         case "verify" if result.get("verification"):
-            from nuvtui.tui.features.exports.card import verification_facts
-
-            yield from verification_facts(msgspec.convert(result["verification"], Verification), glyphs)
+            yield from verification_fields(msgspec.convert(result["verification"], Verification), glyphs)
         case "load":
             for image in result.get("images", ()):
-                yield fact("Image", str(image))
+                yield field("Image", str(image))
         case "snapshot":
             name = str(result.get("name") or result.get("kind") or "")
-            yield fact("Snapshot", short(str(result.get("id", ""))), name, "accent", "the id of the snapshot")
+            yield field(
+                "Snapshot", short(str(result.get("id", ""))), name, "accent", "the id of the snapshot"
+            )
         case _:
             yield from _pairs(
                 *(
@@ -139,12 +140,12 @@ STATUS: dict[str, tuple[str, Tone]] = {
 """Glyph and tone of how a distribution went for a target; of any other status: failed."""
 
 
-def target_facts(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
+def target_fields(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Field]:
     """How a distribution went for one target, from its record as plain values: where it failed, the reason first."""
     status = target.get("status", "")
     mark, tone = STATUS.get(status, ("failed", "bad"))
     name = target.get("name", "")
-    yield Fact(
+    yield Field(
         line((f"{getattr(glyphs, mark)} ", tone), (name, "strong"), (f"  {status}", tone)),
         name,
         "the name of the target",
@@ -160,9 +161,9 @@ def target_facts(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Fact]:
             for what, tone in OUTCOMES:
                 number = counts.get(what, 0)
                 pieces.append((f"{number:>6,} {what}", tone if number else "muted"))
-            yield Fact(line(*pieces))
+            yield Field(line(*pieces))
     if status == "completed" and not changed:
-        yield Fact(line(("  nothing changed: it had all of it already", "muted")))
+        yield Field(line(("  nothing changed: it had all of it already", "muted")))
     if target.get("backup"):
         yield _before(target["backup"], "as it was before", "  ")
 
@@ -175,8 +176,8 @@ OUTCOMES: tuple[tuple[str, Tone], ...] = (
 )
 
 
-def _before(snapshot: str, note: str, indent: str = "") -> Fact:
-    return Fact(
+def _before(snapshot: str, note: str, indent: str = "") -> Field:
+    return Field(
         line(
             (f"{indent}before: snapshot ", "muted"),
             (short(snapshot), "accent"),
@@ -189,13 +190,13 @@ def _before(snapshot: str, note: str, indent: str = "") -> Fact:
 
 def target_lines(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]:
     """`target_facts` as lines alone."""
-    return (each.shown for each in target_facts(target, glyphs))
+    return (each.shown for each in target_fields(target, glyphs))
 
 
-def _pairs(*pairs: tuple[str, Any]) -> Iterator[Fact]:
+def _pairs(*pairs: tuple[str, Any]) -> Iterator[Field]:
     for name, value in pairs:
         if value:
-            yield fact(name, str(value))
+            yield field(name, str(value))
 
 
 def ways_back(task: TaskView) -> list[Back]:

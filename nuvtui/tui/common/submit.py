@@ -5,11 +5,11 @@ from typing import Any
 
 from nuvtui import config
 from nuvtui.errors import NuvError
-from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.common.shell import ShellTarget
 
 
 def submit(
-    node: Scoped,
+    node: ShellTarget,
     kind: str,
     arguments: dict[str, Any],
     title: str,

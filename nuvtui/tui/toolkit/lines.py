@@ -17,8 +17,8 @@ from textual.widget import Widget
 
 from nuvtui import sanitise
 from nuvtui.tui.toolkit import theme
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.glyphs import UNICODE, Glyphs
-from nuvtui.tui.toolkit.scoped import Scoped
 
 Tone = Literal["", "muted", "accent", "strong", "good", "warn", "bad", "added", "removed"]
 """How a piece is meant: the theme decides how it looks."""
@@ -100,7 +100,7 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
-class LineWidget(Widget, Scoped, can_focus=True):
+class LineWidget(Widget, CommandTarget, can_focus=True):
     """A widget that draws itself line by line; the base of lists, tables, logs and details.
 
     It does its own scrolling: a subclass answers `draw(y, width)` for the lines on the screen.

@@ -13,6 +13,7 @@ from nuvtui.model.space import DISTRIBUTED, Instance
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.common import describe
 from nuvtui.tui.common.aside import Aside
+from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.line_list import Items, LineList
@@ -22,7 +23,7 @@ LISTED = 5_000
 """Changes that are named one by one."""
 
 
-class RestoreDialog(Dialog[str]):
+class RestoreDialog(Dialog[str], ShellTarget):
     """The callback gets the id of the target instance, or None. What changes there is worked out meanwhile."""
 
     DESTRUCTIVE = True

@@ -15,13 +15,13 @@ from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.services.states.service import FileView, StateReader
 from nuvtui.tui.common import describe
 from nuvtui.tui.features.contents.section import REST, Section
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.code_view import AT_ONCE, CodeView, colours
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, fit, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.row_table import RowTable
 from nuvtui.tui.toolkit.tree_list import Node, TreeList
 
@@ -143,10 +143,11 @@ class Files(Section):
             for node, view in zip(within, reader.looks(folder, names), strict=True):
                 _fill(node, view, ref.snapshot is None)
 
-    def reveal(self, path: str) -> None:
-        """Go to a file of the state, and show it."""
-        self.folders.reveal(path)
-        self._preview(path, focus=True)
+    def reveal(self, key: str) -> bool:
+        """Go to a file of the state (its path), and show it."""
+        self.folders.reveal(key)
+        self._preview(key, focus=True)
+        return True
 
     # preview
 

@@ -13,21 +13,23 @@ from nuvtui.errors import Cancelled, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.reporter import Silent, Unit
 from nuvtui.tui.common import describe, diff_rows, state_actions
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.features.contents.section import REST
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
-from nuvtui.tui.toolkit.meter import size
-from nuvtui.tui.toolkit.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.services.snapshots.history import History, Version
 
 
-def open_history(node: Scoped, ref: StateRef, *, path: str | None = None, table: str | None = None) -> None:
+def open_history(
+    node: ShellTarget, ref: StateRef, *, path: str | None = None, table: str | None = None
+) -> None:
     """Show the history of a file or folder (`path`) or of a table, of the instance of `ref`."""
     node.nuv.push_screen(HistoryScreen(ref.instance, path=path, table=table))
 
@@ -48,7 +50,7 @@ class _Progress(Silent):
             raise Cancelled()
 
 
-class HistoryScreen(Frame):
+class HistoryScreen(BaseScreen):
     """Versions, newest first; beneath or beside them what changed since the next older one."""
 
     SCOPES = ("versions",)
@@ -199,8 +201,8 @@ class HistoryScreen(Frame):
         from nuvtui.tui.features.contents.pane import Contents
 
         nuv = self.nuv
-        await nuv.action_place("contents")
-        contents = nuv.workbench.place("contents")
+        await nuv.show_pane("contents")
+        contents = nuv.pane("contents")
         if isinstance(contents, Contents):
             ref = StateRef(self._instance, version.first or None)
             nuv.show_state(ref, version.name if version.first else "Current State")

@@ -9,13 +9,12 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.stage.commands  # noqa: F401  (registers)
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import Back, target_lines
 from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
 from nuvtui.tui.toolkit.clipboard import Copy
@@ -44,7 +43,7 @@ class _Found(NamedTuple):
     role: Role | None
 
 
-class History(Frame):
+class History(BaseScreen):
     """The list and the detail of the one under the cursor."""
 
     SCOPES = ("history",)

@@ -8,11 +8,11 @@ from nuvtui.errors import NuvError
 from nuvtui.model.distribution import Distribution, TargetResult
 from nuvtui.model.roles import Role
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.outcome import Back, target_facts, warned
+from nuvtui.tui.common.outcome import Back, target_fields, warned
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
-from nuvtui.tui.toolkit.card import Fact, fact, say
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.detail_list import Field, field, say
 from nuvtui.tui.toolkit.lines import line
 
 ORDER = ("failed", "interrupted", "cancelled")
@@ -55,7 +55,7 @@ class DistributionRun(TaskScreen):
         self.distribution, self._role = answer
         self._show()
 
-    def result(self) -> list[Fact]:
+    def result(self) -> list[Field]:
         """What became of each target, those that failed first."""
         if self.distribution is None:
             return TaskScreen.result(self)
@@ -66,13 +66,13 @@ class DistributionRun(TaskScreen):
         known = [target.error for target in self.distribution.targets] if self.distribution else []
         return [each for each in self.seen.warnings if not any(error and error in each for error in known)]
 
-    def more(self) -> list[Fact]:
+    def more(self) -> list[Field]:
         """The record outlives its task."""
-        return [Fact(line()), *self._told(self.distribution)] if self.distribution is not None else []
+        return [Field(line()), *self._told(self.distribution)] if self.distribution is not None else []
 
-    def _told(self, distribution: Distribution) -> list[Fact]:
+    def _told(self, distribution: Distribution) -> list[Field]:
         glyphs = self.nuv.glyphs
-        found: list[Fact] = []
+        found: list[Field] = []
         if self.backs():
             found.append(say(("u", "accent"), " brings a target back to what it was before."))
         if self.may_recall:
@@ -83,10 +83,10 @@ class DistributionRun(TaskScreen):
         if len(targets) > 1:
             found.append(_in_all(targets))
         for target in targets:
-            found += [Fact(line()), *target_facts(msgspec.to_builtins(target), glyphs)]
-        found += [Fact(line()), fact("Distribution", distribution.id)]
+            found += [Field(line()), *target_fields(msgspec.to_builtins(target), glyphs)]
+        found += [Field(line()), field("Distribution", distribution.id)]
         if distribution.message:
-            found.append(fact("Message", distribution.message))
+            found.append(field("Message", distribution.message))
         return found
 
     def backs(self) -> list[Back]:
@@ -111,7 +111,7 @@ class DistributionRun(TaskScreen):
         return values
 
 
-def _in_all(targets: Sequence[TargetResult]) -> Fact:
+def _in_all(targets: Sequence[TargetResult]) -> Field:
     """Sums over all targets."""
     sums = {
         what: sum(
@@ -122,7 +122,7 @@ def _in_all(targets: Sequence[TargetResult]) -> Fact:
         for what in ("created", "replaced", "removed", "kept")
     }
     text = ", ".join(f"{number:,} {what}" for what, number in sums.items())
-    return fact("In all", f"{len(targets)} targets: {text}")
+    return field("In all", f"{len(targets)} targets: {text}")
 
 
 def _untold(error: NuvError) -> None:

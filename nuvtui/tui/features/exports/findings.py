@@ -7,7 +7,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui import sanitise
 from nuvtui.model.export import Finding
 from nuvtui.tui.toolkit.commands import bindings

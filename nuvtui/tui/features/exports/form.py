@@ -1,8 +1,8 @@
 """The form of a new export, with what stands in its way beside it, always for the present answers."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from textual.app import ComposeResult
@@ -10,7 +10,6 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportSpec, Finding
@@ -19,8 +18,8 @@ from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.aside import Aside, Checked, Outlook
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
 from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
@@ -59,7 +58,7 @@ def _looked_at(spec: ExportSpec) -> ExportSpec:
     )
 
 
-class ExportForm(Frame):
+class ExportForm(BaseScreen):
     """Fields, and findings beside or below them. Nothing here waits for the engine."""
 
     SCOPES = ("export-form",)
@@ -70,9 +69,15 @@ class ExportForm(Frame):
         "from the last line, goes to the findings; Enter shows one in full, x and a do something about it."
     )
 
-    def __init__(self, space: Space, instance: Instance, state: StateRef | None) -> None:
-        """`state`: what the export starts from at first (None: the Current State)."""
+    def __init__(
+        self, space: Space, instance: Instance, state: StateRef | None, started: Callable[[str], Any]
+    ) -> None:
+        """`state`: what the export starts from at first (None: the Current State).
+
+        `started` is called with the id of the export that was begun.
+        """
         super().__init__()
+        self._started = started
         self.space = space
         self.instance = instance
         self._source = state.snapshot if state is not None and state.instance == instance.id else None
@@ -426,7 +431,7 @@ class ExportForm(Frame):
         self.nuv.push_screen(ConfirmDialog("Exclude the file", text, "Exclude"), answered)
 
     def _accept(self, one: Seen) -> None:
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         if one.reason:
             for name in (one.finding.key, one.finding.path):
@@ -445,7 +450,7 @@ class ExportForm(Frame):
         self.nuv.push_screen(
             TextDialog(
                 "Accept the finding",
-                [Field("reason", "Why it may leave", placeholder="a made-up token for the manual")],
+                [TextField("reason", "Why it may leave", placeholder="a made-up token for the manual")],
                 "Accept it",
                 text=[
                     line((one.finding.subject, "strong")),
@@ -548,12 +553,9 @@ class ExportForm(Frame):
         title = f"Export {spec.application}"
 
         def submitted(task: str) -> None:
-            from nuvtui.tui.features.exports.pane import Exports
             from nuvtui.tui.features.exports.run import ExportRun
 
-            place = self.nuv.workbench.place("exports")
-            if isinstance(place, Exports):
-                place.select(export)
+            self._started(export)
             if self.nuv.screen is self:  # else the user went on meanwhile
                 self.nuv.switch_screen(ExportRun(TaskView(task, kind="export", title=title), export))
 

@@ -5,18 +5,17 @@ from typing import NamedTuple
 
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.export import Accepted, ExportSpec, Finding
 from nuvtui.services.exports.plan import ExportPlan
 from nuvtui.tui.common.aside import Aside
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown, plural
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.features.exports.findings import seen
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Tone, fit, line
-from nuvtui.tui.toolkit.meter import size
 
 LAYERS = {
     "host": "this machine's own interpreter and libraries",
@@ -38,7 +37,7 @@ class Row(NamedTuple):
     label: str = ""
 
 
-class ExportPlanScreen(Frame):
+class ExportPlanScreen(BaseScreen):
     """Reads the plan in a thread and lists it; `/` filters."""
 
     SCOPES = ("plan",)

@@ -11,16 +11,16 @@ from textual.widget import Widget
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
 from nuvtui.services.spaces.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
-from nuvtui.tui.common import describe
-from nuvtui.tui.common.frame import WIDE, Frame
-from nuvtui.tui.shell.goto import Target
+from nuvtui.tui.common import describe, export_details
+from nuvtui.tui.common.base_screen import WIDE, BaseScreen
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Piece, line, row
-from nuvtui.tui.toolkit.meter import size
 
 REST = 0.1
 """Seconds that the cursor rests before the detail follows."""
@@ -96,7 +96,7 @@ class Sections(LineList):
             self.refresh()
 
 
-class SpaceOverview(Frame):
+class SpaceOverview(BaseScreen):
     """One list of sections, or two beside each other where there is room."""
 
     SCOPES = ("space",)
@@ -235,9 +235,7 @@ class SpaceOverview(Frame):
         """Go there."""
         message.stop()
         if self.target is not None:
-            from nuvtui.tui.shell.goto import go
-
-            self.nuv.call_next(go, self.nuv, self.target)
+            self.nuv.call_next(self.nuv.go, self.target)
 
     def copied(self) -> Copy | None:
         """The id of the thing."""
@@ -402,9 +400,7 @@ class Drawer:
         )
 
     def _export(self, each: ExportLine) -> Entry:
-        from nuvtui.tui.features.exports.card import sign
-
-        mark, tone = sign(each.status, self._glyphs)
+        mark, tone = export_details.sign(each.status, self._glyphs)
         return Entry(
             lambda width: row(
                 width,

@@ -143,8 +143,8 @@ async def test_what_is_compared_is_said_and_in_the_order_of_time(study: Study) -
         assert says(pilot, "c compares it with the one under the cursor")
         await press(pilot, "g", "space")
         assert says(pilot, "c compares first-data with Current State")
-        place = app_of(pilot).workbench.place("timeline")
-        values = place.command_values()
+        pane = app_of(pilot).main_screen.pane("timeline")
+        values = pane.command_values()
         assert (values["old"], values["new"]) == (oldest.id[:8], "current")
         await press(pilot, "space")  # a third one: to delete, not to compare
         assert says(pilot, "3 marked")

@@ -83,7 +83,7 @@ class BaseScreen(Screen[object], ShellTarget, inherit_bindings=False):
         """Say where one is."""
         self.query_one(Header).show(self.nuv.where)
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """Say where one is now."""
         self.query_one(Header).show(self.nuv.where)
 

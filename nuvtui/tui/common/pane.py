@@ -65,7 +65,7 @@ class Pane(Vertical, ShellTarget):
         found.focus()
         return True
 
-    def displaces(self, identifier: str) -> tuple[str, ...]:
+    def displaces(self, _identifier: str) -> tuple[str, ...]:
         """Places that stand aside for this one while `identifier` is gone to, where several are side by side."""
         return ()
 

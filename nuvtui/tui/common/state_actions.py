@@ -59,7 +59,7 @@ def take_snapshot(node: ShellTarget, name: str = "", description: str = "", next
         node,
         TakeSnapshot(instance.id, name, description, next_phase),
         title,
-        lambda task: nuv.notify(f"{title}: started", timeout=2),
+        lambda _task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
     )
@@ -163,7 +163,7 @@ def restore(
         node,
         Restore(record.id, instance),
         title,
-        lambda task: nuv.notify(
+        lambda _task: nuv.notify(
             f"{title}: started. When it is done, u on the Timeline undoes it.", timeout=5
         ),
         space=space,

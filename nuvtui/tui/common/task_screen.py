@@ -300,7 +300,7 @@ class TaskScreen(BaseScreen):
             steps.styles.height = max(1, min(steps.count, room * 2 // 5))
         self.query_one("#run-left").styles.height = "1fr" if no_log else "100%" if wide else "auto"
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         """Share the room anew."""
         self.call_after_refresh(self._arrange)
 
@@ -322,7 +322,7 @@ class TaskScreen(BaseScreen):
         """What is known besides, where the task itself is forgotten."""
         return []
 
-    def _step_line(self, step: StepView, width: int) -> Line:
+    def _step_line(self, step: StepView, _width: int) -> Line:
         glyphs = self.nuv.glyphs
         mark: Piece = (glyphs.running, "accent")
         if step.failed:

@@ -280,7 +280,7 @@ class CommandsDialog(Dialog[bool], ShellTarget):
         yield LineList(
             Items(
                 self._lines,
-                lambda item, width: line(
+                lambda item, _width: line(
                     (fit(item[0], LABEL, ellipsis=self.nuv.glyphs.ellipsis), "muted"), " ", item[1]
                 ),
                 text=lambda item: item[1],

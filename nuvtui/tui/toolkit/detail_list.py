@@ -6,8 +6,6 @@ Values stay on one line, cut at the edge (Enter shows all of one); sentences are
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from textual import events
-
 from nuvtui import sanitise
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.detail import wrap_lines
@@ -119,7 +117,7 @@ class DetailList(LineList):
         names = [each.text[:LABEL].strip() or str(number) for number, each in enumerate(self._fields)]
         self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (names[row.field], row.part)))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Wrap anew."""
         if self.size.width != self._laid_out:
             self._lay_out()

@@ -54,7 +54,7 @@ class RestoreDialog(Dialog[str], ShellTarget):
         """Where to; what changes."""
         targets = Items(
             self._instances,
-            lambda each, width: line(f"{self._space} / {each.name}"),
+            lambda each, _width: line(f"{self._space} / {each.name}"),
             key=lambda each: each.id,
         )
         chooser = LineList(targets, id="targets", openable=False, filterable=False)

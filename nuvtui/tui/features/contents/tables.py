@@ -264,7 +264,7 @@ class Tables(Section):
         if not self.prompt.value:
             self.prompt.ask(f'FROM "{name}" LIMIT 100' if name else "FROM ")
         if not self.has_class("-sql"):
-            self.rows.set_table([], 0, lambda offset, limit: [])
+            self.rows.set_table([], 0, lambda _offset, _limit: [])
             self.rows.empty = "Enter runs the statement."
         self._shown = ""
         self.show_inner(True, "SQL")
@@ -390,7 +390,7 @@ class Tables(Section):
                 self,
                 operation,
                 title,
-                lambda task: nuv.notify(f"{title}: started", timeout=3),
+                lambda _task: nuv.notify(f"{title}: started", timeout=3),
                 space=space.id,
                 instance=ref.instance,
             )

@@ -205,7 +205,7 @@ class Wizard(BaseScreen):
         self.answers["strategies"] = dict(message.list.values)  # type: ignore[attr-defined]
         self._explain()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """On to the dry run."""
         self.action_next()
 

@@ -80,7 +80,7 @@ def fields(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
             found.append(field(name, value))
         elif name == "Digest" and completed:
             found.append(field(name, "", "not pushed; p pushes"))
-    return [*found, *_checked(record, glyphs), *_left(record, glyphs)]
+    return [*found, *_checked(record, glyphs), *_left(record)]
 
 
 def _first(record: ExportRecord) -> list[Field]:
@@ -118,7 +118,7 @@ def _checked(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
     return found
 
 
-def _left(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
+def _left(record: ExportRecord) -> list[Field]:
     if not record.excluded:
         return []
     found = [Field(line()), Field(line((f"Left out ({len(record.excluded):,})", "strong")))]

@@ -23,8 +23,9 @@ from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
-from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
+from nuvtui.tui.features.exports.findings import FindingDialog, FindingsPane, Seen, seen
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormList
 from nuvtui.tui.toolkit.line_list import LineList
@@ -100,7 +101,7 @@ class ExportForm(BaseScreen):
         self._asked = self._took = 0.0
         self._checking = False
         """Preflight has not answered yet."""
-        self._wait: Timer | None = None
+        self._wait = Debounce(self, self._check, DELAY)
         self._queries = Queries()
         self._look_queries = Queries()
         self._clock: Timer | None = None
@@ -152,7 +153,7 @@ class ExportForm(BaseScreen):
 
         self.load(read, self._choices_read, group="choices", failed=self._no_choices)
         # A database that cannot be read is no reason to show no form: preflight says so.
-        self.load(tables, self._tables_read, group="tables", failed=lambda error: self._tables_read([]))
+        self.load(tables, self._tables_read, group="tables", failed=lambda _error: self._tables_read([]))
 
     def _choices_read(self, choices: _Choices) -> None:
         self._known = self._known._replace(**choices._asdict())
@@ -207,25 +208,23 @@ class ExportForm(BaseScreen):
         self._set_form()
         self._check_soon()
 
-    def on_form_list_leaving(self, message: FormList.Leaving) -> None:
+    def on_form_list_leaving(self) -> None:
         """Down from the last field."""
         if self.pane.list.count:
             self.pane.list.focus()
 
-    def on_findings_list_leaving(self, message: FindingsList.Leaving) -> None:
+    def on_findings_list_leaving(self) -> None:
         """Up from the first finding."""
         self.form.focus()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """Start."""
         self.action_go()
 
     # looking
 
     def _check_soon(self) -> None:
-        if self._wait is not None:
-            self._wait.stop()
-        self._wait = self.set_timer(DELAY, self._check)
+        self._wait.ask()
         key = _looked_at(self.spec)
         if self._looking is not None and self._looking != key:
             self._look_queries.stop()
@@ -371,7 +370,7 @@ class ExportForm(BaseScreen):
         one = self.pane.current
         return one is not None and one.can_accept
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Other keys hold."""
         self.refresh_bindings()
 

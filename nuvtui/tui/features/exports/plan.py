@@ -145,7 +145,7 @@ def rows_of(plan: ExportPlan, accepted: list[Accepted]) -> list[Row]:
     return rows
 
 
-def _draw(item: Row, width: int) -> Line:
+def _draw(item: Row, _width: int) -> Line:
     match item.kind:
         case "head":
             return line((item.text, "accent"))

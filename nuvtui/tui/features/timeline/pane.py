@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.errors import NuvError
@@ -27,6 +26,7 @@ from nuvtui.tui.features.timeline.list import StatesList
 from nuvtui.tui.features.timeline.rows import CURRENT, Columns, States
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import LineList
@@ -34,8 +34,6 @@ from nuvtui.tui.toolkit.lines import Line, Piece, line
 from nuvtui.tui.toolkit.progress_bar import ProgressBar
 from nuvtui.worker.queries import Queries
 
-REST = 0.1
-"""Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
 SETTLED = 0.6
 """Seconds that the cursor rests on a snapshot before it is worked out what it alone keeps in the store."""
 ROOMY = 14
@@ -85,7 +83,8 @@ class Timeline(Pane):
         self._took = 0.0
         """Seconds that the last comparison took."""
         self._manifest: Snapshot | None = None
-        self._rest: Timer | None = None
+        self.resting = Debounce(self, self._rested)
+        self._settling = Debounce(self, self._measure, SETTLED)
         self._measuring = Queries()
         self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
@@ -412,9 +411,8 @@ class Timeline(Pane):
         """The cursor went on: what is beneath follows once it rests."""
         self.refresh_bindings()
         self._measuring.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._rested)
+        self._settling.stop()
+        self.resting.ask()
         if self.states.filter or self._filtered:
             self._filtered = bool(self.states.filter)
             self._note()
@@ -439,7 +437,7 @@ class Timeline(Pane):
                 lambda: self.nuv.services.snapshots.manifest(record.id),
                 self._show_manifest,
                 group="manifest",
-                failed=lambda error: None,  # deleted meanwhile; a damaged one is told when it is opened
+                failed=lambda _error: None,  # deleted meanwhile; a damaged one is told when it is opened
             )
 
     def _show_manifest(self, manifest: Snapshot) -> None:
@@ -447,7 +445,7 @@ class Timeline(Pane):
             self._manifest = manifest
             self._show_detail(keep=True)
             if manifest.id not in self.unique:
-                self._rest = self.set_timer(SETTLED, self._measure)
+                self._settling.ask()
 
     def _measure(self) -> None:
         """Work out what the snapshot under the cursor alone keeps in the store."""
@@ -466,7 +464,7 @@ class Timeline(Pane):
             lambda: pending.ask(self.nuv.services, Freed([identifier])),
             show,
             group="unique",
-            failed=lambda error: None,  # given up, or damaged: the figure is left out
+            failed=lambda _error: None,  # given up, or damaged: the figure is left out
         )
 
     # drawing

@@ -62,7 +62,7 @@ class Choices(LineWidget):
             self.locked = positions
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The row."""
         base = self.style_of("")
         segments: list[Segment] = []
@@ -80,7 +80,7 @@ class Choices(LineWidget):
             segments.append(Segment(" ", base))
         return Strip(segments).adjust_cell_length(width, base)
 
-    def get_content_width(self, container: object, viewport: object) -> int:
+    def get_content_width(self, _container: object, _viewport: object) -> int:
         """As wide as the labels."""
         return sum(width_of(choice.label) + 5 for choice in self.choices)
 

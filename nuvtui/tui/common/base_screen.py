@@ -20,7 +20,7 @@ from nuvtui.tui.toolkit.lines import Line, LineWidget, line
 SMALLEST = (60, 20)
 """Columns and rows below which nothing can be shown."""
 WIDE = 120
-"""Columns from which places stand side by side."""
+"""Columns from which panes stand side by side."""
 
 
 class TooSmall(LineWidget, can_focus=False):

@@ -10,10 +10,10 @@ from nuvtui.services.context import Context, system_user
 
 if TYPE_CHECKING:
     from nuvtui.config import Settings
+    from nuvtui.operations import Operations
     from nuvtui.services.applications.service import ApplicationsService
     from nuvtui.services.exports.service import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
-    from nuvtui.services.operations import Operations
     from nuvtui.services.search import FindingService
     from nuvtui.services.sharing.distribution import DistributionService
     from nuvtui.services.sharing.messages import MessagesService
@@ -154,7 +154,7 @@ class Services:
 
     @functools.cached_property
     def operations(self) -> Operations:
-        from nuvtui.services.operations import Operations
+        from nuvtui.operations import Operations
 
         return Operations(self)
 

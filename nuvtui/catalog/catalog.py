@@ -1,25 +1,27 @@
-"""The door to the state: read it whole, or change it in a transaction.
+"""The door to the catalog: read it whole, or change it in a transaction.
 
-Reading takes no lock and no TinyDB: the file is replaced by rename, so whoever opens it has one whole state.
-Changing holds the lock from the first read to the last fsync; several processes therefore never lose each
-other's changes. A file that is damaged or of an older version is put right by whoever meets it first.
+Reading takes no lock: the file is replaced by rename, so whoever opens it has one whole state, and it is kept in
+memory until the stamp of the file differs. Changing goes through TinyDB and holds the lock from the first read to the
+last fsync; several processes therefore never lose each other's changes. A file that is damaged or of an older version
+is put right by whoever meets it first.
 """
 
 import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nuvtui import atomic, clock
 from nuvtui.catalog import codec
 from nuvtui.catalog.files import CatalogFile
-from nuvtui.catalog.schema import Schema
-from nuvtui.catalog.tables import Transaction, View
+from nuvtui.catalog.schema import CatalogSchema
+from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError, StoreError
 from nuvtui.paths import Home
 
-__all__ = ["Catalog", "Transaction", "View"]
+if TYPE_CHECKING:
+    from nuvtui.catalog.transaction import Transaction
 
 LOCK_SECONDS = 60.0
 """How long a change waits for the changes of others: each takes milliseconds."""
@@ -44,7 +46,7 @@ class Catalog:
         home: Home,
         shared: bool = False,
         *,
-        schema: Schema | None = None,
+        schema: CatalogSchema | None = None,
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
         """`shared`: the group may change the state; otherwise as the folder `home` says. `schema` is for tests."""
@@ -53,7 +55,7 @@ class Catalog:
         self._home = home
         self._shared = shared
         self._file = CatalogFile(home.state, shared)
-        self._schema = schema or Schema()
+        self._schema = schema or CatalogSchema()
         self._lock_seconds = lock_seconds
         self._here = threading.local()
 
@@ -122,7 +124,7 @@ class Catalog:
         return seen if seen is not None and seen.stamp == self._file.stamp() else None
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator["Transaction"]:
         """Change the state: read, change, write as one, alone.
 
         What the block does becomes visible when it ends, all of it; nothing where it raises. Raises NuvError
@@ -131,6 +133,7 @@ class Catalog:
         if getattr(self._here, "open", False):
             raise RuntimeError("a transaction of this state is open in this thread already")
         from nuvtui.catalog.storage import CatalogStorage, Database
+        from nuvtui.catalog.transaction import Transaction
 
         if not self.exists():
             raise self._missing()
@@ -139,9 +142,7 @@ class Catalog:
             try:
                 storage = CatalogStorage(self._file, self._settle())
                 with Database(storage=lambda: storage) as database:
-                    transaction = Transaction(database)
-                    yield transaction
-                    transaction.flush()
+                    yield Transaction(database)
                 with self._writing():
                     storage.commit()
             finally:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from nuvtui.catalog.schema import FORMAT, Documents, Tables
+from nuvtui.catalog.schema import FORMAT, CatalogTables, Documents
 
 META = "meta"
 HEAD = 256
@@ -24,7 +24,7 @@ RawTables = dict[str, dict[str, msgspec.Raw]]
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What the first line says."""
+    """The first line of the file: format, version, number of writes, time and checksum."""
 
     format: str
     version: int
@@ -52,7 +52,7 @@ class _Head(msgspec.Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _head = msgspec.json.Decoder(_Head)
-_typed = msgspec.json.Decoder(Tables)
+_typed = msgspec.json.Decoder(CatalogTables)
 _raw = msgspec.json.Decoder(dict[str, dict[str, msgspec.Raw]])
 _whole_tables = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _plain = msgspec.json.Decoder(dict[str, dict[str, dict[str, Any]]])
@@ -80,7 +80,7 @@ def meta(data: bytes) -> Meta:
     if not line.endswith(b",") or not data.endswith(b"}\n"):
         raise DamagedError("is cut off")
     try:
-        head = _head.decode(line[:-1] + b"}").meta["state"]
+        head = _line(data)
     except (msgspec.DecodeError, KeyError) as error:
         raise DamagedError(f"has no readable first line ({error})") from error
     if head.format != FORMAT:
@@ -95,7 +95,7 @@ def tables(data: bytes) -> dict[str, msgspec.Raw]:
     return _decoded(_whole_tables, data)
 
 
-def typed(data: bytes) -> Tables:
+def typed(data: bytes) -> CatalogTables:
     """The tables of verified `data` as records. Raises DamagedError where one is not what its table holds."""
     try:
         with collector_off():
@@ -132,7 +132,7 @@ def _decoded(decoder: msgspec.json.Decoder[dict[str, T]], data: bytes) -> dict[s
 
 def encode(tables: Mapping[str, Mapping[str, Any]], version: int, generation: int, written: str) -> bytes:
     """The file that holds `tables`. Documents: plain values, records, or `msgspec.Raw`."""
-    known = {name: tables.get(name, {}) for name in Tables.__struct_fields__}
+    known = {name: tables.get(name, {}) for name in CatalogTables.__struct_fields__}
     data = bytearray(HEAD)
     # In place, as the tables may have megabytes: their opening brace lands where the first line ends.
     everything = known | {name: rows for name, rows in tables.items() if name not in known}
@@ -142,6 +142,16 @@ def encode(tables: Mapping[str, Mapping[str, Any]], version: int, generation: in
     line = _encoder.encode(head)[:-1] + b","
     data[:HEAD] = line.ljust(HEAD - 1) + b"\n"
     return bytes(data)
+
+
+def same_tables(data: bytes, other: bytes) -> bool:
+    """True where two whole files hold the same tables, whatever else their first lines say."""
+    return _line(data).crc32 == _line(other).crc32 and data[HEAD:] == other[HEAD:]
+
+
+def _line(data: bytes) -> Meta:
+    """The first line of a whole file."""
+    return _head.decode(data[:HEAD].rstrip()[:-1] + b"}").meta["state"]
 
 
 def _sum(data: bytes | bytearray) -> str:

@@ -24,7 +24,7 @@ MIGRATIONS: Mapping[int, Migration] = {}
 """Version to the step that leads from it to the next one."""
 
 
-class Tables(msgspec.Struct):
+class CatalogTables(msgspec.Struct):
     """All tables, key to record. The fields' order is the order in the file."""
 
     spaces: dict[str, Space] = {}
@@ -56,7 +56,7 @@ def key(record: Any) -> str:
     return str(record.id)
 
 
-class Schema(msgspec.Struct, frozen=True):
+class CatalogSchema(msgspec.Struct, frozen=True):
     """A version together with the steps that lead to it."""
 
     version: int = VERSION

@@ -31,7 +31,7 @@ def demo(ctx: click.Context, headless: bool, folder: Path) -> None:
 
     The study keeps its own store in the folder, so that nothing of yours is touched and deleting the folder ends it.
     """
-    from nuvtui.services import demo as study
+    from nuvtui.demo import study
 
     folder = folder.absolute()
     root = ctx.find_root()

@@ -116,7 +116,7 @@ def list_(scope: Scope, text: str, form: str) -> None:
     rows = [
         (
             short(s.id),
-            s.name or f"({s.cause or s.kind})",
+            s.name or f"({s.sentence or s.kind})",
             s.kind,
             moment(s.created),
             s.author,
@@ -169,7 +169,7 @@ def show(scope: Scope, snapshot: str, form: str) -> None:
     rows = [
         ("Snapshot", manifest.id),
         ("Name", manifest.name or f"({manifest.kind})"),
-        ("Kind", manifest.kind + (f": {manifest.cause}" if manifest.cause else "")),
+        ("Kind", manifest.kind + (f": {manifest.sentence}" if manifest.sentence else "")),
         ("Created", moment(manifest.created)),
         ("Author", f"{manifest.author} on {manifest.provenance.host}"),
         ("Instance", f"{manifest.space.name}/{manifest.instance.name}"),
@@ -453,7 +453,7 @@ def delete(
     coming = f"{size(freed)} come free at the next `nuvtui store gc`."
     if form == "tabulated" and (dry_run or filtered):
         for r in records:
-            say(f"{short(r.id)}  {moment(r.created)}  {r.name or r.cause or r.kind}")
+            say(f"{short(r.id)}  {moment(r.created)}  {r.name or r.sentence or r.kind}")
         names = counted(len(records), "snapshot") if filtered else names
     if dry_run or not records:
         emit({"deleted": [], "would_delete": ids, "freed_bytes": freed}, form)

@@ -180,8 +180,8 @@ def _import_one(
 def _rehearse(scope: Scope, file: Path, name: str | None, options: dict[str, Any], form: str) -> Any:
     import msgspec
 
+    from nuvtui.model.table_import import ImportOptions
     from nuvtui.tables.intake import sentences
-    from nuvtui.tables.report import ImportOptions
 
     report = scope.services.tables.rehearse_import(
         scope.instance.id, file.absolute(), name, msgspec.convert(options, ImportOptions)

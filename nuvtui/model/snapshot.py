@@ -4,7 +4,9 @@ from typing import Literal
 
 import msgspec
 
+from nuvtui.model import cause
 from nuvtui.model.application import Lock
+from nuvtui.model.cause import Cause
 
 MANIFEST_VERSION = 1
 Kind = Literal["named", "quick", "automatic"]
@@ -141,8 +143,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     author: str
     description: str
     next_phase: str
-    cause: str
-    """For an automatic snapshot, why it was taken (`before restore of 1a2b3c4d`)."""
     parent: str | None
     """Id of the newest snapshot of the instance when this one was taken."""
     provenance: Provenance
@@ -160,6 +160,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     """True where the database could not be read: what tables there were is not known."""
     number: int = 0
     """One more than that of any snapshot of the instance before it (`model.order`); 0: taken by an older nuvtui."""
+    cause: Cause | None = msgspec.field(default=None, name="taken_for")
+    """Why an automatic snapshot was taken; of an older manifest, as its sentence tells."""
+    sentence: str = msgspec.field(default="", name="cause")
+    """The cause in words: version 1 of the manifest has it."""
+
+    def __post_init__(self) -> None:
+        _complete(self)
 
 
 class TableSummary(msgspec.Struct, frozen=True, gc=False):
@@ -188,7 +195,6 @@ class SnapshotRecord(msgspec.Struct, frozen=True, gc=False):
     author: str
     description: str
     next_phase: str
-    cause: str
     parent: str | None
     files: FilesSummary
     tables: list[TableSummary]
@@ -197,6 +203,20 @@ class SnapshotRecord(msgspec.Struct, frozen=True, gc=False):
     warnings: int
     stored_bytes: int
     number: int = 0
+    cause: Cause | None = msgspec.field(default=None, name="taken_for")
+    sentence: str = msgspec.field(default="", name="cause")
+
+    def __post_init__(self) -> None:
+        _complete(self)
+
+
+def _complete(record: Snapshot | SnapshotRecord) -> None:
+    """Add the one of cause and sentence that is missing."""
+    if record.cause is None:
+        if record.sentence:
+            msgspec.structs.force_setattr(record, "cause", cause.read(record.sentence))
+    elif not record.sentence:
+        msgspec.structs.force_setattr(record, "sentence", record.cause.sentence)
 
 
 def summarise(snapshot: Snapshot) -> SnapshotRecord:
@@ -211,7 +231,6 @@ def summarise(snapshot: Snapshot) -> SnapshotRecord:
         author=snapshot.author,
         description=snapshot.description,
         next_phase=snapshot.next_phase,
-        cause=snapshot.cause,
         parent=snapshot.parent,
         files=FilesSummary(snapshot.files.count, snapshot.files.bytes),
         tables=[TableSummary(t.name, t.rows) for t in snapshot.tables],
@@ -220,4 +239,6 @@ def summarise(snapshot: Snapshot) -> SnapshotRecord:
         warnings=len(snapshot.warnings),
         stored_bytes=snapshot.stored_bytes,
         number=snapshot.number,
+        cause=snapshot.cause,
+        sentence=snapshot.sentence,
     )

@@ -71,7 +71,7 @@ class SnapshotFilter(msgspec.Struct, frozen=True):
         if not self.words:
             return True
         parts = (text, record.name, record.kind, record.id, record.author, record.created[:10], record.description,
-                 record.next_phase, record.cause)  # fmt: skip
+                 record.next_phase, record.sentence)  # fmt: skip
         content = "\n".join(parts).lower()
         return all(word in content for word in self.words)
 

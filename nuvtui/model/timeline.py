@@ -5,23 +5,17 @@ that snapshot *is* their trace. A distribution that goes out from a snapshot lea
 is an event of its own.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from nuvtui.model import order
+from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import Distribution, TargetResult
 from nuvtui.model.snapshot import SnapshotRecord
 
 EventKind = Literal["restored", "received", "recalled", "distributed", "exported"]
-
-_RESTORE = re.compile(r"before restore of snapshot ([0-9a-f]{8}) \((.*)\)$", re.DOTALL)
-_RECEIVED = re.compile(r"before distribution ([0-9a-f]{8})")
-_RECALLED = re.compile(r"before recall of distribution ([0-9a-f]{8})")
-_SOURCE = re.compile(r"source of distribution ([0-9a-f]{8})")
-_EXPORT = re.compile(r"for export ([0-9a-f]{8}) of (.+)$", re.DOTALL)
 
 _MISSED = ("failed", "cancelled")
 """Statuses of a target that is as it was before."""
@@ -91,10 +85,8 @@ def made(
     by_prefix = {each.id[:8]: each for each in concerning}
     traces: dict[str, Event] = {}
     for record in newest_first:
-        if record.cause:
-            event = _trace(record, instance, by_prefix, called)
-            if event is not None:
-                traces[record.id] = event
+        if record.cause is not None:
+            traces[record.id] = _trace(record, record.cause, instance, by_prefix, called)
     by_id = {record.id: record for record in newest_first} if concerning else {}
     told = {(event.kind, event.id) for event in traces.values()}
     alone: list[Event] = []
@@ -146,37 +138,34 @@ def folded(timeline: Timeline) -> list[Entry]:
 
 def restored(record: SnapshotRecord) -> str | None:
     """The first eight digits of the snapshot before whose restore `record` was taken; None: another cause."""
-    found = _RESTORE.match(record.cause) if record.kind == "automatic" else None
-    return found[1] if found else None
+    cause = record.cause
+    if record.kind != "automatic" or cause is None or cause.reason != "restore":
+        return None
+    return cause.id[:8]
 
 
 def _trace(
     record: SnapshotRecord,
+    cause: Cause,
     instance: str,
     by_prefix: Mapping[str, Distribution],
     called: Callable[[str], str],
-) -> Event | None:
-    cause, at = record.cause, record.created
-    if found := _RESTORE.match(cause):
-        kind = found[2] in ("named", "quick", "automatic")
-        what = f"{found[2]} {found[1]}" if kind else found[2]
-        return Event("restored", found[1], at, what, record.author)
-    if found := _RECEIVED.match(cause):
-        each = by_prefix.get(found[1])
-        here = _target(each, instance) if each else None
-        if each is None or here is None:
-            return Event("received", found[1], at)
-        return _received(each, here, at, called)
-    if found := _RECALLED.match(cause):
-        each = by_prefix.get(found[1])
-        what = called(each.source.instance) if each else ""
-        return Event("recalled", each.id if each else found[1], at, what, record.author)
-    if found := _SOURCE.match(cause):
-        each = by_prefix.get(found[1])
-        return _distributed(each, at, called) if each else Event("distributed", found[1], at)
-    if found := _EXPORT.match(cause):
-        return Event("exported", found[1], at, found[2], record.author)
-    return None
+) -> Event:
+    at, author = record.created, record.author
+    each = by_prefix.get(cause.id[:8])
+    match cause.reason:
+        case "restore":
+            return Event("restored", cause.id, at, cause.name or f"{cause.kind} {cause.id[:8]}", author)
+        case "export":
+            return Event("exported", cause.id, at, cause.name, author)
+        case "distribution":
+            here = _target(each, instance) if each else None
+            return _received(each, here, at, called) if each and here else Event("received", cause.id, at)
+        case "recall":
+            what = called(each.source.instance) if each else ""
+            return Event("recalled", each.id if each else cause.id, at, what, author)
+        case "source":
+            return _distributed(each, at, called) if each else Event("distributed", cause.id, at)
 
 
 def _target(distribution: Distribution, instance: str) -> TargetResult | None:

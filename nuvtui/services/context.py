@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nuvtui import atomic
-from nuvtui.catalog.catalog import Catalog, View
+from nuvtui.catalog.catalog import Catalog
+from nuvtui.catalog.view import View
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles

@@ -14,7 +14,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model import order
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
-from nuvtui.model.snapshot import Snapshot, summarise
+from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.reporter import Reporter, Silent
@@ -155,6 +155,7 @@ class MaintenanceService:
                 reporter.warning(f"The state file could not be read, and is kept as {kept.name}")
             opened = state.transaction()
         with opened as tx:
+            new: list[SnapshotRecord] = []
             dropped = [s.id for s in tx.snapshots.all() if s.id not in present]
             # Newest first: an instance is where it was last.
             for record in order.newest_first(map(summarise, manifests.values())):
@@ -180,11 +181,10 @@ class MaintenanceService:
                         )
                 if tx.snapshots.get(manifest.id) is None:
                     added.append(manifest.id)
-                    if not dry_run:
-                        tx.snapshots.put(record)
+                    new.append(record)
             if not dry_run:
-                for identifier in dropped:
-                    tx.snapshots.delete(identifier)
+                tx.snapshots.put(*new)
+                tx.snapshots.delete(*dropped)
                 self._complete_spaces(tx, reporter)
         return StateRepair(spaces, instances, added, dropped)
 

@@ -25,7 +25,7 @@ from nuvtui.store.store import Store
 
 @dataclass
 class Problem:
-    """One thing that is wrong."""
+    """Something missing or damaged in the store, with the snapshots and paths that depend on it."""
 
     what: str
     """`pack 1a2b…`, `index 1a2b…`, `snapshot 1a2b…`, `object 1a2b…`."""
@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found."""
+    """The problems that a check found, and how much it looked at."""
 
     problems: list[Problem]
     """Empty: all is well."""
@@ -126,7 +126,7 @@ class _Check:
     # -- indexes and packs
 
     def _indexes(self) -> list[IndexFile]:
-        """The sound indexes."""
+        """Open every index; a damaged one becomes a problem and is left out."""
         store = self.store
         with failure.store_errors("Listing the indexes"):
             found = sorted(names(store.home.index))

@@ -17,7 +17,7 @@ class Descent:
     """A folder somewhere below an open one."""
 
     def __init__(self, root: int) -> None:
-        """`root` stays the caller's."""
+        """Start in the open folder `root`, which the caller closes."""
         self._names: list[bytes] = []
         self._open = [root]
         """Of the root and each folder below it: its descriptor, -1 where it is closed."""
@@ -60,7 +60,7 @@ class Descent:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Go all the way up."""
+        """Close every folder that was entered."""
         while self._names:
             self.leave()
 

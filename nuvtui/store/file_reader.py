@@ -18,7 +18,7 @@ from nuvtui.store.descent import Descent
 from nuvtui.store.statcache import PIECE, piece
 from nuvtui.store.tree_only_writer import TreeOnlyWriter
 from nuvtui.store.writeback import Kind, Writeback
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import ObjectWriter
 
 READ = 4 << 20
 """Bytes that are read of a large file before it is looked whether to stop."""
@@ -55,7 +55,7 @@ class FileReader:
 
     def __init__(
         self,
-        writer: Writer | TreeOnlyWriter,
+        writer: ObjectWriter | TreeOnlyWriter,
         reporter: Reporter,
         writeback: Writeback,
         warn: Callable[[bytes, str], None],

@@ -25,10 +25,10 @@ from nuvtui.store import helpers, ignore
 from nuvtui.store.descent import Descent
 from nuvtui.store.file_reader import FileReader, OpenFolder, nearest_time, regroup
 from nuvtui.store.helpers import Helpers, Part
-from nuvtui.store.statcache import PIECE, CacheWriter, Known, Record, StatCache, piece, split
+from nuvtui.store.statcache import PIECE, CacheWriter, KnownFiles, Record, StatCache, piece, split
 from nuvtui.store.tree_only_writer import TreeOnlyWriter
 from nuvtui.store.writeback import Writeback
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import ObjectWriter
 
 OFTEN = 512
 """Files of one folder that are recorded before it is looked whether to stop."""
@@ -44,7 +44,7 @@ _KIND, _IS_FOLDER = 0o170000, stat.S_IFDIR
 
 @dataclass
 class ScannedFolder:
-    """A folder as scanned."""
+    """Result of scanning a folder: its tree object, totals of files and bytes, and its record in the stat cache."""
 
     id: bytes
     size: int
@@ -63,7 +63,7 @@ class _DiffersError(Exception):
 
 
 class _Subfolder(NamedTuple):
-    """A folder in a folder."""
+    """A subfolder that was scanned, with its own name, mode and time."""
 
     name: bytes
     mode: int
@@ -73,7 +73,7 @@ class _Subfolder(NamedTuple):
 
 @dataclass
 class _Listing:
-    """A folder as listed."""
+    """Names and stat values of one folder, before any file in it is read."""
 
     pieces: bytes
     listed: list[tuple[bytes, bytes]] | None
@@ -93,7 +93,7 @@ class FolderScanner:
     def __init__(
         self,
         rules: ignore.Rules,
-        writer: Writer | TreeOnlyWriter,
+        writer: ObjectWriter | TreeOnlyWriter,
         old: StatCache,
         new: CacheWriter,
         reporter: Reporter,
@@ -104,7 +104,7 @@ class FolderScanner:
         """`started`: when the scan began (ns). `limit`: what was changed at this time (ns) or later is not trusted."""
         self.rules = rules
         self.writer = writer
-        self.reads = isinstance(writer, Writer)
+        self.reads = isinstance(writer, ObjectWriter)
         self.old = old
         self.new = new
         self.reporter = reporter
@@ -117,7 +117,7 @@ class FolderScanner:
         self.helping = False
         """True in a helper, which only looks whether anything differs."""
         self.trusted = old.generation == writer.generation.ljust(16, b"\0")[:16]
-        if isinstance(writer, Writer) and not writer.whole:
+        if isinstance(writer, ObjectWriter) and not writer.whole:
             self.trusted = False
         self.limit = limit
         self.home = _identity(writer.store.home.root)
@@ -317,7 +317,7 @@ class FolderScanner:
         if self.helping:
             raise _DiffersError
         base = self.way.base
-        known = Known(listing.record) if listing.record is not None else None
+        known = KnownFiles(listing.record) if listing.record is not None else None
         certain = self.trusted and listing.record is not None and listing.record.stored
         warned = len(self.warnings)
         folders = {below.name: below for below in listing.folders}

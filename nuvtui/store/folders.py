@@ -29,12 +29,12 @@ class Folders:
     """The folders below an open one, by path (`/` between names, str with surrogateescape; empty: the root)."""
 
     def __init__(self, root: int) -> None:
-        """`root` stays the caller's."""
+        """Folders below the open folder `root`, which the caller closes."""
         self.root = root
         self._open: OrderedDict[str, int] = OrderedDict()
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the descriptors of all folders that were opened."""
         for descriptor in self._open.values():
             os.close(descriptor)
         self._open.clear()
@@ -91,7 +91,7 @@ def opened(name: str | os.PathLike[str], parent: int | None = None) -> Iterator[
         os.close(descriptor)
 
 
-class Found(NamedTuple):
+class WalkedItem(NamedTuple):
     """Something below a folder, while that is walked."""
 
     path: str
@@ -102,7 +102,7 @@ class Found(NamedTuple):
     status: os.stat_result
 
 
-def below(folder: int) -> Iterator[Found]:
+def below(folder: int) -> Iterator[WalkedItem]:
     """All that lies below an open folder, however deep; a folder before what is in it. Raises OSError.
 
     What vanishes meanwhile is left out. Names may be removed or moved while the walk stands at them.
@@ -119,7 +119,7 @@ def below(folder: int) -> Iterator[Found]:
             name = left[-1].pop()
             with contextlib.suppress(FileNotFoundError):
                 status = os.stat(name, dir_fd=here.descriptor, follow_symlinks=False)
-                yield Found(os.fsdecode(here.base) + name, here.descriptor, name, status)
+                yield WalkedItem(os.fsdecode(here.base) + name, here.descriptor, name, status)
                 if stat.S_ISDIR(status.st_mode):
                     here.enter(os.fsencode(name))
                     left.append(_names(here.descriptor))

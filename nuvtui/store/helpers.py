@@ -79,7 +79,10 @@ class Helpers:
                 pid = os.fork()
                 if not pid:
                     _help(
-                        backwards[number::count], lambda part: same(part, _Watch(scanner)), writing, workspace
+                        backwards[number::count],
+                        lambda part: same(part, _HelperWatch(scanner)),
+                        writing,
+                        workspace,
                     )
                 self._pids.append(pid)
         except OSError:
@@ -97,7 +100,7 @@ class Helpers:
         return offset in self._same
 
     def close(self) -> None:
-        """End the helpers."""
+        """Stop the helper processes and close their pipes."""
         for pid in self._pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -117,7 +120,7 @@ def may_copy() -> bool:
     return threading.active_count() <= 2 and len(os.listdir("/proc/self/task")) <= 2
 
 
-class _Watch(Silent):
+class _HelperWatch(Silent):
     """Ends a helper whose scanner is gone."""
 
     def __init__(self, scanner: int) -> None:

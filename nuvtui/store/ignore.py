@@ -33,7 +33,7 @@ _DOT = DOT.encode()
 
 
 class Rules:
-    """What an ignore file says."""
+    """Predicates made from an ignore file: which files and which folders are left out."""
 
     def __init__(self, patterns: "list[_Pattern]") -> None:
         self.files = _test([pattern for pattern in patterns if not pattern.folder])

@@ -48,8 +48,8 @@ LARGE = 1 << 17
 PIECE = 1 << 16
 
 
-class Location(NamedTuple):
-    """Where an object lies."""
+class ObjectLocation(NamedTuple):
+    """Place of an object: the block that holds it, its offset and length in the decompressed block."""
 
     block: Block
     offset: int
@@ -142,14 +142,14 @@ class IndexFile:
         return -1
 
     def block(self, number: int) -> Block:
-        """The block with this number."""
+        """The block that entries refer to by `number`."""
         entry = BLOCK_ENTRY.unpack_from(self._map, self._block_base + number * BLOCK_ENTRY.size)
         return Block(self.packs[entry[0]][0], *entry[1:])
 
-    def location(self, position: int) -> Location:
+    def location(self, position: int) -> ObjectLocation:
         """Where the object at `position` lies."""
         number, offset, length = RECORD.unpack_from(self._map, self._record_base + position * RECORD.size)
-        return Location(self.block(number), offset, length)
+        return ObjectLocation(self.block(number), offset, length)
 
     def pack_of(self, position: int) -> bytes:
         """The pack that holds the object at `position`."""
@@ -220,7 +220,7 @@ class IndexSet:
             if position >= 0:
                 yield file, position
 
-    def locate(self, item: bytes) -> Location | None:
+    def locate(self, item: bytes) -> ObjectLocation | None:
         """Where an object lies; None where no index lists it."""
         found = self.find(item)
         return found[0].location(found[1]) if found else None

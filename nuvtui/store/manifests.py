@@ -19,7 +19,7 @@ FORMAT = "nuvtui snapshot"
 
 
 class _Envelope(msgspec.Struct):
-    """The whole file."""
+    """A manifest file: format, version, checksum and the snapshot, still as JSON."""
 
     format: str
     version: int
@@ -58,7 +58,7 @@ _brief = msgspec.json.Decoder(Brief)
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """The manifest of a snapshot."""
+    """The bytes of the manifest file of `snapshot`, with its checksum."""
     body = msgspec.json.encode(snapshot)
     return _wrap(body, blake3(body).hexdigest())
 

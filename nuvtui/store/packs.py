@@ -64,7 +64,7 @@ _local = threading.local()
 
 
 class Block(NamedTuple):
-    """Where a block's payload lies."""
+    """Place of a block: its pack, and offset, lengths and compression of its payload."""
 
     pack: bytes
     """The pack's id (16 bytes)."""
@@ -90,7 +90,7 @@ class PackDamagedError(Exception):
 
 
 def pack_path(folder: Path, pack: bytes) -> str:
-    """The file of a pack."""
+    """Path of the file that holds the pack `pack`."""
     return f"{folder}/{pack.hex()}{SUFFIX}"
 
 

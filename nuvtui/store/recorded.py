@@ -24,7 +24,7 @@ READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEX
 
 
 def kind_of(content: Content) -> str:
-    """`f`, `d` or `l`."""
+    """Kind of what is to be written: `f` (file), `d` (folder) or `l` (link)."""
     return content.kind if isinstance(content, Entry) else FILE
 
 
@@ -164,7 +164,7 @@ class Guard:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, which also ends its lease."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

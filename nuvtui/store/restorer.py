@@ -155,6 +155,9 @@ class Replacement:
 
     # -- place
 
+    def _check(self) -> None:
+        Preconditions(self._target, self._folders, self._change, self._recorded, self._reporter).check()
+
     def place(self) -> None:
         """Bring the workspace to what it is to be. To be followed by `finish`, or where it raises by `roll_back`.
 
@@ -162,7 +165,7 @@ class Replacement:
         """
         if not self._change:
             return
-        Preconditions(self._target, self._folders, self._change, self._recorded, self._reporter).check()
+        self._check()
         path = ""
         done, total = 0, len(self._change.files) + len(self._change.gone)
         try:

@@ -31,7 +31,7 @@ from nuvtui.store import ignore
 from nuvtui.store.folder_scanner import FolderScanner
 from nuvtui.store.statcache import CacheWriter, StatCache
 from nuvtui.store.tree_only_writer import TreeOnlyWriter
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import ObjectWriter
 
 MARGIN = 2_000_000_000
 """Nanoseconds: the coarsest tick of a file system's clock that is reckoned with."""
@@ -58,7 +58,7 @@ class ScanResult:
 
 def scan(
     workspace: Path,
-    writer: Writer | TreeOnlyWriter,
+    writer: ObjectWriter | TreeOnlyWriter,
     cache: Path,
     reporter: Reporter,
     *,
@@ -114,7 +114,7 @@ def scan(
         except OSError:
             new.discard()
 
-    if isinstance(writer, Writer):
+    if isinstance(writer, ObjectWriter):
         writer.after_commit(keep)
         tree: Tree = writer.store.tree
     else:

@@ -264,7 +264,7 @@ class CacheWriter:
             os.close(target)
 
     def discard(self) -> None:
-        """Remove the temporary file."""
+        """Remove the temporary file; the cache stays as it was."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -273,11 +273,11 @@ class CacheWriter:
                 os.unlink(self._temporary)
 
 
-class Known:
+class KnownFiles:
     """What a record has of the files of its folder, by names that are asked for in their order."""
 
     def __init__(self, record: Record | None) -> None:
-        """None: nothing is known."""
+        """Look up files in `record`; with None no file is known."""
         self._untrusted = frozenset(record.racy) if record is not None else frozenset()
         self._pieces = split(record.pieces) if record is not None else iter(())
         self._entries = tree_format.each(record.tree) if record is not None else iter(())

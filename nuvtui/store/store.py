@@ -27,7 +27,7 @@ from nuvtui.model.tree import Entry
 from nuvtui.paths import Home
 from nuvtui.store import failure, manifests
 from nuvtui.store.chunks import ZERO, ZERO_ID
-from nuvtui.store.index import IndexSet, Location
+from nuvtui.store.index import IndexSet, ObjectLocation
 from nuvtui.store.manifests import Brief, BriefFiles, BriefTable
 from nuvtui.store.packs import SUFFIX, Block, PackFile, decompress
 
@@ -73,12 +73,12 @@ class Store:
 
     @property
     def object_mode(self) -> int:
-        """Permissions of packs and indexes."""
+        """Permission bits of new packs and indexes, which nobody writes to again."""
         return 0o440 if self.shared else 0o400
 
     @property
     def file_mode(self) -> int:
-        """Permissions of manifests and locks."""
+        """Permission bits of new manifests and lock files."""
         return 0o660 if self.shared else 0o600
 
     @property
@@ -216,7 +216,7 @@ class Store:
         sizes = self.present_packs()
         return {pack for file in self.index.files for pack, size in file.packs if sizes.get(pack) != size}
 
-    def locate(self, object_id: bytes) -> Location:
+    def locate(self, object_id: bytes) -> ObjectLocation:
         """Where an object lies. Raises StoreError where no index lists it."""
         location = self.index.locate(object_id)
         if location is None and self._index.refresh():

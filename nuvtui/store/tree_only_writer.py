@@ -9,7 +9,7 @@ from nuvtui.store.store import Store
 
 
 class TreeOnlyWriter(Cutter):
-    """Computes ids like a Writer and writes nothing: for a look at the Current State.
+    """Computes ids like an ObjectWriter and writes nothing: for a look at the Current State.
 
     Keeps the tree objects that the store does not hold, and no file's bytes.
     """
@@ -26,15 +26,15 @@ class TreeOnlyWriter(Cutter):
         return self.store.index.find(object_id) is not None
 
     def put(self, data: bytes | memoryview) -> bytes:
-        """The id of an object."""
+        """Compute the id of an object without storing it."""
         return blake3(data).digest()
 
     def space(self) -> memoryview:
-        """As `Writer.space`."""
+        """Buffer to read the next file into, as `ObjectWriter.space`."""
         return self._space
 
     def put_space(self, length: int) -> bytes:
-        """As `Writer.put_space`."""
+        """Compute the id of the first `length` bytes of `space` without storing them."""
         return blake3(self._space[:length]).digest()
 
     def put_tree(self, data: bytes) -> bytes:

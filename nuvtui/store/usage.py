@@ -17,7 +17,7 @@ from nuvtui.store.store import Store
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What a store holds."""
+    """Counts and sizes of a store: packs, objects, snapshots, temporary files and caches."""
 
     packs: int
     objects: int
@@ -39,7 +39,7 @@ class StoreInfo:
 
 
 def info(store: Store) -> StoreInfo:
-    """What `store` holds. Raises StoreError."""
+    """Count and measure everything in `store`. Raises StoreError."""
     indexes = IndexSet(store.home.index)
     indexes.refresh()
     packs = store.present_packs()

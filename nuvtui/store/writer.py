@@ -35,7 +35,7 @@ class _Group:
         self.objects: list[tuple[bytes, int]] = []
 
 
-class Writer(Cutter):
+class ObjectWriter(Cutter):
     """Adds objects to a store; made by `writing`. To be used by one thread."""
 
     def __init__(self, store: Store) -> None:
@@ -277,7 +277,7 @@ class Writer(Cutter):
 
 
 @contextlib.contextmanager
-def writing(store: Store) -> Iterator[Writer]:
+def writing(store: Store) -> Iterator[ObjectWriter]:
     """A session that adds objects to `store`; several processes may have one each at the same time.
 
     Leaving the block commits; an exception leaves nothing behind. Write the manifest inside the block,
@@ -286,7 +286,7 @@ def writing(store: Store) -> Iterator[Writer]:
     """
     with store.using():
         store.settle()
-        writer = Writer(store)
+        writer = ObjectWriter(store)
         try:
             yield writer
             writer.commit()

@@ -19,11 +19,11 @@ from nuvtui.paths import DOT
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store.failure import store_errors
 from nuvtui.store.store import Store
-from nuvtui.store.writer import Writer
+from nuvtui.store.writer import ObjectWriter
 from nuvtui.tables import captured, fingerprint, schema, types
 from nuvtui.tables import connection as access
 from nuvtui.tables.database import Tables
-from nuvtui.tables.memory import Look, recall
+from nuvtui.tables.memory import CachedLook, recall
 from nuvtui.tables.replace import Replaced, replace, replacing
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import Type, identifier, literal
@@ -42,7 +42,7 @@ _OPTIONS = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SI
 def capture(
     tables: Tables,
     previous: Sequence[TablePart],
-    writer: Writer,
+    writer: ObjectWriter,
     tmp: Path,
     reporter: Reporter,
     memory: Path,
@@ -60,7 +60,7 @@ def capture(
     recalled = recall(memory, tables)
     if recalled is not None and all(_held(part, writer) for part in recalled.parts):
         return recalled.parts, [Warning(file_name, sentence) for sentence in recalled.lost]
-    look = Look(memory, tables)
+    look = CachedLook(memory, tables)
     held = [part for part in previous if _held(part, writer)]
     known = {fingerprint.content(part.fingerprint): part for part in held}
     parts = []
@@ -96,7 +96,7 @@ def capture(
     return parts, [Warning(file_name, sentence) for sentence in lost]
 
 
-def _held(part: TablePart, writer: Writer) -> bool:
+def _held(part: TablePart, writer: ObjectWriter) -> bool:
     return bool(part.content) and all(writer.has(bytes.fromhex(chunk)) for chunk in part.content)
 
 

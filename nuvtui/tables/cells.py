@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nuvtui.errors import Exit, NuvError
-from nuvtui.tables.report import Doubt, ImportOptions
+from nuvtui.model.table_import import Doubt, ImportOptions
 
 if TYPE_CHECKING:
     import pyarrow

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nuvtui.model.snapshot import Column
-from nuvtui.tables.types import Type
-from nuvtui.tables.values import ColumnStats
+from nuvtui.model.table import ColumnStats
+from nuvtui.tables.types import Type, literal
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -44,9 +44,7 @@ def column_stats(
     first = connection.execute(f"SELECT {', '.join(asked)} FROM {source}").fetchall()[0]
     rows = int(first[0])
     facts = [first[1 + 7 * at : 8 + 7 * at] for at in range(len(columns))]
-    counted = [
-        _counts(kind, value, fact, rows) for kind, value, fact in zip(kinds, values, facts, strict=True)
-    ]
+    counted = [_counts(kind, value, fact) for kind, value, fact in zip(kinds, values, facts, strict=True)]
     parts = [part for part, _ in counted]
     wanted = [part for part in parts if part]
     second = connection.execute(f"SELECT {', '.join(wanted)} FROM {source}").fetchall()[0] if wanted else ()
@@ -85,7 +83,7 @@ def _measure(kind: Type, value: str) -> str:
     return f"CAST({value} AS DOUBLE)" if name.startswith(_NUMBERS) else ""
 
 
-def _counts(kind: Type, value: str, fact: Sequence[object], rows: int) -> tuple[str, list[str]]:
+def _counts(kind: Type, value: str, fact: Sequence[object]) -> tuple[str, list[str]]:
     """What to ask at the second look: the bins, or how often the frequent words are there."""
     low, high, top = fact[4], fact[5], fact[6]
     if isinstance(low, float) and isinstance(high, float):
@@ -101,14 +99,7 @@ def _counts(kind: Type, value: str, fact: Sequence[object], rows: int) -> tuple[
     if isinstance(top, list) and top:
         words = [str(word) for word in top if word is not None]
         counts = ", ".join(
-            f"count(*) FILTER (left(CAST({value} AS VARCHAR), {LONGEST}) = {_literal(word)})"
-            for word in words
+            f"count(*) FILTER (left(CAST({value} AS VARCHAR), {LONGEST}) = {literal(word)})" for word in words
         )
         return f"[{counts}]", words
     return "", []
-
-
-def _literal(text: str) -> str:
-    from nuvtui.tables.types import literal
-
-    return literal(text)

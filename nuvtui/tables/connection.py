@@ -306,7 +306,7 @@ def database_error() -> type[Exception]:
 
 
 def translate(error: Exception, title: str) -> NuvError:
-    """DuckDB's `error` as a NuvError."""
+    """The NuvError to raise in place of an `error` of DuckDB."""
     text = str(error)
     if "No space left on device" in text or "out of disk space" in text.lower():
         return NuvError(title, f"the disk is full: {_short(text)}", "Free some space, then try again.")

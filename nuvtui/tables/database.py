@@ -14,15 +14,15 @@ import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table import ColumnInfo, ColumnStats, Rows, TableInfo
+from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.tables import column_stats, descriptions, intake, output, schema
 from nuvtui.tables import connection as access
 from nuvtui.tables.connection import DamagedDatabaseError
-from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.schema import Schema
 from nuvtui.tables.types import identifier
-from nuvtui.tables.values import ColumnInfo, ColumnStats, Rows, TableInfo
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -244,7 +244,7 @@ class Tables:
                 connection.execute(f"ALTER TABLE {table.sql_name} RENAME TO {identifier(new)}")
 
     def delete(self, name: str) -> None:
-        """Delete a table."""
+        """Drop the table `name` from the database."""
         if not self.exists():
             raise schema.missing(name, [])
         with access.writing(self.path) as connection:
@@ -254,7 +254,7 @@ class Tables:
 
     # The last one: below it, `list` is no longer the built-in type within the class.
     def list(self) -> list[TableInfo]:
-        """All tables, by name."""
+        """Describe every table of the database, sorted by name."""
         if not self.exists():
             return []
         with self.reading() as connection, access.explained("The tables cannot be listed"):
@@ -280,7 +280,11 @@ def rehearse(path: Path, name: str | None = None, options: ImportOptions | None 
 
 
 def _imported(
-    connection: "Connection", load: intake.Load, source: intake.Source, name: str, prepare: Callable[[], None]
+    connection: "Connection",
+    load: intake.Load,
+    source: intake.ImportSource,
+    name: str,
+    prepare: Callable[[], None],
 ) -> ImportReport:
     told = load(connection, name, prepare)
     with access.explained(f"Table {name!r} cannot be read"):

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Dialect, Doubt, ImportOptions, Rewritten
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import dialect, forms, plaintext, proof
-from nuvtui.tables.dialect import Layout
-from nuvtui.tables.forms import Choice, Obstacle
+from nuvtui.tables.dialect import TextLayout
+from nuvtui.tables.forms import Obstacle, TypeChoice
 from nuvtui.tables.plaintext import Plain
-from nuvtui.tables.report import Dialect, Doubt, ImportOptions, Rewritten
 from nuvtui.tables.types import literal
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Attempt:
     """One way to read the file; another one follows where it turns out wrong."""
 
     plain: Plain
-    layout: Layout
+    layout: TextLayout
     longest: int = _LINE
     tidy: bool = False
 
@@ -92,7 +92,7 @@ class Delimited:
             suspect=suspect,
         )
 
-    def _recognised(self, plain: Plain) -> Layout:
+    def _recognised(self, plain: Plain) -> TextLayout:
         size = plaintext.SAMPLE
         text, whole = plaintext.sample(plain, size)
         while not whole and text.count("\n") < 3 and size < plaintext.LARGEST_SAMPLE:
@@ -156,13 +156,13 @@ class Delimited:
             f"allow_quoted_nulls = false, max_line_size = {self._attempt.longest}, columns = {{{columns}}})"
         )
 
-    def _choose(self, texts: list[str]) -> Choice:
+    def _choose(self, texts: list[str]) -> TypeChoice:
         words = set(self._asked.null)
         return forms.choose(
             [text for text in texts if text not in words], self._attempt.layout.decimal, self._asked.dates
         )
 
-    def _choices(self, connection: "Connection") -> tuple[list[Choice], list[list[str | None]]]:
+    def _choices(self, connection: "Connection") -> tuple[list[TypeChoice], list[list[str | None]]]:
         """A type for each column, and its texts in the first rows."""
         names = self._attempt.layout.names
         asked = self._asked_types(connection)
@@ -175,7 +175,7 @@ class Delimited:
             for name, column in zip(names, texts, strict=True)
         ], texts
 
-    def _asked_types(self, connection: "Connection") -> dict[str, Choice]:
+    def _asked_types(self, connection: "Connection") -> dict[str, TypeChoice]:
         import duckdb
 
         found = {}
@@ -207,7 +207,7 @@ class Delimited:
                 if self._attempt.layout.decimal == "," and kind.startswith(("DOUBLE", "FLOAT", "DEC"))
                 else ""
             )
-            found[name] = Choice(kind, spelling, asked=kind != "VARCHAR")
+            found[name] = TypeChoice(kind, spelling, asked=kind != "VARCHAR")
         return found
 
     def _lines(self, rows: Iterable[int]) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """How a text file is written: recognised from its beginning, or as the user says.
 
-Pure: a text goes in, a `Layout` comes out. What cannot be decided is decided in the way that loses nothing, and told.
+Pure: a text goes in, a `TextLayout` comes out. What cannot be decided is decided in the way that loses nothing, and told.
 """
 
 import csv
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Doubt, ImportOptions
 from nuvtui.tables import forms
-from nuvtui.tables.report import Doubt, ImportOptions
 
 DELIMITERS = ("\t", ";", "|", ",", " ")
 """Recognised by themselves; earlier ones win where several fit."""
@@ -33,7 +33,7 @@ csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True)
-class Layout:
+class TextLayout:
     """How to read a text file, and what to tell of it."""
 
     delimiter: str
@@ -56,7 +56,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _DialectReading:
     """The sample as one delimiter and quoting split it."""
 
     delimiter: str
@@ -78,7 +78,7 @@ class _Reading:
         return Counter(map(len, self.records[self.lead :])).most_common(1)[0][0]
 
 
-def recognise(text: str, whole: bool, asked: ImportOptions, title: str, likely: str = "") -> Layout:
+def recognise(text: str, whole: bool, asked: ImportOptions, title: str, likely: str = "") -> TextLayout:
     """The layout of a file that begins with `text` (`whole`: that is all of it). Raises NuvError under `title`.
 
     `likely`: the delimiter to take where the first line has it; empty: none in particular.
@@ -125,7 +125,7 @@ def recognise(text: str, whole: bool, asked: ImportOptions, title: str, likely: 
         begin += found.lines[found.lead] - (found.lines[found.lead - 1] if found.lead else 0)
     # DuckDB's own skipping minds quotes.
     regular = not found.quote or all(line.count(found.quote) % 2 == 0 for line in lines[:begin])
-    return Layout(
+    return TextLayout(
         found.delimiter, found.quote, found.escape, decimal, header, skipped, found.row_names, single, names,
         begin, regular, doubts, notes,
     )  # fmt: skip
@@ -182,7 +182,7 @@ def _fits(line: str, following: Sequence[str]) -> bool:
 # Delimiter and quotes
 
 
-def _best(text: str, whole: bool, asked: ImportOptions, named: str | None, title: str) -> _Reading:
+def _best(text: str, whole: bool, asked: ImportOptions, named: str | None, title: str) -> _DialectReading:
     chosen = asked.delimiter or named
     delimiters = (chosen,) if chosen else DELIMITERS
     quotings = [q for q in _QUOTINGS if asked.quote is None or q[0] == asked.quote]
@@ -223,7 +223,7 @@ def _best(text: str, whole: bool, asked: ImportOptions, named: str | None, title
 
 def _read(
     text: str, whole: bool, delimiter: str, quote: str, escape: str, *, strict: bool = True
-) -> _Reading | None:
+) -> _DialectReading | None:
     """The sample's records; None where quotes do not fit."""
     if len(delimiter) > 1:
         text = text.replace(delimiter, _STAND_IN)
@@ -254,10 +254,10 @@ def _read(
         if whole or "unexpected end" not in str(error):
             return None
     quoted = bool(quote) and len(lines) > 1 and _lines(text)[lines[0]].startswith(quote)
-    return _Reading(delimiter, quote, escape, records, lines, quoted=quoted) if records else None
+    return _DialectReading(delimiter, quote, escape, records, lines, quoted=quoted) if records else None
 
 
-def _assessed(reading: _Reading) -> _Reading:
+def _assessed(reading: _DialectReading) -> _DialectReading:
     """`reading` with what lies before the table, and whether the table is all of one width."""
     widths = [len(record) for record in reading.records]
     body = widths[-1]
@@ -277,7 +277,7 @@ def _assessed(reading: _Reading) -> _Reading:
     return reading
 
 
-def _heads(reading: _Reading, start: int) -> bool:
+def _heads(reading: _DialectReading, start: int) -> bool:
     """True where record `start` is surely a header: names, and after an empty line or with numbers below."""
     header, rows = reading.records[start], reading.records[start + 1 :]
     if any(map(forms.typed, header)):
@@ -286,11 +286,11 @@ def _heads(reading: _Reading, start: int) -> bool:
     return apart or any(all(map(forms.typed, filter(None, column))) for column in zip(*rows, strict=False))
 
 
-def _with(reading: _Reading, lead: int, clean: bool, row_names: bool) -> _Reading:
+def _with(reading: _DialectReading, lead: int, clean: bool, row_names: bool) -> _DialectReading:
     return replace(reading, lead=lead, clean=clean, row_names=row_names)
 
 
-def _names_rows(reading: _Reading) -> bool:
+def _names_rows(reading: _DialectReading) -> bool:
     """True where each row begins with a name of its own, for which the header has none (R's `write.table`)."""
     rows = reading.records[1:]
     if len(reading.records[0]) == 1 and not reading.quoted:
@@ -304,7 +304,7 @@ def _names_rows(reading: _Reading) -> bool:
     return counted or reading.delimiter in (" ", "\t") or not any(map(forms.typed, firsts))
 
 
-def _spaced(reading: _Reading) -> bool:
+def _spaced(reading: _DialectReading) -> bool:
     """True where single spaces surely separate fields: quotes, or numbers under names."""
     rows = reading.records[1:]
     if not rows or any(field == "" for record in reading.records for field in record):
@@ -315,7 +315,7 @@ def _spaced(reading: _Reading) -> bool:
     )
 
 
-def _share_typed(reading: _Reading) -> float:
+def _share_typed(reading: _DialectReading) -> float:
     """How many of the fields are numbers, dates and the like, also with a decimal comma."""
     fields = [field for record in reading.records[reading.lead + 1 :] for field in record if field]
     if not fields:
@@ -340,7 +340,7 @@ def _refuse_aligned(text: str, title: str) -> None:
 
 
 def _header(
-    records: list[list[str]], found: _Reading, asked: ImportOptions, doubts: list[Doubt], line: int
+    records: list[list[str]], found: _DialectReading, asked: ImportOptions, doubts: list[Doubt], line: int
 ) -> bool:
     """True where the first record holds the columns' names."""
     if asked.header is not None:
@@ -398,7 +398,7 @@ def _counting(fields: Sequence[str]) -> bool:
     return len(steps) == 1 and steps.pop() > 0
 
 
-def _names(records: list[list[str]], found: _Reading, header: bool, notes: list[str]) -> list[str]:
+def _names(records: list[list[str]], found: _DialectReading, header: bool, notes: list[str]) -> list[str]:
     width = max(found.width, 1) if not header or found.row_names else len(records[0])
     if not header:
         return [f"column{at}" for at in range(width)]
@@ -433,7 +433,7 @@ def unique(names: Sequence[str], notes: list[str]) -> list[str]:
     return made
 
 
-def _decimal(rows: list[list[str]], found: _Reading, notes: list[str]) -> Literal[".", ","]:
+def _decimal(rows: list[list[str]], found: _DialectReading, notes: list[str]) -> Literal[".", ","]:
     """`,` where numbers of some column surely have a decimal comma."""
     if found.delimiter == ",":
         return "."

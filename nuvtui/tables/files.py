@@ -13,10 +13,10 @@ from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table import Rows
 from nuvtui.tables import connection as access
 from nuvtui.tables import output
 from nuvtui.tables.types import identifier, literal
-from nuvtui.tables.values import Rows
 
 MOST_ROWS = 10_000
 """Rows of a CSV file that are shown."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nuvtui.errors import NuvError
+from nuvtui.model.table_import import ImportOptions
 from nuvtui.reporter import Reporter
 from nuvtui.tables import statistics_files, workbooks
 from nuvtui.tables.cells import ForeignFile, arrow_table, column, named
 from nuvtui.tables.dialect import unique
-from nuvtui.tables.report import ImportOptions
 
 if TYPE_CHECKING:
     import pyarrow
@@ -89,7 +89,7 @@ def _r(source: ForeignFile) -> "pyarrow.Table":
     import pandas
     import rdata
 
-    def days(values: Any, attributes: Any) -> Any:
+    def days(values: Any, _attributes: Any) -> Any:
         return [
             None if v != v else datetime.date(1970, 1, 1) + datetime.timedelta(days=int(v)) for v in values
         ]

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from nuvtui.tables.report import DoubtKind
+from nuvtui.model.table_import import DoubtKind
 
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)?(?:\.\d+)?(?:[eE][+-]\d{1,3})?", re.ASCII)
 """As programs write numbers: an exponent has a sign (`2310009E13` is an identifier)."""
@@ -52,7 +52,7 @@ DIGITS = 15
 
 
 @dataclass(frozen=True)
-class Choice:
+class TypeChoice:
     """The type to read a column as, and in which of its spellings."""
 
     type: str
@@ -67,7 +67,7 @@ class Choice:
     """Asked for by the user: a value that is not of the type is an error."""
 
 
-TEXT = Choice("VARCHAR")
+TEXT = TypeChoice("VARCHAR")
 
 
 def typed(text: str) -> bool:
@@ -82,20 +82,20 @@ def typed(text: str) -> bool:
     )
 
 
-def choose(texts: Iterable[str | None], decimal: str = ".", dates: Sequence[str] = ()) -> Choice:
+def choose(texts: Iterable[str | None], decimal: str = ".", dates: Sequence[str] = ()) -> TypeChoice:
     """The type that keeps every one of `texts`; None and empty ones count for nothing."""
     distinct = {text for text in texts if text}
     if not distinct:
         return TEXT
     for form in dates:
         if all(_of_format(text, form) for text in distinct):
-            return Choice("TIMESTAMP" if re.search("%[HIMSfTcX]", form) else "DATE", form)
+            return TypeChoice("TIMESTAMP" if re.search("%[HIMSfTcX]", form) else "DATE", form)
     if distinct <= {"true", "false"}:
-        return Choice("BOOLEAN")
+        return TypeChoice("BOOLEAN")
     if all(_DATE.fullmatch(text) for text in distinct):
-        return Choice("DATE") if all(map(_is_day, distinct)) else TEXT
+        return TypeChoice("DATE") if all(map(_is_day, distinct)) else TEXT
     if all(_TIME.fullmatch(text) for text in distinct):
-        return Choice("TIME")
+        return TypeChoice("TIME")
     if stamps := _timestamps(distinct):
         return stamps
     if decimal == ",":
@@ -106,7 +106,7 @@ def choose(texts: Iterable[str | None], decimal: str = ".", dates: Sequence[str]
     return _number(distinct)
 
 
-def _timestamps(distinct: set[str]) -> Choice | None:
+def _timestamps(distinct: set[str]) -> TypeChoice | None:
     matches = [_TIMESTAMP.fullmatch(text) for text in distinct]
     found = [match for match in matches if match]
     if len(found) < len(matches):
@@ -117,24 +117,24 @@ def _timestamps(distinct: set[str]) -> Choice | None:
     spelling = spellings.pop()
     longest = max(len(match[2] or "") for match in found)
     if "Z" in spelling:
-        return Choice("TIMESTAMP WITH TIME ZONE", spelling) if longest <= 6 else TEXT
-    return Choice("TIMESTAMP" if longest <= 6 else "TIMESTAMP_NS", spelling)
+        return TypeChoice("TIMESTAMP WITH TIME ZONE", spelling) if longest <= 6 else TEXT
+    return TypeChoice("TIMESTAMP" if longest <= 6 else "TIMESTAMP_NS", spelling)
 
 
-def _number(distinct: set[str]) -> Choice:
+def _number(distinct: set[str]) -> TypeChoice:
     if all(_INTEGER.fullmatch(text) and -(2**63) <= int(text) < 2**63 for text in distinct):
-        return Choice("BIGINT")
+        return TypeChoice("BIGINT")
     if not all(_NUMBER.fullmatch(text) for text in distinct):
         return TEXT
     if not any("." in text or "e" in text.lower() or text == "-0" for text in distinct):
         return TEXT  # Whole numbers, some of them beyond 64 bits.
     if not any(significant_zero(text) or _too_long(text) for text in distinct):
-        return Choice("DOUBLE", "g" if any(map(_INTEGER.fullmatch, distinct)) else "")
+        return TypeChoice("DOUBLE", "g" if any(map(_INTEGER.fullmatch, distinct)) else "")
     scales = [match[1] for text in distinct if (match := _DECIMAL.fullmatch(text))]
     if len(scales) == len(distinct) and len({len(scale) for scale in scales}) == 1:
         scale = len(scales[0])
         if all(len(text.lstrip("-")) - 1 <= 18 for text in distinct):
-            return Choice(f"DECIMAL(18,{scale})")
+            return TypeChoice(f"DECIMAL(18,{scale})")
     return TEXT
 
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
+from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import descriptions, foreign, plaintext
 from nuvtui.tables.delimited import Delimited, Told
-from nuvtui.tables.report import ImportOptions, ImportReport
 from nuvtui.tables.types import identifier, literal
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file to be read."""
+class ImportSource:
+    """A file to import: its path, format, size and compression."""
 
     path: Path
     """A link with a harmless name: DuckDB takes `*` and `[` in names for patterns."""
@@ -64,12 +64,12 @@ class Source:
 
     @property
     def title(self) -> str:
-        """Of errors."""
+        """Title of the errors of this import."""
         return f"{self.shown} cannot be imported"
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def opened(path: Path) -> Iterator[ImportSource]:
     """The file at `path`, recognised by its first bytes, else by its ending. Raises NuvError."""
     shown = path_to_text(str(path))
     title = f"{shown} cannot be imported"
@@ -102,7 +102,7 @@ def opened(path: Path) -> Iterator[Source]:
     with tempfile.TemporaryDirectory(prefix="nuvtui-import-", ignore_cleanup_errors=True) as folder:
         link = Path(folder) / "source"
         link.symlink_to(path.absolute())
-        yield Source(link, Path(folder), shown, kind, info.st_size, compression)
+        yield ImportSource(link, Path(folder), shown, kind, info.st_size, compression)
 
 
 def _format(path: Path, head: bytes, compression: str) -> str | None:
@@ -146,7 +146,7 @@ Load = Callable[["Connection", str, Callable[[], None]], Told]
 """Makes a table of the name in one transaction, in which the callable runs first."""
 
 
-def ready(source: Source, asked: ImportOptions, reporter: Reporter) -> Load:
+def ready(source: ImportSource, asked: ImportOptions, reporter: Reporter) -> Load:
     """All that can be done of reading `source` before the database is opened; what is left to do.
 
     Raises NuvError, as the rest does, and then nothing has changed.
@@ -201,7 +201,7 @@ def sentences(report: ImportReport) -> list[str]:
     return found
 
 
-def _refuse_options(source: Source, asked: ImportOptions) -> None:
+def _refuse_options(source: ImportSource, asked: ImportOptions) -> None:
     """Options that mean nothing for a format are no options of it: better to say so than to pass over them."""
     known = {"encoding"} if source.format in foreign.ENDINGS.values() else set()
     if source.format in foreign.WITH_SHEETS:
@@ -218,7 +218,7 @@ def _refuse_options(source: Source, asked: ImportOptions) -> None:
         )
 
 
-def _own_readers(source: Source, asked: ImportOptions, reporter: Reporter) -> list[str]:
+def _own_readers(source: ImportSource, asked: ImportOptions, reporter: Reporter) -> list[str]:
     """SQL that reads Parquet and JSON, in the order in which to try."""
     if source.format == "parquet":
         return [f"read_parquet({literal(str(source.path))})"]
@@ -238,7 +238,7 @@ def _create(
     readers: list[str],
     prepare: Callable[[], None],
     finish: Callable[[], None],
-    source: Source,
+    source: ImportSource,
     reporter: Reporter,
 ) -> None:
     import duckdb
@@ -268,7 +268,7 @@ def _create(
     raise _translated(failures[0], source) from failures[0]
 
 
-def _translated(error: Exception, source: Source) -> NuvError:
+def _translated(error: Exception, source: ImportSource) -> NuvError:
     failure = access.translate(error, source.title)
     for path in (*source.folder.iterdir(), source.path):
         failure.message = failure.message.replace(str(path), source.shown)

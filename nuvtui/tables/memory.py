@@ -49,7 +49,7 @@ def recall(file: Path, tables: Tables) -> Memory | None:
     return found if found.version == VERSION and found.stamp == list(tables.stamp()) else None
 
 
-class Look:
+class CachedLook:
     """Made before the database is opened; `keep` remembers what was found, where it held still meanwhile."""
 
     def __init__(self, file: Path, tables: Tables) -> None:

@@ -15,11 +15,11 @@ from nuvtui import atomic
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table import ColumnInfo, Rows
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import types
 from nuvtui.tables.types import Type, identifier, literal
-from nuvtui.tables.values import ColumnInfo, Rows
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -148,7 +148,7 @@ def column_infos(
 
 
 @dataclass(frozen=True)
-class Target:
+class OutputFile:
     """Where and how SQL writes an export."""
 
     folder: Path
@@ -160,7 +160,7 @@ class Target:
 
 
 @contextlib.contextmanager
-def exported(path: Path) -> Iterator[Target]:
+def exported(path: Path) -> Iterator[OutputFile]:
     """Where and how to write an export to `path`.
 
     The file is put in place when the block ends well. Raises NuvError: USAGE for an unknown ending, NOT_FOUND
@@ -194,7 +194,7 @@ def exported(path: Path) -> Iterator[Target]:
     file = folder / "table"
     try:
         through = Path(f"/proc/self/fd/{descriptor}")
-        yield Target(through, through / "table", options, "parquet" in options)
+        yield OutputFile(through, through / "table", options, "parquet" in options)
         mode = _mode(path)
         written = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -228,7 +228,7 @@ def copy(
     columns: Sequence[Column],
     kinds: Sequence[Type],
     values: Sequence[str],
-    target: "Target",
+    target: "OutputFile",
     rows: int,
     name: str,
     reporter: Reporter,

@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from nuvtui.model.diff import TableChange
 from nuvtui.model.snapshot import Column, TablePart
+from nuvtui.model.table import ColumnInfo, ColumnStats, Rows
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.store.failure import store_errors
 from nuvtui.store.store import Store
@@ -21,7 +22,6 @@ from nuvtui.tables import compare as _compare
 from nuvtui.tables import connection as access
 from nuvtui.tables.compare import Side
 from nuvtui.tables.types import Type, identifier, literal
-from nuvtui.tables.values import ColumnInfo, ColumnStats, Rows
 
 if TYPE_CHECKING:
     from nuvtui.tables.connection import Connection
@@ -39,7 +39,7 @@ def spill(cache: Path) -> Iterator[Path]:
 
 
 class Captured:
-    """One table of a snapshot."""
+    """A table of a snapshot, read from its captured Parquet files."""
 
     def __init__(self, store: Store, part: TablePart, cache: Path) -> None:
         self.part = part

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Doubt
 from nuvtui.reporter import Reporter
-from nuvtui.tables.report import Doubt
 
 COMPRESSIONS = {
     "gzip": (b"\x1f\x8b", ".gz"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nuvtui.reporter import Reporter
 from nuvtui.tables import connection as access
 from nuvtui.tables import forms
-from nuvtui.tables.forms import TEXT, Choice
+from nuvtui.tables.forms import TEXT, TypeChoice
 from nuvtui.tables.types import identifier, literal
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _AT_ONCE = 50
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """Values of a column that are not written as their texts are."""
 
     count: int
@@ -45,9 +45,9 @@ class Proven:
     """A column of the table that was made."""
 
     name: str
-    choice: Choice
-    rewritten: Difference | None = None
-    refuted: Difference | None = None
+    choice: TypeChoice
+    rewritten: Mismatch | None = None
+    refuted: Mismatch | None = None
     """Why the type that the first rows have was given up; for a type that was asked for: what is not of it."""
 
 
@@ -55,9 +55,9 @@ def prove(
     connection: "Connection",
     table: str,
     source: str,
-    columns: Sequence[tuple[str, Choice]],
+    columns: Sequence[tuple[str, TypeChoice]],
     words: Sequence[str],
-    choose: Callable[[list[str]], Choice],
+    choose: Callable[[list[str]], TypeChoice],
     reporter: Reporter,
     tell: Callable[[float], None] | None = None,
 ) -> list[Proven]:
@@ -176,7 +176,7 @@ def _differences(
         text, value, fine = f"t{at}", f"v{at}", f"f{at}"
         inner.append(f"{places[column.name]} AS {text}, {identifier(column.name)} AS {value}")
         asked = f"NULL WHEN {text} IN ({', '.join(map(literal, words))}) THEN NULL" if words else "NULL"
-        tolerable = _tolerable(column.choice, text, value, _written(column.choice, value), words)
+        tolerable = _tolerable(column.choice, text, value, _written(column.choice, value))
         middle.append(
             f"CASE WHEN {text} IS NULL THEN {asked} ELSE coalesce({tolerable}, false) END AS {fine}"
         )
@@ -195,11 +195,11 @@ def _differences(
     ).fetchall()
     for at, column in enumerate(columns):
         tolerated, wrong = found[8 * at : 8 * at + 4], found[8 * at + 4 : 8 * at + 8]
-        column.rewritten = Difference(*tolerated) if tolerated[0] else None
-        column.refuted = Difference(*wrong) if wrong[0] else None
+        column.rewritten = Mismatch(*tolerated) if tolerated[0] else None
+        column.refuted = Mismatch(*wrong) if wrong[0] else None
 
 
-def _respelt(connection: "Connection", target: str, column: Proven, text: str) -> Difference | None:
+def _respelt(connection: "Connection", target: str, column: Proven, text: str) -> Mismatch | None:
     """What of a column that the file spells otherwise than DuckDB does, is written otherwise."""
     value = identifier(column.name)
     differs = f"{_whole('v')}" if column.choice.spelling == "g" else "v IS NOT NULL"
@@ -213,7 +213,7 @@ def _respelt(connection: "Connection", target: str, column: Proven, text: str) -
         f"SELECT coalesce({text}, {_written(column.choice, value)}), CAST({value} AS VARCHAR) "
         f"FROM {target} LIMIT 1 OFFSET {row}"
     ).fetchall()
-    return Difference(count, row, first, back)
+    return Mismatch(count, row, first, back)
 
 
 def _again(target: str, proven: Sequence[Proven], residue: str) -> tuple[str, dict[str, str]]:
@@ -238,7 +238,7 @@ _WHOLE = "1e15"
 """Below it DuckDB writes whole floating-point numbers without an exponent."""
 
 
-def _read(choice: Choice, text: str) -> str:
+def _read(choice: TypeChoice, text: str) -> str:
     """SQL: the value of `text`, NULL where it is none."""
     if "%" in choice.spelling:
         return f"CAST(try_strptime({text}, {literal(choice.spelling)}) AS {choice.type})"
@@ -247,7 +247,7 @@ def _read(choice: Choice, text: str) -> str:
     return f"TRY_CAST({text} AS {choice.type})"
 
 
-def _written(choice: Choice, value: str) -> str:
+def _written(choice: TypeChoice, value: str) -> str:
     """SQL: the text that `value` is expected to come from."""
     spelling = choice.spelling
     if "%" in spelling:
@@ -274,7 +274,7 @@ def _integer(value: str) -> str:
     return f"CAST(CAST({value} AS BIGINT) AS VARCHAR)"
 
 
-def _suspicious(choice: Choice, value: str, text: str) -> str:
+def _suspicious(choice: TypeChoice, value: str, text: str) -> str:
     """SQL: true wherever `value` is not written as `text`, and perhaps elsewhere; quick."""
     if choice.type != "DOUBLE" or choice.spelling not in ("", "g"):
         return f"{_written(choice, value)} IS DISTINCT FROM {text}"
@@ -288,7 +288,7 @@ def _suspicious(choice: Choice, value: str, text: str) -> str:
     )
 
 
-def _tolerable(choice: Choice, text: str, value: str, written: str, words: Sequence[str]) -> str:
+def _tolerable(choice: TypeChoice, text: str, value: str, written: str) -> str:
     """SQL: true where `text` is `value`, only written in another way, and nobody can have meant anything else."""
     empty = f"{text} = ''"
     if choice.asked:

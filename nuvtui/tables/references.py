@@ -27,8 +27,8 @@ _HERE = "database_name = current_database() AND schema_name = 'main'"
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A foreign key."""
+class ForeignKey:
+    """A foreign key: the columns of a table that refer to columns of another one."""
 
     table: str
     columns: tuple[str, ...]
@@ -48,7 +48,7 @@ class Table:
     """Name, CREATE INDEX, comment."""
     columns: tuple[str, ...]
     """Those that are not generated."""
-    references: tuple[Reference, ...]
+    references: tuple[ForeignKey, ...]
 
     @property
     def refers_to_itself(self) -> bool:
@@ -146,14 +146,14 @@ def _explained(table: Table) -> Iterator[None]:
         raise failure from error
 
 
-def all_of(connection: "Connection") -> list[Reference]:
+def all_of(connection: "Connection") -> list[ForeignKey]:
     """The foreign keys of the tables of schema main."""
     found = connection.execute(
         "SELECT table_name, constraint_column_names, referenced_table, referenced_column_names, constraint_text "
         f"FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY' AND {_HERE} ORDER BY ALL"
     ).fetchall()
     return [
-        Reference(table, tuple(columns), referred, tuple(referred_columns), text)
+        ForeignKey(table, tuple(columns), referred, tuple(referred_columns), text)
         for table, columns, referred, referred_columns, text in found
     ]
 
@@ -210,7 +210,7 @@ def table(connection: "Connection", name: str) -> Table:
 
 
 def _refuse_missing(
-    connection: "Connection", kept: str, table: Table, reference: Reference, removed: Sequence[str]
+    connection: "Connection", kept: str, table: Table, reference: ForeignKey, removed: Sequence[str]
 ) -> None:
     """Raises NuvError (CONFLICT) where rows of a table that stays refer to what will not be there."""
     if reference.referred == table.name:

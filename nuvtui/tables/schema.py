@@ -30,7 +30,7 @@ class Schema(msgspec.Struct, frozen=True):
 
     @property
     def sql_name(self) -> str:
-        """The table in SQL."""
+        """Name of the table as SQL takes it, quoted and with its schema."""
         return f"main.{identifier(self.name)}"
 
     def types(self) -> list[Type]:

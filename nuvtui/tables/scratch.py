@@ -137,7 +137,7 @@ def used(tmp: Path, cache: Path) -> int:
 
 
 def _folders(where: Path) -> list[Path]:
-    """Folders for unfinished files."""
+    """Folders in which table work may have left unfinished files."""
     with contextlib.suppress(OSError):
         return [
             path for path in where.iterdir() if path.name.startswith((_PREFIX, _EARLIER)) and path.is_dir()

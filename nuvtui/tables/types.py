@@ -76,7 +76,7 @@ class UnsupportedTypeError(ValueError):
 
 @dataclass(frozen=True)
 class Type:
-    """A parsed type."""
+    """A type of DuckDB, parsed: its name, parameters and the types inside it."""
 
     kind: str
     """`scalar`, `list`, `array`, `struct`, `tuple`, `map`, `union` or `enum`."""

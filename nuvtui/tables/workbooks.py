@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import Doubt
 from nuvtui.tables.cells import ForeignFile, arrow_table, column, named, text_of
 from nuvtui.tables.dialect import unique
-from nuvtui.tables.report import Doubt
 
 if TYPE_CHECKING:
     import pyarrow

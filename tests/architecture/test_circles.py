@@ -11,14 +11,6 @@ from tests.support.fixtures import REPOSITORY
 KNOWN: set[frozenset[str]] = {
     frozenset(
         {
-            "nuvtui.images.engine.discovery",
-            "nuvtui.images.engine.docker_engine",
-            "nuvtui.images.engine.load",
-            "nuvtui.images.engine.oci_engine",
-        }
-    ),
-    frozenset(
-        {
             "nuvtui.services.exports.run",
             "nuvtui.services.exports.service",
             "nuvtui.services.exports.verification",

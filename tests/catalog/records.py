@@ -21,7 +21,6 @@ def snapshot(number: int) -> SnapshotRecord:
         author="alice",
         description="Raw data cleaned, the model fitted again, figures 2 and 3 redrawn.",
         next_phase="Write the discussion.",
-        cause="",
         parent=f"{number - 1:016x}" if number else None,
         files=FilesSummary(1000 + number, 123456789),
         tables=[TableSummary("penguins", 344), TableSummary("islands", 3)],

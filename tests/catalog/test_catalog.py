@@ -384,3 +384,24 @@ def test_stale_temporaries_are_removed_and_fresh_ones_left(state: Catalog, home:
         change.spaces.put(space("a"))
     assert not stale.exists()
     assert fresh.exists()
+
+
+def test_readers_and_writers_select_alike(state: Catalog) -> None:
+    with state.transaction() as change:
+        change.snapshots.put(*map(snapshot, range(3)))
+        change.snapshots.put(msgspec.structs.replace(snapshot(1), name="another"))
+        written = change.snapshots.select(name="another")
+        both = change.snapshots.select(name="another", id=snapshot(2).id)
+    assert written == state.read().snapshots.select(name="another")
+    assert [record.id for record in written] == [snapshot(1).id]
+    assert both == state.read().snapshots.select(name="another", id=snapshot(2).id) == []
+    order = [record.id for record in state.read().snapshots.all()]
+    assert order == [snapshot(number).id for number in range(3)]  # what is replaced keeps its place
+
+
+def test_what_is_deleted_by_a_field_is_gone_and_nothing_else(state: Catalog) -> None:
+    with state.transaction() as change:
+        change.snapshots.put(*map(snapshot, range(4)))
+        change.snapshots.delete_where(id=snapshot(2).id)
+        change.snapshots.delete(snapshot(0).id, "not there")
+    assert [record.id for record in state.read().snapshots.all()] == [snapshot(1).id, snapshot(3).id]

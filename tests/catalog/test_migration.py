@@ -8,7 +8,7 @@ import pytest
 
 from nuvtui.catalog import codec
 from nuvtui.catalog.catalog import Catalog
-from nuvtui.catalog.schema import Documents, Schema
+from nuvtui.catalog.schema import CatalogSchema, Documents
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home
 from tests.catalog.cuts import killed_at
@@ -29,7 +29,7 @@ def _shout(documents: Documents) -> Documents:
     return documents
 
 
-SCHEMA = Schema(3, {1: _name, 2: _shout})
+SCHEMA = CatalogSchema(3, {1: _name, 2: _shout})
 
 
 def _old(home: Home) -> bytes:
@@ -63,14 +63,14 @@ def test_steps_are_taken_in_order_after_a_backup(home: Home, way: str) -> None:
 def test_a_step_that_fails_changes_nothing(home: Home) -> None:
     old = _old(home)
     with pytest.raises(codec.DamagedError):
-        Catalog(home, schema=Schema(2, {1: lambda documents: documents})).read()
+        Catalog(home, schema=CatalogSchema(2, {1: lambda documents: documents})).read()
     assert home.state.read_bytes() == old
 
 
 def test_without_a_way_it_says_so(home: Home) -> None:
     old = _old(home)
     with pytest.raises(NuvError, match="version 1") as error:
-        Catalog(home, schema=Schema(3, {2: _shout})).read()
+        Catalog(home, schema=CatalogSchema(3, {2: _shout})).read()
     assert error.value.exit_code == Exit.REFUSED
     assert home.state.read_bytes() == old
 

@@ -69,7 +69,6 @@ class Project:
             author="ada",
             description=description,
             next_phase="",
-            cause="",
             parent=None,
             provenance=Provenance(
                 user="ada",

@@ -14,7 +14,7 @@ NOW = datetime.datetime(2026, 3, 15, 12, 30).astimezone()
 
 
 def record(name: str = "", kind: str = "named", created: str = "", **fields: str) -> SnapshotRecord:
-    values = {"author": "ada", "description": "", "next_phase": "", "cause": ""} | fields
+    values = {"author": "ada", "description": "", "next_phase": ""} | fields
     return SnapshotRecord(
         "1a2b3c4d5e6f7081",
         "s" * 16,

@@ -13,7 +13,7 @@ def snapshot(number: int, cause: str = "", name: str = "") -> SnapshotRecord:
     import msgspec
 
     return msgspec.structs.replace(
-        record(name, "automatic" if cause else "named" if name else "quick", moment(number), cause=cause),
+        record(name, "automatic" if cause else "named" if name else "quick", moment(number), sentence=cause),
         id=f"{number:016x}",
         instance=HERE,
     )

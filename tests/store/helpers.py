@@ -42,7 +42,6 @@ def manifest(snapshot_id: str, found: ScanResult, stored: int = 0, name: str = "
         author="ada",
         description="",
         next_phase="",
-        cause="",
         parent=None,
         provenance=Provenance("ada", "host", "Linux", "", "0", "3.11"),
         files=FilesPart(found.root.hex(), found.count, found.bytes),

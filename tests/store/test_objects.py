@@ -193,7 +193,7 @@ def test_an_index_finds_exactly_what_it_lists(
     path.write_bytes(data)
     file = index.IndexFile(path)
     for number, item in enumerate(sorted(ids)):
-        assert file.location(file.find(item)) == index.Location(block, number, 7)
+        assert file.location(file.find(item)) == index.ObjectLocation(block, number, 7)
     assert (file.find(other) >= 0) == (other in ids)
     assert [entry[0] for entry in file.entries()] == sorted(ids)
 

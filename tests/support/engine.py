@@ -121,6 +121,26 @@ class Engine:
         """What `docker ARGUMENTS` prints."""
         return self.run(*arguments).stdout.decode("utf-8", "replace").strip()
 
+    def ran(
+        self,
+        image: str,
+        *command: str,
+        user: str = "",
+        variables: Mapping[str, str] | None = None,
+        read_only: bool = True,
+    ) -> tuple[int, bytes]:
+        """Exit code and output of a container without network, on a read-only system but for `/tmp`."""
+        options = [
+            "--rm",
+            "--network=none",
+            "--tmpfs=/tmp:rw,mode=1777",
+            f"--read-only={str(read_only).lower()}",
+        ]
+        options += [f"--user={user}"] if user else []
+        options += [f"--env={name}={value}" for name, value in (variables or {}).items()]
+        done = self.run("run", *options, image, *command, check=False)
+        return done.returncode, done.stdout + done.stderr
+
     def inspect(self, reference: str) -> dict[str, object]:
         """What the engine says of an image or a container."""
         return dict(json.loads(self.text("inspect", reference))[0])

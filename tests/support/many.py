@@ -34,8 +34,8 @@ def make_state(home: Home, workspace: Path, snapshots: int) -> None:
 def add_snapshots(home: Home, snapshots: int) -> None:
     """Put `snapshots` records of the years from 2020 on into the state that `make_state` made."""
     with Catalog(home).transaction() as transaction:
-        for number in range(snapshots):
-            transaction.snapshots.put(
+        transaction.snapshots.put(
+            *(
                 SnapshotRecord(
                     id=f"{number:016x}",
                     space="5" * 16,
@@ -46,7 +46,6 @@ def add_snapshots(home: Home, snapshots: int) -> None:
                     author="ada",
                     description="Prices as the office published them, outliers kept.",
                     next_phase="",
-                    cause="",
                     parent=f"{number - 1:016x}" if number else None,
                     files=FilesSummary(1200 + number, 80_000_000),
                     tables=[TableSummary("prices", 10_000 + number), TableSummary("firms", 300)],
@@ -55,4 +54,6 @@ def add_snapshots(home: Home, snapshots: int) -> None:
                     warnings=0,
                     stored_bytes=40_000,
                 )
+                for number in range(snapshots)
             )
+        )

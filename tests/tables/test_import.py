@@ -11,10 +11,10 @@ import pytest
 
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.snapshot import Column
+from nuvtui.model.table_import import ImportOptions
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Silent
 from nuvtui.tables.database import Tables
-from nuvtui.tables.report import ImportOptions
 from tests.tables.helpers import Recorder, checksum, make
 
 Write = Callable[..., Path]

@@ -16,8 +16,8 @@ import pytest
 import zstandard
 
 from nuvtui.errors import NuvError
+from nuvtui.model.table_import import ImportOptions
 from nuvtui.tables.database import Tables
-from nuvtui.tables.report import ImportOptions
 
 
 @dataclass(frozen=True)

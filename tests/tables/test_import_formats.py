@@ -16,9 +16,9 @@ import pytest
 import rdata
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.table_import import ImportOptions
 from nuvtui.tables import foreign
 from nuvtui.tables.database import Tables
-from nuvtui.tables.report import ImportOptions
 
 
 def columns(report: Any) -> str:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nuvtui.errors import NuvError
+from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.paths import DOT, Workspace
 from nuvtui.tables.database import Tables
-from nuvtui.tables.report import ImportOptions, ImportReport
 from tests.support.environment import machine
 
 WORDS = (

@@ -9,129 +9,23 @@ that one or a finding, never another one silently. Where none answers, there is 
 import hashlib
 import json
 import os
-import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from nuvtui import sanitise
+from docker.errors import TLSParameterError
+from docker.tls import TLSConfig
+
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images.engine.wire import Endpoint, Exchange, phrase, reason
-from nuvtui.images.facts import FileFact, ImageFacts
-from nuvtui.images.oci.layers import Layer
-from nuvtui.images.recipe import Recipe
-from nuvtui.images.registry.credentials import Credentials
-from nuvtui.model import export as model
+from nuvtui.images.engine.client import Endpoint
+from nuvtui.images.engine.docker_engine import DockerEngine
+from nuvtui.images.engine.probe import Problem, Product, probe
+from nuvtui.images.engine.protocol import Daemon
+from nuvtui.images.oci.layout import Layout
 from nuvtui.model.export import Finding
-from nuvtui.reporter import Reporter
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a container ended, and what it printed."""
-
-    exit_code: int
-    output: bytes
-    """Standard output and error, in the order in which they came."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """An image that was made."""
-
-    image: str
-    """Id: the digest of its configuration (`sha256:…`)."""
-    layers: list[model.Layer]
-    """What it is made of, base first."""
-    steps: str = ""
-    """Id of the engine's own image that the install steps led to, which has no name; empty: there is none."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What an engine says of itself."""
-
-    name: str
-    """`Docker Engine`, `Podman`."""
-    version: str
-    architecture: str
-    system: str
-    insecure_registries: tuple[str, ...] = ()
-    """`host[:port]` or networks that the engine speaks plain HTTP to."""
-
-
-class Engine(Protocol):
-    """Something that builds, keeps, runs and pushes images."""
-
-    @property
-    def name(self) -> str:
-        """`docker` or `oci`."""
-
-    def ping(self) -> None:
-        """Raise NuvError where the engine does not answer."""
-
-    def info(self) -> EngineInfo:
-        """What the engine says of itself."""
-
-    def base_digest(self, reference: str) -> str:
-        """The registry's digest of an image that the engine has; empty where it came from no registry."""
-
-    def pull_if_missing(self, reference: str, auth: Credentials | None, reporter: Reporter) -> ImageFacts:
-        """Make sure that the engine has `reference`. Raises NuvError where it cannot be had."""
-
-    def build(
-        self,
-        recipe: Recipe,
-        base: ImageFacts,
-        layers: Sequence[Layer],
-        tag: str,
-        reporter: Reporter,
-        *,
-        fresh: bool = False,
-    ) -> Built:
-        """Put an image together of `base`, the recipe's install steps and `layers`, and tag it.
-
-        `fresh`: layers are made anew, also where they are known from before.
-        """
-
-    def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Digest of each plain layer of an image (base first) and its tar, piece by piece."""
-
-    def inspect(self, image: str) -> ImageFacts | None:
-        """What is known of an image; None where the engine does not have it."""
-
-    def list_files(self, image: str, path: str, reporter: Reporter | None = None) -> Iterator[FileFact]:
-        """Everything at and below `path` in an image."""
-
-    def push(self, reference: str, auth: Credentials | None, reporter: Reporter) -> str:
-        """Push. Returns the digest that the registry confirms."""
-
-    def save(self, image: str, path: Path, reporter: Reporter) -> None:
-        """Write an archive that `load` reads."""
-
-    def load(self, path: Path, reporter: Reporter) -> list[str]:
-        """Read an archive. Returns the references (or ids) in it."""
-
-    def forget(self, image: str) -> None:
-        """Remove an image by its id, where nothing has named it."""
-
-    def remove(self, reference: str) -> bool:
-        """Remove a tag, and the image with its last one. False where there was none."""
-
-    def run(
-        self,
-        image: str,
-        reporter: Reporter,
-        command: list[str] | None = None,
-        user: str = "",
-        variables: Mapping[str, str] | None = None,
-        timeout: float = 120.0,
-    ) -> RunResult:
-        """Run a container without network and remove it."""
 
 
 @dataclass(frozen=True)
@@ -139,30 +33,18 @@ class Attempt:
     """A place where an engine was looked for in vain."""
 
     where: str
-    problem: str
-
-
-@dataclass(frozen=True)
-class Product:
-    """What an engine said it is; empty where it did not say."""
-
-    name: str = ""
-    """`Docker Engine`, `Podman`."""
-    version: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}".strip() or "a Docker-compatible engine"
+    problem: Problem
 
 
 @dataclass(frozen=True)
 class Discovery:
     """The engine that answered, if any, and where else was looked."""
 
-    engine: Engine | None
+    engine: Daemon | None
     tried: list[Attempt]
     where: str = ""
     """What led to the engine: `DOCKER_HOST unix:///…`."""
-    product: Product = Product()
+    product: Product = field(default_factory=Product)
     described: str = ""
     """What was chosen and why, in one sentence."""
     named: bool = False
@@ -185,7 +67,7 @@ class Discovery:
             self._advice(),
         )
 
-    def required(self) -> Engine:
+    def required(self) -> Daemon:
         """The engine. Raises NuvError (exit code 6) that names what was tried and what to do."""
         if self.engine is None:
             raise NuvError("No container engine answers", self._tried(), self._advice(), Exit.REFUSED)
@@ -195,14 +77,11 @@ class Discovery:
         return "Tried " + "; ".join(f"{attempt.where}: {attempt.problem}" for attempt in self.tried)
 
     def _advice(self) -> str:
-        if any(_WAITED in attempt.problem for attempt in self.tried):
+        if any(attempt.problem.late for attempt in self.tried):
             return "An engine that is only slow can be waited for: setting engine_timeout (seconds)."
         if self.named:
             return "Start that engine, or name another one: DOCKER_HOST, or `docker context use`."
         return "Start Docker or Podman's socket, or name the engine: export DOCKER_HOST=unix:///path/to/docker.sock"
-
-
-_WAITED = "waited"
 
 
 @dataclass(frozen=True)
@@ -210,10 +89,14 @@ class Place:
     """A place where an engine may be."""
 
     label: str
-    endpoint: Endpoint | None
-    problem: str = ""
+    endpoint: Endpoint | Problem
     found_by: str = ""
     """How it came to be looked at, after "found by"; empty: it is one of the usual sockets."""
+
+    @property
+    def url(self) -> str:
+        """The endpoint's URL."""
+        return self.endpoint.url if isinstance(self.endpoint, Endpoint) else ""
 
 
 class _Probe(threading.Thread):
@@ -222,16 +105,18 @@ class _Probe(threading.Thread):
     def __init__(self, place: Place, timeout: float) -> None:
         super().__init__(daemon=True)
         self.place = place
-        self.answer: Product | str = place.problem or f"no answer in time ({_WAITED} {timeout:g} s)"
+        self.answer: Product | Problem = Problem(f"no answer in time (waited {timeout:g} s)", late=True)
         self._timeout = timeout
-        if place.endpoint is not None:
+        if isinstance(place.endpoint, Problem):
+            self.answer = place.endpoint
+        else:
             self.start()
 
     def run(self) -> None:
-        assert self.place.endpoint is not None
+        assert isinstance(self.place.endpoint, Endpoint)
         self.answer = probe(self.place.endpoint, self._timeout)
 
-    def result(self, until: float) -> Product | str:
+    def result(self, until: float) -> Product | Problem:
         """What came out by the time `until`."""
         if self.ident is not None:
             self.join(max(0.0, until - time.monotonic()))
@@ -239,89 +124,49 @@ class _Probe(threading.Thread):
 
 
 def discover(
-    settings: Settings, environ: Mapping[str, str] | None = None, *, all_answers: bool = False
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    *,
+    layout: Layout | None = None,
+    tmp: Path | None = None,
+    all_answers: bool = False,
 ) -> Discovery:
     """Look for a Docker-compatible engine; takes at most about `settings.engine_timeout` seconds.
 
-    `all_answers`: also wait for the places that come after the one that is chosen.
+    `layout` and `tmp`: for the engine (`DockerEngine`). `all_answers`: also wait for the places that come after
+    the one that is chosen.
     """
-    from nuvtui.images.engine.docker_engine import DockerEngine
-
     looked = list(places(os.environ if environ is None else environ))
     named = bool(looked[0].found_by)
     probes = [_Probe(place, settings.engine_timeout) for place in looked]
     until = time.monotonic() + settings.engine_timeout + 0.4
     tried: list[Attempt] = []
     others: list[str] = []
-    chosen: tuple[Place, Endpoint, Product] | None = None
+    chosen: tuple[Place, Product] | None = None
     for one in probes:
         answer, place = one.result(until), one.place
-        if isinstance(answer, str) or place.endpoint is None:
-            tried.append(Attempt(place.label, str(answer)))
+        if isinstance(answer, Problem):
+            tried.append(Attempt(place.label, answer))
         elif chosen:
-            others.append(f"{answer} at {place.endpoint.url}")
+            others.append(f"{answer} at {place.url}")
         else:
-            chosen = place, place.endpoint, answer
+            chosen = place, answer
             if not all_answers:
                 break
     if chosen is None:
         return Discovery(None, tried, named=named)
-    place, endpoint, product = chosen
+    place, product = chosen
+    assert isinstance(place.endpoint, Endpoint)
     how = place.found_by or "a usual socket"
     return Discovery(
-        DockerEngine(endpoint, settings.build_network, settings),
+        DockerEngine(place.endpoint, settings.build_network, settings, layout, tmp),
         tried,
         place.label,
         product,
-        f"{product} at {endpoint.url}, found by {how}".replace("a Docker", "A Docker", 1),
+        f"{product} at {place.url}, found by {how}".replace("a Docker", "A Docker", 1),
         named,
         tuple(others),
     )
-
-
-def probe(endpoint: Endpoint, timeout: float) -> Product | str:
-    """What answers at `endpoint` within `timeout` seconds, or why nothing does, in words."""
-    answer = _ask(endpoint, "/version", timeout)
-    if isinstance(answer, str):
-        return answer
-    status, body = answer
-    if status != 200:  # a proxy before an engine may let through little
-        return ping(endpoint, timeout) or Product()
-    try:
-        said = json.loads(body)
-        parts = [str(part.get("Name", "")) for part in said.get("Components") or []]
-        name = "Podman" if any("podman" in part.lower() for part in parts) else "Docker Engine"
-        return Product(name, sanitise.line(str(said.get("Version") or ""))[:40])
-    except (ValueError, AttributeError, TypeError):
-        return "what answers is no engine: it does not say its version"
-
-
-def ping(endpoint: Endpoint, timeout: float) -> str | None:
-    """Why the engine at `endpoint` does not answer within `timeout` seconds; None: it does."""
-    answer = _ask(endpoint, "/_ping", timeout)
-    if isinstance(answer, str):
-        return answer
-    return None if answer[0] == 200 else f"answers with {phrase(answer[0])}"
-
-
-def _ask(endpoint: Endpoint, path: str, timeout: float) -> tuple[int, bytes] | str:
-    """Status and body of a short request, or why there is none."""
-    until = time.monotonic() + timeout
-
-    def late() -> None:
-        if time.monotonic() >= until:
-            raise TimeoutError
-
-    try:
-        with Exchange(endpoint, check=late, connect_timeout=timeout) as exchange:
-            exchange.request("GET", path)
-            return exchange.status, exchange.whole(1 << 20)
-    except TimeoutError:
-        if endpoint.url.startswith("ssh://"):
-            return f"ssh gets no answer ({_WAITED} {timeout:g} s)"
-        return f"it accepts connections but does not answer ({_WAITED} {timeout:g} s)"
-    except NuvError as error:
-        return error.message.removeprefix(f"{endpoint.url}: ")
 
 
 def places(environ: Mapping[str, str]) -> Iterator[Place]:
@@ -346,34 +191,27 @@ def places(environ: Mapping[str, str]) -> Iterator[Place]:
         yield _place(f"unix://{socket}", f"unix://{socket}", None)
 
 
-def _place(label: str, url: str, tls: ssl.SSLContext | str | None, found_by: str = "") -> Place:
-    if isinstance(tls, str):
-        return Place(label, None, tls, found_by)
-    if url.startswith("/"):
-        url = f"unix://{url}"
-    return Place(label, Endpoint(url, tls), "", found_by)
+def _place(label: str, url: str, tls: TLSConfig | Problem | None, found_by: str = "") -> Place:
+    if isinstance(tls, Problem):
+        return Place(label, tls, found_by)
+    return Place(label, Endpoint(f"unix://{url}" if url.startswith("/") else url, tls), found_by)
 
 
-def _environment_tls(environ: Mapping[str, str]) -> ssl.SSLContext | str | None:
+def _environment_tls(environ: Mapping[str, str]) -> TLSConfig | Problem | None:
     if not environ.get("DOCKER_TLS_VERIFY"):
         return None
     home = Path(environ.get("HOME") or Path.home())
     return _tls(Path(environ.get("DOCKER_CERT_PATH") or home / ".docker"), verify=True)
 
 
-def _tls(folder: Path, *, verify: bool) -> ssl.SSLContext | str:
-    """A TLS context with `ca.pem`, `cert.pem`, `key.pem` of `folder`, or what is wrong with them."""
+def _tls(folder: Path, *, verify: bool) -> TLSConfig | Problem:
+    """`ca.pem`, `cert.pem` and `key.pem` of `folder`, those that there are, or what is wrong with them."""
+    ca, cert, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    pair = (str(cert), str(key)) if cert.exists() else None
     try:
-        ca = folder / "ca.pem"
-        context = ssl.create_default_context(cafile=str(ca) if ca.exists() else None)
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if (folder / "cert.pem").exists():
-            context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-        return context
-    except OSError as error:
-        return f"its certificates in {folder} cannot be used: {reason(error)}"
+        return TLSConfig(pair, str(ca) if ca.exists() else None, verify)
+    except TLSParameterError as error:
+        return Problem(f"its certificates in {folder} cannot be used: {error.msg}")
 
 
 def _current_context(config: Path) -> str:
@@ -397,7 +235,7 @@ def _context(name: str, config: Path) -> Place:
         endpoint = meta["Endpoints"]["docker"]
         host, skip = str(endpoint["Host"]), bool(endpoint.get("SkipTLSVerify"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return Place(label, None, f"it is not set up ({type(error).__name__})", label)
+        return Place(label, Problem(f"it is not set up ({type(error).__name__})"), label)
     certificates = config / "contexts" / "tls" / key / "docker"
     tls = _tls(certificates, verify=not skip) if certificates.is_dir() else None
     return _place(f"{label} {host}", host, tls, label)

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nuvtui.images.engine.discovery import Built
+from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.oci.config import image_config
 from nuvtui.images.oci.descriptor import digest_of

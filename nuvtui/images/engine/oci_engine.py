@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -18,8 +18,8 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import facts
 from nuvtui.images import reference as references
-from nuvtui.images.engine.discovery import Built, EngineInfo, RunResult
 from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
+from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import FileFact, ImageFacts
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
@@ -46,19 +46,13 @@ class OciEngine:
     """Images in a layout of nuvtui's own."""
 
     name = "oci"
+    insecure_registries = ()
 
     def __init__(self, layout: Layout, settings: Settings, tmp: Path) -> None:
         """`tmp`: a private folder for what has to be unpacked for a moment."""
         self.layout = layout
         self._settings = settings
         self.tmp = tmp
-
-    def ping(self, timeout: float = 0) -> None:
-        """It is always there."""
-
-    def info(self) -> EngineInfo:
-        """What it is."""
-        return EngineInfo("built-in engine", "oci", machine(), "linux")
 
     # Images
 
@@ -193,9 +187,6 @@ class OciEngine:
         reporter.log(f"{layer.what}: {blob.digest}, {blob.size:,} bytes\n".encode())
         return blob
 
-    def forget(self, image: str) -> None:
-        """Nothing is here without a name."""
-
     def remove(self, reference: str) -> bool:
         """Remove an image, and what no other one shares with it. False where there is none."""
         return self.layout.untag(reference)
@@ -218,9 +209,9 @@ class OciEngine:
         """The file system of an image, to be closed by the caller."""
         return image_tree(self.layout, self.blobs(image), self.tmp, reporter.check)
 
-    def list_files(self, image: str, path: str = "/", reporter: Reporter | None = None) -> Iterator[FileFact]:
+    def list_files(self, image: str, path: str, reporter: Reporter) -> Iterator[FileFact]:
         """Everything at and below `path` in an image."""
-        with image_tree(self.layout, self.blobs(image), self.tmp) as tree:
+        with self.tree(image, reporter) as tree:
             yield from tree.facts(path.strip("/"))
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -272,20 +263,6 @@ class OciEngine:
             return push(
                 reference, data, manifest.media_type, blobs, self.layout, auth, reporter, self._settings
             )
-
-    def run(
-        self,
-        image: str,
-        reporter: Reporter,
-        command: list[str] | None = None,
-        user: str = "",
-        variables: Mapping[str, str] | None = None,
-        timeout: float = 120.0,
-    ) -> RunResult:
-        """Nothing can be run here. Raises NuvError (exit code 6)."""
-        raise NuvError(
-            "The built-in engine cannot run images", "", "Docker or Podman can: `docker load`.", Exit.REFUSED
-        )
 
     def keep(self, pieces: Iterable[bytes]) -> BinaryIO:
         """`pieces` in an unnamed file that can seek."""

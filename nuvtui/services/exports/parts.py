@@ -24,8 +24,9 @@ from nuvtui.services.context import Context
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engine.discovery import Discovery, Engine
+    from nuvtui.images.engine.discovery import Discovery
     from nuvtui.images.engine.oci_engine import OciEngine
+    from nuvtui.images.engine.protocol import Engine
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.host.capture import HostCapture
     from nuvtui.images.host.files import HostFile
@@ -84,9 +85,7 @@ class Images:
         from nuvtui.images.engine.discovery import discover
 
         if self._found is None or time.monotonic() - self._looked > DISCOVERY_SECONDS:
-            self._found = discover(self._context.settings)
-            if self._found.engine is not None:
-                self._found.engine.keep_in(self.layout, self.oci.tmp)  # type: ignore[attr-defined]
+            self._found = discover(self._context.settings, layout=self.layout, tmp=self.oci.tmp)
             self._looked = time.monotonic()
         return self._found
 
@@ -213,7 +212,7 @@ class Parts:
                     with contextlib.suppress(NuvError):
                         auth = credentials(references.parse(wanted).registry)
                         return self._engine.pull_if_missing(wanted, auth, self._reporter)
-                with self._images.oci.keep(other.saved(wanted, self._reporter)) as file:  # type: ignore[attr-defined]
+                with self._images.oci.keep(other.saved(wanted, self._reporter)) as file:
                     return self._images.oci.adopt(wanted, file, self._reporter, origin)
         return None
 
@@ -225,7 +224,7 @@ class Parts:
 
         platform = (facts.os, facts.architecture, facts.variant)
         with contextlib.suppress(NuvError):
-            insecure = self._engine.info().insecure_registries
+            insecure = self._engine.insecure_registries
             auth = credentials(references.parse(image).registry)
             return resolve(image, platform, auth, self._context.settings, insecure)[0]
         return ""

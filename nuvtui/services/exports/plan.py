@@ -25,7 +25,7 @@ from nuvtui.services.exports.parts import Images, known_values, needs_engine
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
-    from nuvtui.images.engine.discovery import Engine
+    from nuvtui.images.engine.protocol import Engine
     from nuvtui.images.facts import ImageFacts
 
 FREE_SPACE = 256 << 20

@@ -13,6 +13,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.application import Application
+from nuvtui.model.cause import Cause
 from nuvtui.model.export import AcceptedFinding, ExportRecord, ExportSpec, Finding, Report, Verification
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot
@@ -27,7 +28,7 @@ from nuvtui.services.snapshots import archiver
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
-    from nuvtui.images.engine.discovery import Built, Engine
+    from nuvtui.images.engine.protocol import Built, Engine
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.oci.layers import Layer
     from nuvtui.images.recipe import Recipe
@@ -140,7 +141,7 @@ class Run:
                 instance,
                 "automatic",
                 _SameStep(self._reporter),
-                cause=f"for export {self._record.id[:8]} of {self._spec.application}",
+                cause=Cause("export", self._record.id, self._spec.application),
             ).snapshot
         self._save(snapshot=manifest.id)
         return manifest
@@ -388,13 +389,15 @@ class Run:
 
         What the install steps led to is the cache of the next try; where that was `cancelled`, it goes too.
         """
+        from nuvtui.images.engine.protocol import KeepsUnnamed
+
         warnings = list(self._record.warnings)
         if self._engine is not None and self._record.image:
             try:
                 self._engine.remove(self._record.image)
             except NuvError as error:
                 warnings.append(f"an image {self._record.image} may be left in the engine: {error}")
-            if cancelled and self._record.steps_image:
+            if cancelled and self._record.steps_image and isinstance(self._engine, KeepsUnnamed):
                 self._engine.forget(self._record.steps_image)
         if self._record.archive:  # set once this run has written it: never a file of somebody else
             with contextlib.suppress(OSError):

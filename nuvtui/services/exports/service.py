@@ -32,7 +32,7 @@ from nuvtui.services.spaces.service import pick
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
-    from nuvtui.images.engine.discovery import Engine
+    from nuvtui.images.engine.protocol import Engine
 
 
 class ExportsService:
@@ -220,7 +220,7 @@ class ExportsService:
             insecure: tuple[str, ...] = ()
             with contextlib.suppress(NuvError):  # without an engine, only the registry's own word counts
                 engine = self.images.discovery.engine
-                insecure = engine.info().insecure_registries if engine else ()
+                insecure = engine.insecure_registries if engine else ()
             deletion = delete_tag(image, auth, insecure, self._context.settings)
         except NuvError as error:
             return f"the tag {image} stays in the registry: {error}"
@@ -335,18 +335,21 @@ class ExportsService:
         self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
         if record.status == "running":
             raise NuvError(f"Export {export[:8]} is running", "", "Cancel it first.", Exit.CONFLICT)
+        from nuvtui.images.engine.protocol import KeepsUnnamed
+
         problems: builtins.list[str] = []
         with self._alone(export):
             record = self.get(export)
             if record.engine and (record.image or record.steps_image):
                 try:
-                    removed = bool(record.image) and self._engine(record).remove(record.image)
+                    engine = self._engine(record)
+                    removed = bool(record.image) and engine.remove(record.image)
                     if record.image_id and not removed:
                         problems.append(
                             f"the image was not found in the engine ({record.engine}); another one may have it"
                         )
-                    if record.steps_image:
-                        self._engine(record).forget(record.steps_image)
+                    if record.steps_image and isinstance(engine, KeepsUnnamed):
+                        engine.forget(record.steps_image)
                 except NuvError as error:
                     problems.append(f"the image stays in the engine: {error}")
             if record.pushed and (problem := self.delete_tag(record.image)):

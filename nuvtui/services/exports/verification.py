@@ -13,7 +13,8 @@ from nuvtui.model.export import Accepted, Check, ExportRecord, Report, Verificat
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
-    from nuvtui.images.engine.discovery import Engine
+    from nuvtui.images.engine.image_tree import ImageTree
+    from nuvtui.images.engine.protocol import Daemon
     from nuvtui.services.exports.service import ExportsService
 
 USER = "54321:54321"
@@ -93,22 +94,20 @@ def _rebuilt(service: ExportsService, record: ExportRecord, reporter: Reporter) 
 
 def _run(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
     """Run it: no network, read-only root, a user that it does not know."""
-    engine: Engine | None = service.images.named(record.engine)
-    loaded = ""
-    if record.engine == "oci":
-        engine = service.images.discovery.engine
-        if engine is None:
-            return Check(
-                "run", "not done", "no engine is here that could run it; what can be checked without was"
-            )
-        loaded = record.image
-    assert engine is not None
+    discovery = service.images.discovery
+    other = record.engine == "oci"
+    if other and discovery.engine is None:
+        return Check(
+            "run", "not done", "no engine is here that could run it; what can be checked without was"
+        )
+    engine = discovery.required()
+    loaded = False
     try:
-        if loaded:
+        if other:
             reporter.progress(0, 3, "bytes", "handing the image to an engine")
             had = engine.inspect(record.image) is not None
-            engine.load_from(service.images.oci.pieces(record.image), record.image, reporter)  # type: ignore[attr-defined]
-            loaded = "" if had else loaded
+            engine.load_from(service.images.oci.pieces(record.image), record.image, reporter)
+            loaded = not had
         return _answers(engine, record, report, reporter)
     except NuvError as error:
         if error.exit_code == Exit.CANCELLED:
@@ -117,15 +116,14 @@ def _run(service: ExportsService, record: ExportRecord, report: Report, reporter
     finally:
         if loaded:
             with contextlib.suppress(NuvError):
-                engine.remove(loaded)
+                engine.remove(record.image)
 
 
-def _answers(engine: Engine, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
+def _answers(engine: Daemon, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
     """The command ends well; a service answers its health check, or stays up."""
     reporter.progress(1, 3, "steps", "running it")
     # Licence and secrets are not there: only that the image says so, and starts, can be seen.
-    trial = engine.trial(record.image, reporter, USER)  # type: ignore[attr-defined]
-    with trial as running:
+    with engine.trial(record.image, reporter, USER) as running:
         deadline = time.monotonic() + RUN_SECONDS
         healthy = ""
         while True:
@@ -195,13 +193,11 @@ def _packages(paths: list[str], report: Report) -> Check:
     return Check("packages", "failed", said + (f" ({len(other)} in another version)" if other else ""))
 
 
-def _looked(tree: object, record: ExportRecord, service: ExportsService) -> list[Check]:
+def _looked(tree: ImageTree, record: ExportRecord, service: ExportsService) -> list[Check]:
     """What can be told without running: shared libraries, interpreter, configuration."""
-    from nuvtui.images.engine.image_tree import ImageTree
     from nuvtui.images.host.libraries import missing
     from nuvtui.images.host.trees import VirtualTree
 
-    assert isinstance(tree, ImageTree)
     lacking = missing(VirtualTree(tree.openers(), tree.links))
     checks = []
     if lacking:
@@ -220,10 +216,7 @@ def configuration(service: ExportsService, record: ExportRecord, reporter: Repor
         return _configuration(tree, record, service)
 
 
-def _configuration(tree: object, record: ExportRecord, service: ExportsService) -> Check:
-    from nuvtui.images.engine.image_tree import ImageTree
-
-    assert isinstance(tree, ImageTree)
+def _configuration(tree: ImageTree, record: ExportRecord, service: ExportsService) -> Check:
     facts = service.images.oci.inspect(record.image)
     assert facts is not None
     words = [*facts.entrypoint, *facts.command]
@@ -240,10 +233,7 @@ def _configuration(tree: object, record: ExportRecord, service: ExportsService) 
     return Check("configuration", "passed", "command, interpreter and working folder are in it")
 
 
-def _not_found(words: list[str], tree: object, path: str) -> list[str]:
-    from nuvtui.images.engine.image_tree import ImageTree
-
-    assert isinstance(tree, ImageTree)
+def _not_found(words: list[str], tree: ImageTree, path: str) -> list[str]:
     missing = []
     for word in words:
         places = [word] if word.startswith("/") else [f"{folder}/{word}" for folder in path.split(":")]

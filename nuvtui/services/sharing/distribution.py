@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from nuvtui import clock
-from nuvtui.catalog.catalog import View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Cancelled, Exit, NuvError
+from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import (
     Counts,
     Distribution,
@@ -167,7 +168,7 @@ class DistributionService:
                 instance,
                 "automatic",
                 reporter,
-                cause=f"source of distribution {distribution.id[:8]}",
+                cause=Cause("source", distribution.id),
             ).snapshot
         ref = StateRef(instance.id, snapshot.id)
         self._change(distribution.id, lambda d: msgspec.structs.replace(d, source=ref))
@@ -203,7 +204,7 @@ class DistributionService:
             ):
                 self._context.distinct(self._origin(distribution.source), [instance])
                 outcome = changeset.run(
-                    self._context, instance, f"before distribution {identifier[:8]}", make, reporter, announce
+                    self._context, instance, Cause("distribution", identifier), make, reporter, announce
                 )
             result = TargetResult(
                 target,
@@ -352,7 +353,7 @@ class DistributionService:
                 outcome = changeset.run(
                     self._context,
                     instance,
-                    f"before recall of distribution {identifier[:8]}",
+                    Cause("recall", identifier),
                     lambda backup, before=before: self._taken_back(  # type: ignore[misc]
                         distribution, source, before, backup, reporter
                     ),

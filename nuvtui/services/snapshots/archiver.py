@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 from nuvtui import atomic, clock, config
 from nuvtui.errors import StoreError
 from nuvtui.model.application import Package
+from nuvtui.model.cause import Cause
 from nuvtui.model.names import short
 from nuvtui.model.snapshot import (
     ApplicationPart,
@@ -34,7 +35,7 @@ from nuvtui.services.snapshots import provenance
 from nuvtui.services.states.service import stat_cache, table_memory
 from nuvtui.store import scanner, staging, trees
 from nuvtui.store.statcache import StatCache
-from nuvtui.store.writer import Writer, writing
+from nuvtui.store.writer import ObjectWriter, writing
 from nuvtui.tables.connection import DamagedDatabaseError
 
 _T = TypeVar("_T")
@@ -57,7 +58,7 @@ def take(
     name: str = "",
     description: str = "",
     next_phase: str = "",
-    cause: str = "",
+    cause: Cause | None = None,
     over_damage: bool = False,
     reread: bool = False,
 ) -> Taken:
@@ -116,9 +117,9 @@ def take(
             author=context.user,
             description=description,
             next_phase=next_phase,
-            cause=cause,
             parent=parent.id if parent else None,
             provenance=provenance.collect(workspace, context.user),
+            cause=cause,
             files=part,
             tables=captured,
             applications=apps,
@@ -140,7 +141,7 @@ def _tables(
     instance: Instance,
     workspace: Workspace,
     parent: Snapshot | None,
-    writer: Writer,
+    writer: ObjectWriter,
     reporter: Reporter,
 ) -> tuple[list[TablePart], list[Warning]]:
     if not os.path.lexists(workspace.tables):

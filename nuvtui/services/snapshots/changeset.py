@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from nuvtui.errors import NuvError
+from nuvtui.model.cause import Cause
 from nuvtui.model.kept import KeptFile
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart, same_table
@@ -117,7 +118,7 @@ class Outcome(msgspec.Struct, frozen=True):
 def run(
     context: Context,
     instance: Instance,
-    cause: str,
+    cause: Cause,
     make: Callable[[Snapshot], Transition],
     reporter: Reporter,
     announce: Callable[[Snapshot], None] = lambda _backup: None,

@@ -191,7 +191,7 @@ def _versions(runs: Iterable[tuple[list[SnapshotRecord], _Found]]) -> Iterator[V
             len(records),
             first.created,
             first.author,
-            first.name or first.cause or f"{first.kind} snapshot",
+            first.name or first.sentence or f"{first.kind} snapshot",
             kind="" if found is None else "table" if isinstance(found, BriefTable) else found.kind,
             size=found.size if isinstance(found, Entry) else found.bytes if found else None,
             rows=found.rows if isinstance(found, BriefTable) else None,

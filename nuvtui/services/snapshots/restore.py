@@ -2,12 +2,12 @@
 
 import msgspec
 
+from nuvtui.model.cause import Cause
 from nuvtui.model.kept import KeptFile
 from nuvtui.model.roles import Action
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.snapshots import changeset
-from nuvtui.services.states.service import describe
 
 
 class RestoreResult(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class RestoreService:
             outcome = changeset.run(
                 self._context,
                 target,
-                f"before restore of {describe(manifest)}",
+                Cause("restore", manifest.id, manifest.name, "" if manifest.name else manifest.kind),
                 lambda backup: changeset.between(self._context, backup, manifest),
                 reporter or Silent(),
                 over_damage=True,

@@ -177,8 +177,7 @@ class SnapshotsService:
         # First out of the list, then the manifest: a crash between the two leaves a snapshot that `store repair`
         # lists again, never a listed snapshot without its manifest.
         with self._context.state.transaction() as tx:
-            for snapshot in snapshots:
-                tx.snapshots.delete(snapshot)
+            tx.snapshots.delete(*snapshots)
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 

@@ -188,7 +188,7 @@ def _storage(records: list[SnapshotRecord], newest_files: int) -> Storage:
 
 def _snapshot(record: SnapshotRecord, instance: str) -> SnapshotLine:
     return SnapshotLine(
-        record.id, instance, record.name, record.kind, record.created, record.author, record.cause
+        record.id, instance, record.name, record.kind, record.created, record.author, record.sentence
     )
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from nuvtui import atomic, clock
-from nuvtui.catalog.catalog import Transaction, View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action, Role
@@ -216,9 +216,7 @@ class SpacesService:
             refusal.exit_code = Exit.CONFLICT
             raise refusal
 
-    def _refusal(
-        self, view: View | Transaction | None, workspace: Workspace, found: identity.Identity
-    ) -> NuvError | None:
+    def _refusal(self, view: View | None, workspace: Workspace, found: identity.Identity) -> NuvError | None:
         """What is said of a folder that names an instance and is not registered; None: it is a copy."""
         instance = view.instances.get(found.instance) if view is not None else None
         if view is None or instance is None:
@@ -248,33 +246,19 @@ class SpacesService:
         self._context.require(view, Action.MANAGE, space)
         # First out of the lists, then the manifests: see SnapshotsService.delete.
         with self._context.state.transaction() as tx:
-            mine = [i for i in tx.instances.all() if i.space == space]
+            mine = tx.instances.select(space=space)
             gone = {i.id for i in mine}
-            snapshots = [s.id for s in tx.snapshots.all() if s.space == space]
-            for snapshot in snapshots:
-                tx.snapshots.delete(snapshot)
-            for export in [e.id for e in tx.exports.all() if e.space == space]:
-                tx.exports.delete(export)
-            for distribution in [d.id for d in tx.distributions.all() if d.space == space]:
-                tx.distributions.delete(distribution)
-            for message in list(tx.messages.all()):
-                if message.instance in gone:
-                    tx.messages.delete(message.id)
-            for member in list(tx.members.all()):
-                if member.space == space:
-                    tx.members.delete(member_key(member))
-            for stage in list(tx.stages.all()):
-                if stage.space == space:
-                    tx.stages.delete(f"{stage.space}/{stage.user}")
-            for instance in mine:
-                tx.instances.delete(instance.id)
+            snapshots = [s.id for s in tx.snapshots.select(space=space)]
+            tx.messages.delete(*(m.id for m in tx.messages.all() if m.instance in gone))
+            for table in (tx.snapshots, tx.exports, tx.distributions, tx.members, tx.stages, tx.instances):
+                table.delete_where(space=space)
             tx.spaces.delete(space)
         for instance in mine:
             identity.forget(Workspace(Path(text_to_path(instance.workspace))), instance.id)
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 
-    def _refuse_nested(self, view: View | Transaction, root: Path, but: str = "") -> None:
+    def _refuse_nested(self, view: View, root: Path, but: str = "") -> None:
         """A workspace inside another (`but` that of instance `but`), or around the store home, would be captured
         twice: refuse.
         """
@@ -389,15 +373,12 @@ class InstancesService:
             )
         with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
             with self._context.state.transaction() as tx:
-                snapshots = [s.id for s in tx.snapshots.all() if s.instance == instance]
-                for snapshot in snapshots:
-                    tx.snapshots.delete(snapshot)
-                for member in list(tx.members.all()):
-                    if member.instance == instance:
-                        tx.members.delete(member_key(member))
-                for stage in list(tx.stages.all()):
-                    if stage.source.instance == instance:
-                        tx.stages.delete(f"{stage.space}/{stage.user}")
+                snapshots = [s.id for s in tx.snapshots.select(instance=instance)]
+                tx.snapshots.delete(*snapshots)
+                tx.members.delete_where(instance=instance)
+                tx.stages.delete(
+                    *(f"{s.space}/{s.user}" for s in tx.stages.all() if s.source.instance == instance)
+                )
                 tx.instances.delete(instance)
             identity.forget(Workspace(Path(text_to_path(found.workspace))), instance)
             for snapshot in snapshots:

@@ -15,9 +15,9 @@ from nuvtui.services.states.service import FileView, StateReader
 from nuvtui.tables import scratch
 
 if TYPE_CHECKING:
+    from nuvtui.model.table import Rows
     from nuvtui.services.states.notebook import Notebook
     from nuvtui.tables.files import ParquetFile
-    from nuvtui.tables.values import Rows
 
 FIRST = 256 << 10
 """Bytes that are read of any file at first."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from nuvtui.catalog.catalog import View
+from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import short
 from nuvtui.model.roles import Action
@@ -32,9 +32,9 @@ from nuvtui.store.store import Store
 from nuvtui.store.tree_only_writer import TreeOnlyWriter
 
 if TYPE_CHECKING:
+    from nuvtui.model.table import ColumnStats
     from nuvtui.tables.database import ColumnInfo, Rows, Tables
     from nuvtui.tables.parquet import Captured
-    from nuvtui.tables.values import ColumnStats
 
 READMES = ("README.md", "README.rst", "README.txt", "README")
 

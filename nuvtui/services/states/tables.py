@@ -7,14 +7,14 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Column, TablePart
 from nuvtui.model.stage import StateRef
+from nuvtui.model.table import ColumnStats
+from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.states.service import StatesService, TableView
 from nuvtui.tables import parquet
 from nuvtui.tables.codebook import Codebook, refuse_other, write_codebook
 from nuvtui.tables.database import ColumnInfo, Rows, Tables, rehearse
-from nuvtui.tables.report import ImportOptions, ImportReport
-from nuvtui.tables.values import ColumnStats
 
 
 class TablesService:

@@ -28,7 +28,7 @@ from nuvtui.model.task import Failure
 
 if TYPE_CHECKING:
     from nuvtui.bootstrap import Services
-    from nuvtui.tables.values import ColumnStats, Rows
+    from nuvtui.model.table import ColumnStats, Rows
 
 COMMAND = (sys.executable, "-P", "-m", "nuvtui.tui.common.aside")
 MEMORY = "1GB"
@@ -112,14 +112,14 @@ class Question:
 
     def query(self, services: Services, ref: StateRef, sql: str, limit: int) -> Rows:
         """The rows of a query over a state's tables; ended for good by `stop`. For a thread; raises NuvError."""
-        from nuvtui.tables.values import Rows
+        from nuvtui.model.table import Rows
 
         arguments = {"state": msgspec.to_builtins(ref), "sql": sql, "limit": limit}
         return msgspec.convert(self._ask(services, "query", arguments), Rows)
 
     def distributions(self, services: Services, ref: StateRef, table: str) -> list[ColumnStats]:
         """How the values of a table's columns are spread. For a thread; raises NuvError."""
-        from nuvtui.tables.values import ColumnStats
+        from nuvtui.model.table import ColumnStats
 
         arguments = {"state": msgspec.to_builtins(ref), "table": table}
         return msgspec.convert(self._ask(services, "distributions", arguments), list[ColumnStats])
@@ -217,9 +217,9 @@ def answer(request: dict[str, Any]) -> Any:
         case "freed":
             return services.snapshots.freed_by(arguments["snapshots"])
         case "demo":
-            from nuvtui.services import demo
+            from nuvtui.demo import study
 
-            return demo.lay_out(
+            return study.lay_out(
                 services, Path(text_to_path(arguments["folder"])), lambda text: None
             ).instance.id
     raise NuvError(f"No question {request['what']!r}", "", "", Exit.USAGE)

@@ -1,7 +1,6 @@
 """Snapshots, states and differences as lines: what lists and details say about them."""
 
 import datetime
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,8 @@ from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
 
 if TYPE_CHECKING:
-    from nuvtui.tables.values import ColumnStats
+    from nuvtui.model.table import ColumnStats
 
-_CAUSE = re.compile(r"snapshot ([0-9a-f]{8}) \((.+)\)$")
 Change = FileChange | TableChange | ApplicationChange
 SIGNS: dict[str, tuple[str, Tone]] = {
     "added": ("+", "good"),
@@ -91,11 +89,10 @@ def kind_sign(kind: str, glyphs: Glyphs) -> str:
 
 def title(record: SnapshotRecord | Snapshot) -> str:
     """What a snapshot is called in a list: its name, else its cause, else its kind."""
-    return record.name or _CAUSE.sub(_brief, record.cause) or f"{record.kind} snapshot"
-
-
-def _brief(found: re.Match[str]) -> str:
-    return f"{found[2]} {found[1]}" if found[2] in ("named", "quick", "automatic") else found[2]
+    cause = record.cause
+    if not record.name and cause is not None and cause.reason == "restore":
+        return f"before restore of {cause.name or f'{cause.kind} {short(cause.id)}'}"
+    return record.name or record.sentence or f"{record.kind} snapshot"
 
 
 def called(record: SnapshotRecord | Snapshot) -> str:
@@ -207,8 +204,8 @@ def snapshot_lines(
     ]
     if event is not None:
         lines.append(taken_for(event))
-    elif record.cause:
-        lines.append(line(("Taken ", "muted"), record.cause))
+    elif record.sentence:
+        lines.append(line(("Taken ", "muted"), record.sentence))
     for label, text in (("", record.description), ("Next: ", record.next_phase)):
         if text:
             lines += [*space, *(line((label, "muted"), part) for part in text.split("\n"))]

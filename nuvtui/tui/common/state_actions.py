@@ -303,7 +303,7 @@ def ask_undo(node: ShellTarget) -> None:
         for _, name, record in backups:
             changes.append(
                 f"The Current State of {name} is replaced by the automatic snapshot {short(record.id)}: "
-                f"{describe.holds(record)}, as they were {record.cause}."
+                f"{describe.holds(record)}, as they were {record.sentence}."
             )
 
         def answered(yes: bool | None) -> None:

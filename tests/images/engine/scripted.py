@@ -1,12 +1,15 @@
 """An engine that answers what a test wrote down: for the faults that a real one cannot be made to have."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+VERSION = re.compile(r"/v1\.\d+/")
+"""Of the engine's interface, at the beginning of a path."""
 Answer = Callable[[socket.socket], None]
 ID = "sha256:" + "ab" * 32
 
@@ -32,7 +35,7 @@ def whole(value: object, status: str = "200 OK") -> bytes:
 
 
 class Scripted:
-    """Answers by path: the longest beginning that fits. A request's body is read to its end first.
+    """Answers by path, without its version: the longest beginning that fits. A request's body is read to its end first.
 
     A list is answered one by one, its last one from then on.
     """
@@ -62,7 +65,7 @@ class Scripted:
     def _answer(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader:
             try:
-                first = reader.readline().decode()
+                first = VERSION.sub("/", reader.readline().decode(), count=1)
                 headers = {}
                 while (header := reader.readline().strip()) != b"":
                     name, _, value = header.partition(b":")

@@ -10,6 +10,7 @@ import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import NuvError
+from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.oci.layout import Layout
 from nuvtui.images.recipe import Recipe
@@ -27,7 +28,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def docker(engine: Engine) -> DockerEngine:
     engine.remove_images()
-    return DockerEngine(engine.url, "host")
+    return DockerEngine(Endpoint(engine.url), "host")
 
 
 def build(docker: DockerEngine, project: Project, recipe: Recipe, reporter: Recorder | None = None) -> str:
@@ -62,14 +63,13 @@ def test_image_with_files_runs_as_anybody_on_a_read_only_root(
     image = build(docker, project, recipe, reporter)
 
     assert image == docker.inspect(IMAGE).id  # type: ignore[union-attr]
-    listed = {fact.path: fact for fact in docker.list_files(image, "/files")}
+    listed = {fact.path: fact for fact in docker.list_files(image, "/files", Recorder())}
     assert set(listed) == {"files", *(path for path, _ in recipe.members)}
     for path, entry in recipe.members:
         assert listed[path].kind == entry.kind, path
         if entry.kind == FILE and not entry.group:  # what is one file by two names is listed as a link
             assert listed[path].size == entry.size, path
-    result = docker.run(image, Recorder(), user="54321")
-    assert (result.exit_code, result.output.decode()) == (0, "1,2\n54321\n/files\ngrüß $HOME \"'\\ #1\n6\n")
+    assert engine.ran(image, user="54321") == (0, "1,2\n54321\n/files\ngrüß $HOME \"'\\ #1\n6\n".encode())
     files = engine.files(IMAGE)
     assert files["files/analysis.sh"].mode & 0o7777 == 0o777
     assert files["files/data/values.csv"].mode & 0o7777 == 0o666
@@ -83,12 +83,14 @@ def test_image_with_files_runs_as_anybody_on_a_read_only_root(
     assert engine.containers() == []
 
 
-def test_any_user_can_write_results(docker: DockerEngine, tiny_base: str, project: Project) -> None:
+def test_any_user_can_write_results(
+    docker: DockerEngine, tiny_base: str, project: Project, engine: Engine
+) -> None:
     project.write("sub/data.csv", "1")
     app = application(tiny_base, command=["sh", "-c", "echo 2 > out && echo 3 > sub/out && cat out sub/out"])
     recipe = project.recipe(app)
-    result = docker.run(build(docker, project, recipe), Recorder(), user="54321", read_only=False)
-    assert (result.exit_code, result.output) == (0, b"2\n3\n")
+    image = build(docker, project, recipe)
+    assert engine.ran(image, user="54321", read_only=False) == (0, b"2\n3\n")
 
 
 HOSTILE = [
@@ -126,8 +128,7 @@ def test_hostile_values_arrive_as_they_are(
     assert facts.workdir == '/files/$HOME/a b"c\\d'
     assert facts.labels["org.opencontainers.image.description"] == 'Line one RUN touch /pwned "quoted" \\'
     assert facts.labels["org.opencontainers.image.title"] == 'Study" RUN touch /pwned'
-    result = docker.run(image, Recorder())
-    assert result.output.decode() == "|".join([*HOSTILE, "two\nlines"]) + "|"
+    assert engine.ran(image)[1].decode() == "|".join([*HOSTILE, "two\nlines"]) + "|"
     files = engine.files(IMAGE)
     assert "from-setup" in files
     assert "pwned" not in files
@@ -146,7 +147,7 @@ def test_layers_depend_on_the_snapshot_alone(
     app = application(tiny_base, command=["./run.sh"])
     snapshot = project.snapshot()
     found, made = [], []
-    docker.keep_in(Layout(tmp_path / "images"), tmp_path)
+    docker = DockerEngine(docker.endpoint, "host", None, Layout(tmp_path / "images"), tmp_path)
     for zone, mask in (("UTC", 0o022), ("Asia/Tokyo", 0o077)):
         monkeypatch.setenv("TZ", zone)
         monkeypatch.setenv("LC_ALL", "C" if mask else "C.UTF-8")
@@ -183,7 +184,7 @@ def test_build_log_and_failure_are_told(
 
 
 def test_what_an_image_lacks_is_said_at_start_and_then_it_runs(
-    docker: DockerEngine, tiny_base: str, project: Project
+    docker: DockerEngine, tiny_base: str, project: Project, engine: Engine
 ) -> None:
     project.write("licenses/stata.lic", "SECRET-LICENCE")
     project.write("run.sh", "#!/bin/sh\necho works; cat licenses/my.txt\n", 0o755)
@@ -200,14 +201,13 @@ def test_what_an_image_lacks_is_said_at_start_and_then_it_runs(
     recipe = project.recipe(app, without_license=True, base=docker.inspect(tiny_base))
     image = build(docker, project, recipe)
 
-    told = docker.run(image, Recorder(), user="54321").output.decode()
+    told = engine.ran(image, user="54321")[1].decode()
     assert "secret HF_TOKEN is not set" in told
     assert "licence variable MLM_LICENSE_FILE is not set" in told
     assert "licence file /files/licenses/my.txt is missing" in told
     assert "works" in told
-    quiet = docker.run(
-        image, Recorder(), command=["echo", "hello"], variables={"HF_TOKEN": "x", "MLM_LICENSE_FILE": "y"}
-    ).output.decode()
+    given = {"HF_TOKEN": "x", "MLM_LICENSE_FILE": "y"}
+    quiet = engine.ran(image, "echo", "hello", variables=given)[1].decode()
     assert "HF_TOKEN" not in quiet
     assert "my.txt is missing" in quiet
     assert "hello\n" in quiet
@@ -252,9 +252,7 @@ def test_report_is_inside_without_where_it_was_made(
     docker: DockerEngine, tiny_base: str, project: Project, engine: Engine, tmp_path: Path
 ) -> None:
     image = build(docker, project, project.recipe(application(tiny_base, command=["true"])))
-    inside = json.loads(
-        docker.run(image, Recorder(), command=["cat", "/usr/share/nuvtui/report.json"]).output
-    )
+    inside = json.loads(engine.ran(image, "cat", "/usr/share/nuvtui/report.json")[1])
     assert inside["snapshot"] == {"id": "00112233445566ff", "name": "paper-1"}
     assert inside["provenance"]["code"]["dirty"] is True
     content = saved(docker, image, tmp_path)
@@ -267,6 +265,7 @@ def test_pip_and_apt_use_the_sites_settings_and_leave_nothing_of_them(
     docker: DockerEngine,
     python_base: str,
     project: Project,
+    engine: Engine,
     tmp_path: Path,
     package_index: dict[str, str],
 ) -> None:
@@ -280,8 +279,8 @@ def test_pip_and_apt_use_the_sites_settings_and_leave_nothing_of_them(
 
     image = build(docker, project, recipe, reporter)
 
-    assert docker.run(image, Recorder(), user="54321").output == b"1.16.0\n"
-    assert b"tree v" in docker.run(image, Recorder(), command=["tree", "--version"]).output
+    assert engine.ran(image, user="54321") == (0, b"1.16.0\n")
+    assert b"tree v" in engine.ran(image, "tree", "--version")[1]
     facts = docker.inspect(image)
     assert facts is not None
     base = docker.inspect(python_base)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nuvtui.errors import Cancelled
+from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.recipe import Recipe
 from tests.images.project import IMAGE, Project, Recorder, application, built
@@ -34,7 +35,7 @@ def test_cancel_during_the_upload(engine: Engine, tiny_base: str, tmp_path: Path
     project = Project(tmp_path)
     project.write("big.bin", os.urandom(30_000_000))
     recipe = project.recipe(application(tiny_base, command=["true"]))
-    docker = DockerEngine(engine.url, "host")
+    docker = DockerEngine(Endpoint(engine.url), "host")
     cancelled(docker, project, recipe, lambda r: bool(r.progresses) and r.progresses[-1][0] > 5_000_000)
     assert IMAGE not in engine.images()
     assert engine.image_ids() == images
@@ -48,7 +49,7 @@ def test_cancel_during_a_step(engine: Engine, tiny_base: str, tmp_path: Path) ->
     mark = f"exec sleep 86{os.getpid()}"
     app = application(tiny_base, setup=[f"echo begun; {mark}"], command=["true"])
     recipe = project.recipe(app)
-    cancelled(DockerEngine(engine.url, "host"), project, recipe, lambda r: b"begun" in r.output)
+    cancelled(DockerEngine(Endpoint(engine.url), "host"), project, recipe, lambda r: b"begun" in r.output)
     assert engine.containers() == []
     assert IMAGE not in engine.images()
     assert engine.image_ids() == images
@@ -63,7 +64,7 @@ def test_cancel_during_a_step(engine: Engine, tiny_base: str, tmp_path: Path) ->
 def test_cancel_does_not_take_away_an_earlier_export(engine: Engine, tiny_base: str, tmp_path: Path) -> None:
     engine.remove_images()
     project = Project(tmp_path)
-    docker = DockerEngine(engine.url, "host")
+    docker = DockerEngine(Endpoint(engine.url), "host")
     first = project.recipe(application(tiny_base, command=["true"]))
     earlier = built(docker, project, first)
     second = project.recipe(application(tiny_base, setup=["echo begun; exec sleep 8600"], command=["false"]))

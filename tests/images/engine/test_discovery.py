@@ -13,6 +13,7 @@ import pytest
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images.engine import discovery
+from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.discovery import discover
 from tests.images.engine.scripted import Scripted, scripted, whole
 from tests.support.engine import Engine
@@ -116,7 +117,7 @@ def test_first_of_the_usual_sockets_is_taken_and_none_holds_it_up(
     fake: Scripted, hanging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def place(url: str) -> discovery.Place:
-        return discovery.Place(url, discovery.Endpoint(url))
+        return discovery.Place(url, Endpoint(url))
 
     none = f"unix://{tmp_path}/none.sock"
     monkeypatch.setattr(discovery, "places", lambda _: [place(none), place(fake.url), place(hanging)])
@@ -148,8 +149,7 @@ def test_an_engine_that_drips_is_given_up_in_time(fake: Scripted, tmp_path: Path
 
 
 def test_real_engine(engine: Engine) -> None:
-    found = discover(PATIENT, {"DOCKER_HOST": engine.url, "HOME": "/nonexistent"}).required()
-    info = found.info()
-    assert info.name == "Docker Engine"
-    assert info.version
-    assert found.inspect("no-such-image:1") is None
+    found = discover(PATIENT, {"DOCKER_HOST": engine.url, "HOME": "/nonexistent"})
+    assert found.product.name == "Docker Engine"
+    assert found.product.version
+    assert found.required().inspect("no-such-image:1") is None

@@ -6,18 +6,17 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
+from nuvtui.images.engine.client import Call, Endpoint
 from nuvtui.images.engine.discovery import discover
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.engine.messages import Decoder, Message
-from nuvtui.images.engine.wire import Endpoint, Exchange
 from tests.images.project import Recorder
 from tests.support.keeper import descendants
 from tests.support.podman import TINY, Podman
@@ -30,7 +29,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("services")]
 @pytest.fixture
 def socket(podman: Podman) -> Iterator[DockerEngine]:
     before = podman.images()
-    yield DockerEngine(podman.url, "host", Settings())
+    yield DockerEngine(Endpoint(podman.url), "host", Settings())
     for reference in podman.images():
         if reference not in before:
             podman.text("rmi", "--force", reference)
@@ -51,7 +50,9 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def archive_on(base_layer: str, base: bytes, layer: bytes, tag: str) -> tuple[bytes, str]:
+def archive_on(
+    base_layer: str, base: bytes, layer: bytes, tag: str, command: Sequence[str] = ("cat", "/a.txt")
+) -> tuple[bytes, str]:
     """A docker-archive of the base's layer (`base`, or nothing) and another one; and the image's id."""
     config = json.dumps(
         {
@@ -60,7 +61,7 @@ def archive_on(base_layer: str, base: bytes, layer: bytes, tag: str) -> tuple[by
             "created": "2026-03-04T05:06:07Z",
             "config": {
                 "Env": ["PATH=/bin"],
-                "Cmd": ["cat", "/a.txt"],
+                "Cmd": list(command),
                 "Labels": {"io.nuvtui.test": "é\n"},
                 "ExposedPorts": {"8888/tcp": {}},
                 "User": "1234",
@@ -79,30 +80,27 @@ def archive_on(base_layer: str, base: bytes, layer: bytes, tag: str) -> tuple[by
     return tar({**files, "0.tar": base, "1.tar": layer}), f"sha256:{name}"
 
 
+TAR = {"Content-Type": "application/x-tar"}
+
+
 def messages(podman: Podman, dockerfile: str) -> list[Message]:
     """What Podman says while it builds."""
-    query = urlencode({"dockerfile": "Dockerfile", "networkmode": "host", "forcerm": "1", "rm": "1"})
+    query = {"dockerfile": "Dockerfile", "networkmode": "host", "forcerm": "1", "rm": "1"}
+    context = tar({"Dockerfile": f"FROM {TINY}\n{dockerfile}".encode(), "x.txt": b"x\n"})
     decoder = Decoder()
     found: list[Message] = []
-    with Exchange(Endpoint(podman.url)) as exchange:
-        exchange.request(
-            "POST",
-            f"/build?{query}",
-            {"Content-Type": "application/x-tar"},
-            tar({"Dockerfile": f"FROM {TINY}\n{dockerfile}".encode(), "x.txt": b"x\n"}),
-        )
-        assert exchange.status == 200
-        for piece in exchange.body():
+    with Call(Endpoint(podman.url)) as call:
+        for piece in call.stream("POST", "/build", [context], params=query, headers=TAR):
             found += decoder.feed(piece)
     return found + decoder.end()
 
 
 def test_is_found_and_says_what_it_is(podman: Podman, tmp_path: Path) -> None:
     found = discover(Settings(engine_timeout=120), {"DOCKER_HOST": podman.url, "HOME": str(tmp_path)})
-    info = found.required().info()
-    assert info.name == "Podman"
-    assert found.finding().text == f"Podman {info.version} at {podman.url}, found by DOCKER_HOST"
-    assert "127.0.0.1" in info.insecure_registries
+    engine = found.required()
+    assert found.product.name == "Podman"
+    assert found.finding().text == f"{found.product} at {podman.url}, found by DOCKER_HOST"
+    assert "127.0.0.1" in engine.insecure_registries
 
 
 def test_inspect(socket: DockerEngine) -> None:
@@ -115,7 +113,7 @@ def test_inspect(socket: DockerEngine) -> None:
     assert socket.inspect("localhost/no/such:1") is None
 
 
-def test_an_archive_keeps_id_and_configuration(socket: DockerEngine, tmp_path: Path) -> None:
+def test_an_archive_keeps_id_and_configuration(socket: DockerEngine, podman: Podman, tmp_path: Path) -> None:
     base = socket.inspect(TINY)
     assert base is not None
     layer = tar({"a.txt": b"hello\n"})
@@ -131,8 +129,7 @@ def test_an_archive_keeps_id_and_configuration(socket: DockerEngine, tmp_path: P
     assert facts.labels == {"io.nuvtui.test": "é\n"}
     assert [step.created_by for step in facts.history] == ["base", "nuvtui"]
     assert facts.created.startswith("2026-03-04T05:06:07")
-    result = socket.run(image, Recorder())
-    assert (result.exit_code, result.output) == (0, b"hello\n")
+    assert podman.text("run", "--rm", "--network=none", image) == "hello"
 
 
 def test_an_archive_without_what_podman_does_not_have_is_refused(
@@ -160,23 +157,36 @@ def test_a_saved_image_can_be_loaded_again(socket: DockerEngine, tmp_path: Path)
 
 
 def test_files_of_an_image(socket: DockerEngine) -> None:
-    listed = {fact.path: fact for fact in socket.list_files(TINY, "/etc")}
+    listed = {fact.path: fact for fact in socket.list_files(TINY, "/etc", Recorder())}
     assert sorted(listed) == ["etc", "etc/group", "etc/passwd"]
     assert listed["etc/passwd"].mode == 0o644
-    everything = {fact.path: fact for fact in socket.list_files(TINY)}
+    everything = {fact.path: fact for fact in socket.list_files(TINY, "/", Recorder())}
     assert everything["bin/sh"].target == "busybox"
-    assert list(socket.list_files(TINY, "/none")) == []
+    assert list(socket.list_files(TINY, "/none", Recorder())) == []
 
 
-def test_a_run_as_any_user_without_network_and_on_a_read_only_file_system(socket: DockerEngine) -> None:
-    script = "id -u; touch /x; touch /tmp/x && echo tmp; ls /sys/class/net; exit 3"
-    result = socket.run(TINY, Recorder(), ["sh", "-c", script], user="4321:4321")
-    assert result.exit_code == 3
-    lines = result.output.decode().splitlines()
-    assert "4321" in lines
-    assert "touch: /x: Read-only file system" in lines
-    assert "tmp" in lines
-    assert [line for line in lines if line.startswith("eth")] == []
+def test_a_trial_as_any_user_without_network_and_on_a_read_only_file_system(
+    socket: DockerEngine, tmp_path: Path
+) -> None:
+    base = socket.inspect(TINY)
+    assert base is not None
+    script = "id -u; touch /x; echo said; while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 3"
+    tag = "localhost/nuvtui-test/trial:1"
+    data, image = archive_on(base.layers[0], b"", tar({"a.txt": b""}), tag, ["sh", "-c", script])
+    (tmp_path / "a.tar").write_bytes(data)
+    socket.load(tmp_path / "a.tar", Recorder())
+    with socket.trial(image, Recorder(), "4321:4321") as running:
+        assert running.state().running
+        assert running.execute(["sh", "-c", "test $(id -u) = 4321"]) == 0
+        assert running.execute(["touch", "/x"]) == 1
+        assert running.execute(["sh", "-c", "ls /sys/class/net | grep -q eth"]) == 1
+        assert running.execute(["no-such-program"]) in (126, 127)
+        wait_until(lambda: b"said" in running.output(), "it has begun")
+        assert running.execute(["touch", "/tmp/end"]) == 0
+        wait_until(lambda: not running.state().running, "it has ended")
+        assert running.state().exit_code == 3
+        lines = running.output().decode().splitlines()
+    assert sorted(lines) == ["4321", "said", "touch: /x: Read-only file system"]
 
 
 def test_push(socket: DockerEngine, registry: Registry) -> None:
@@ -230,19 +240,20 @@ def test_a_build_ends_with_its_connection(podman: Podman) -> None:
                     return True
         return False
 
-    def check() -> None:
+    def watch(_: float) -> None:
         if running():
             raise Cancelled
 
-    query = urlencode(
-        {"dockerfile": "Dockerfile", "networkmode": "host", "forcerm": "1", "t": "localhost/nuvtui-test/no:1"}
-    )
-    files = {"Dockerfile": f"FROM {TINY}\nRUN sleep 3; : {word}\nRUN sleep 3; : then\n".encode()}
-    with Exchange(Endpoint(podman.url), check=check) as exchange:
-        exchange.request("POST", f"/build?{query}", {"Content-Type": "application/x-tar"}, tar(files))
-        with pytest.raises(Cancelled):
-            exchange.whole()
-        assert running()
+    query = {
+        "dockerfile": "Dockerfile",
+        "networkmode": "host",
+        "forcerm": "1",
+        "t": "localhost/nuvtui-test/no:1",
+    }
+    context = tar({"Dockerfile": f"FROM {TINY}\nRUN sleep 3; : {word}\nRUN sleep 3; : then\n".encode()})
+    with pytest.raises(Cancelled), Call(Endpoint(podman.url), watch=watch) as call:
+        list(call.stream("POST", "/build", [context], params=query, headers=TAR))
+    assert running()
     wait_until(lambda: not running(), "the step has ended")
     wait_until(lambda: podman.containers() == [], "its container is gone")
     assert not running(": then")

@@ -15,10 +15,10 @@ import pytest
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled
 from nuvtui.images.engine import ssh
+from nuvtui.images.engine.client import Call, ConnectionLostError, Endpoint, negotiated
 from nuvtui.images.engine.discovery import Discovery, discover
 from nuvtui.images.engine.docker_engine import DockerEngine
-from nuvtui.images.engine.wire import ConnectionLostError, Endpoint, Exchange
-from tests.images.project import Recorder
+from tests.images.project import Project, Recorder, application, built
 from tests.support.engine import Engine
 from tests.support.keeper import children
 from tests.support.ssh import SshServer
@@ -83,10 +83,11 @@ def test_engine_behind_ssh(
     assert discovery.finding().text.startswith("Docker Engine 2")
     assert discovery.finding().text.endswith(f"at {url}, found by DOCKER_HOST")
     behind = discovery.engine
-    assert behind.info().name == "Docker Engine"
     assert behind.inspect(tiny_base) is not None
-    result = behind.run(tiny_base, Recorder(), ["echo", "here"])
-    assert (result.exit_code, result.output) == (0, b"here\n")
+    with behind.trial(tiny_base, Recorder(), "1:1") as running:
+        wait_until(lambda: not running.state().running, "the shell has ended")
+        assert running.execute(["true"]) == 126
+        assert running.output() == b""
     archive = tmp_path / "tiny.tar"
     behind.save(tiny_base, archive, Recorder())
     assert behind.load(archive, Recorder()) == [tiny_base]  # an upload too
@@ -111,7 +112,7 @@ def test_engine_where_the_other_machines_client_finds_it(
     assert "no-engine.sock" in found("ssh://there", tmp_path).finding().text
     socket_there.symlink_to(engine.socket)
     try:
-        assert found("ssh://there", tmp_path).required().info().name == "Docker Engine"
+        assert found("ssh://there", tmp_path).product.name == "Docker Engine"
     finally:
         socket_there.unlink()
 
@@ -155,8 +156,10 @@ def test_an_ssh_that_hangs_is_a_finding_in_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
 def test_the_shared_connection_ends_with_the_program_however_it_ends(engine: Engine, end: str) -> None:
     program = (
-        "import os, sys; from nuvtui.images.engine import ssh; from nuvtui.images.engine.docker_engine import DockerEngine\n"
-        "url = sys.argv[1]; print(DockerEngine(url).info().name)\n"
+        "import os, sys; from nuvtui.images.engine import ssh\n"
+        "from nuvtui.images.engine.client import Endpoint\n"
+        "from nuvtui.images.engine.docker_engine import DockerEngine\n"
+        "url = sys.argv[1]; print(DockerEngine(Endpoint(url)).product.name)\n"
         f"print(ssh._masters.control(ssh.parse(url)), flush=True); {end}\n"
     )
     url = f"ssh://there{engine.socket}"
@@ -175,32 +178,30 @@ def test_no_ssh_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_cancelling_ends_what_runs_on_the_other_machine(
     engine: Engine, tiny_base: str, tmp_path: Path
 ) -> None:
-    behind = DockerEngine(f"ssh://there{engine.socket}")
-    before = set(engine.containers())
-    reporter = Recorder()
-
-    def check() -> None:
-        if not reporter.cancelled and set(engine.text("ps", "--quiet").split()) - before:
-            reporter.cancel()
-        if reporter.cancelled:
-            raise Cancelled
-
-    reporter.check = check  # type: ignore[method-assign]
+    behind = DockerEngine(Endpoint(f"ssh://there{engine.socket}"), "host")
+    engine.remove_images()
+    project = Project(tmp_path)
+    recipe = project.recipe(application(tiny_base, setup=["echo begun; exec sleep 8600"], command=["true"]))
     with pytest.raises(Cancelled):
-        behind.run(tiny_base, reporter, ["sleep", "60"])
-    assert set(engine.containers()) <= before
+        built(behind, project, recipe, Recorder(lambda reporter: b"begun" in reporter.output))
+    assert engine.containers() == []
     wait_until(lambda: not ours(f"unix://{engine.socket} system dial-stdio"), "the other side has ended")
     assert not children_named_ssh()
 
 
 @pytest.mark.usefixtures("there")
+@pytest.mark.usefixtures("tiny_base")
 def test_a_cut_connection_is_told(engine: Engine, ssh_server: SshServer) -> None:
-    with Exchange(Endpoint(f"ssh://there{engine.socket}")) as exchange:
-        exchange.request("GET", "/events")
-        assert exchange.status == 200
-        ssh_server.cut()
-        with pytest.raises(ConnectionLostError) as lost:
-            exchange.whole()
+    def events() -> Iterator[bytes]:
+        there = Endpoint(f"ssh://there{engine.socket}")
+        with Call(there, negotiated(there)) as call:
+            yield from call.stream("GET", "/events", params={"since": "1"})
+
+    coming = events()
+    assert next(coming)
+    ssh_server.cut()
+    with pytest.raises(ConnectionLostError) as lost:
+        list(coming)
     assert "closed in the middle" in lost.value.message
     assert not children_named_ssh()
 

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images.engine import buildkit
+from nuvtui.images.engine.client import Endpoint
 from nuvtui.images.engine.docker_engine import DockerEngine
 from nuvtui.images.engine.messages import Decoder, Message
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.oci import archive, layers
+from nuvtui.images.oci import layers
 from nuvtui.images.oci.config import image_config
+from nuvtui.images.oci.descriptor import digest_of
 from nuvtui.images.recipe import Recipe
 from nuvtui.model import export as model
 from tests.images.engine.scripted import END, HEAD, ID, Scripted, chunk, line, scripted, whole
@@ -129,7 +131,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
 
 
 def build(fake: Scripted, project: Project, reporter: Recorder | None = None) -> str:
-    docker = DockerEngine(fake.url)
+    docker = DockerEngine(Endpoint(fake.url))
     docker.stall_seconds = 0.3
     return built(docker, project, stepped(project), reporter, BASE)
 
@@ -145,7 +147,7 @@ def tar(**files: bytes) -> bytes:
 
 
 BELOW = [tar(base=b"of the base image"), tar(step=b"of an install step")]
-STEPPED = [archive.digest_of(layer) for layer in BELOW]
+STEPPED = [digest_of(layer) for layer in BELOW]
 BASE = ImageFacts("sha256:" + "ba" * 32, layers=STEPPED[:1], size=1)
 GOOD_STEPS = whole({"Id": ID, "RootFS": {"Layers": STEPPED}})
 """What the engine says of the image that the install steps lead to."""
@@ -166,9 +168,9 @@ def takes_the_image(fake: Scripted, project: Project) -> str:
     recipe = stepped(project)
     parts = [model.Layer("base", STEPPED[0]), model.Layer("packages", STEPPED[1])]
     for layer in (layers.files_layer(recipe, project.store), layers.application_layer(recipe)):
-        parts.append(model.Layer(layer.what, archive.digest_of(b"".join(layer.stream()))))
+        parts.append(model.Layer(layer.what, digest_of(b"".join(layer.stream()))))
     config = image_config(BASE, recipe, parts)
-    image = archive.digest_of(config)
+    image = digest_of(config)
     found = {"Id": image, "Size": 5, "Config": json.loads(config)["config"]}
     fake.answers["POST /images/load"] = HEAD + chunk(line(stream=f"Loaded image ID: {image}\n")) + END
     fake.answers[f"GET /images/{image}/json"] = whole(
@@ -246,7 +248,7 @@ def test_an_engine_that_wants_every_layer_gets_every_layer(fake: Scripted, proje
     for body in (first, second):
         with tarfile.open(fileobj=io.BytesIO(body)) as sent:
             (described,) = json.load(sent.extractfile("manifest.json"))  # type: ignore[arg-type]
-            assert archive.digest_of(sent.extractfile(described["Config"]).read()) == image  # type: ignore[union-attr]
+            assert digest_of(sent.extractfile(described["Config"]).read()) == image  # type: ignore[union-attr]
             contents.append([sent.extractfile(name).read() for name in described["Layers"]])  # type: ignore[union-attr]
     assert [len(layer) for layer in contents[0][:2]] == [0, 0]
     assert contents[1][:2] == BELOW
@@ -384,7 +386,7 @@ def test_known_secrets_do_not_get_into_log_or_error(fake: Scripted, project: Pro
         + chunk(line(error=f"failed: {index}"))
         + END
     )
-    docker = DockerEngine(fake.url)
+    docker = DockerEngine(Endpoint(fake.url))
     recipe = project.recipe(application(pip=["six==1.16.0"]), settings=Settings(pip_index=index))
     reporter = Recorder()
     with pytest.raises(NuvError) as failure:

@@ -11,6 +11,7 @@ import pytest
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
 from nuvtui.images.registry.tags import head_digest
+from nuvtui.model.cause import Cause
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
 from tests.images.project import Recorder
@@ -84,7 +85,7 @@ def test_application_only_has_no_workspace_file(exporting: Exporting, engine: En
     assert engine.text("run", "--rm", "--network=none", record.image).split() == ["unit", "mm", "0"]
     # Of the Current State a snapshot was taken first.
     snapshot = exporting.world.services.snapshots.find(exporting.world.master.id, record.snapshot or "")
-    assert (snapshot.kind, record.id[:8] in snapshot.cause) == ("automatic", True)
+    assert (snapshot.kind, snapshot.cause) == ("automatic", Cause("export", record.id, record.application))
     order = ["preflight", "snapshot", "plan", "guard", "build", "inspect", "report"]
     assert [s for s in listener.steps if s in order] == order
     assert record.image.rpartition("/")[2].startswith(f"study-{snapshot.id[:8]}-demo:")

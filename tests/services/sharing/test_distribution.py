@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nuvtui.errors import Cancelled
+from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import Strategies, Strategy
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance
@@ -193,9 +194,9 @@ def test_the_current_state_is_fixed_in_a_snapshot_first(study: World) -> None:
     assert done.source.snapshot is not None
     source = study.services.snapshots.find(study.master.id, done.source.snapshot)
     assert source.kind == "automatic"
-    assert done.id[:8] in source.cause
+    assert source.cause == Cause("source", done.id)
     backup = study.services.snapshots.find(target.id, done.targets[0].backup or "")
-    assert (backup.kind, done.id[:8] in backup.cause) == ("automatic", True)
+    assert (backup.kind, backup.cause) == ("automatic", Cause("distribution", done.id))
 
 
 def test_from_a_snapshot_the_current_state_does_not_matter(study: World) -> None:

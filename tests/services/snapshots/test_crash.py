@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nuvtui.atomic import TEMPORARY
+from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import Strategies, Strategy
 from nuvtui.model.space import Instance
 from nuvtui.model.stage import StateRef
@@ -174,7 +175,7 @@ def test_a_restore_cut_anywhere(tmp_path: Path, error: int | None) -> None:
         if now != old:
             touched += 1
             backup = world.fresh().snapshots.list(world.master.id)[0]
-            assert (backup.kind, two.id[:8] in backup.cause) == ("automatic", True)
+            assert (backup.kind, backup.cause) == ("automatic", Cause("restore", two.id, two.name))
             world.fresh().restore.restore(backup.id)
             assert world.whole() == old, f"call {at}"
         if error is None and at % 3:

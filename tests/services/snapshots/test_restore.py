@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nuvtui.errors import Cancelled, NuvError
+from nuvtui.model.cause import Cause
 from nuvtui.paths import Workspace
 from tests.services.helpers import Listener, World, refused
 
@@ -77,7 +78,7 @@ def test_restore_and_undo_bring_everything_back(world: World) -> None:
     assert world.services.changes.diff(world.current(), type(world.current())(world.master.id, one.id)).empty
     backup = world.services.snapshots.find(world.master.id, result.backup)
     assert (backup.kind, backup.parent) == ("automatic", one.id)
-    assert one.id[:8] in backup.cause
+    assert backup.cause == Cause("restore", one.id, one.name)
     # Undo, and undo the undo.
     undone = world.services.restore.restore(result.backup)
     assert world.whole() == second

@@ -29,7 +29,7 @@ from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 from nuvtui.tui.toolkit.row_table import RowTable
 
 if TYPE_CHECKING:
-    from nuvtui.tables.values import ColumnStats, Rows
+    from nuvtui.model.table import ColumnStats, Rows
 
 
 QUERY_LIMIT = 10_000

@@ -1,4 +1,4 @@
-"""What the tables package hands out: plain values, safe to put into JSON; no duckdb needed to read them."""
+"""What is read of tables: plain values, safe to put into JSON; no duckdb needed to read them."""
 
 from typing import Any
 

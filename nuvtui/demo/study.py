@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.stage import StateRef
+from nuvtui.model.table_import import ImportOptions
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.spaces.service import Location
-from nuvtui.tables.report import ImportOptions
 
 if TYPE_CHECKING:
     from nuvtui.services.use_cases import UseCases

@@ -145,7 +145,7 @@ def _import_table(
     options: dict[str, Any] | None = None,
 ) -> Any:
     """Import a file as a table."""
-    from nuvtui.tables.report import ImportOptions
+    from nuvtui.model.table_import import ImportOptions
 
     return services.tables.import_file(
         instance,

@@ -120,7 +120,7 @@ class TaskScreen(BaseScreen):
         )
 
     def _focus_first(self) -> None:
-        """The log while it runs and where it failed; the card of what came out."""
+        """The log while it runs and where it failed; the details of what came out."""
         no_log = self.has_class("-no-log")
         if self.seen.status is TaskStatus.COMPLETED or (no_log and self.seen.status.ended):
             self.details().focus()
@@ -301,7 +301,7 @@ class TaskScreen(BaseScreen):
             self.log_view().focus()
 
     def hints(self) -> Sequence[tuple[str, str]]:
-        """What the keys do on the card."""
+        """What the keys do on the details."""
         if not isinstance(self.focused, DetailList):
             return ()
         return [("y", "copy"), *([] if self.has_class("-no-log") else [("Tab", "log")])]

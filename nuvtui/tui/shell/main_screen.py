@@ -16,7 +16,7 @@ from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 class MainScreen(BaseScreen):
     """Shows panes and passes on to them what the app hears."""
 
-    SCOPES = ("workbench",)
+    SCOPES = ("workbench",)  # settings name its commands
     BINDINGS = bindings("workbench")
     HELP = "Five places: 1 Timeline, 2 Contents, 3 Stage, 4 Exports, 5 Tasks."
 

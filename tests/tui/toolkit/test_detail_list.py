@@ -1,4 +1,4 @@
-"""Lists of details: each line copies exactly its value, however it is cut or wrapped; a of a log's rate."""
+"""Lists of details: each line copies exactly its value, however it is cut or wrapped; the curve of a log's rate."""
 
 from collections.abc import Callable
 from typing import Any

@@ -11,6 +11,7 @@ from nuvtui.cli.output import emit, moment, pairs, say
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Distribution, Strategies, Strategy, TargetPlan
 from nuvtui.model.names import text_to_path
+from nuvtui.model.operations import Distribute, Recall
 
 STRATEGY = click.Choice([s.value for s in Strategy])
 
@@ -55,14 +56,7 @@ def distribute(
     try:
         result = run_task(
             scope.services,
-            "distribute",
-            {
-                "space": scope.space.id,
-                "targets": ids,
-                "strategies": msgspec.to_builtins(strategies),
-                "message": message,
-                "distribution": identifier,
-            },
+            Distribute(scope.space.id, ids, strategies, message, identifier),
             f"Distribute to {len(ids)} instance{'s' if len(ids) != 1 else ''}",
             space=scope.space.id,
             instance=scope.instance.id,
@@ -76,7 +70,7 @@ def distribute(
                 _print(found, form)
         raise
     if result is not None:
-        _print(msgspec.convert(result, Distribution), form)
+        _print(result, form)
 
 
 def _print(done: Distribution, form: str) -> None:
@@ -170,15 +164,14 @@ def recall(scope: Scope, distribution_key: str, yes: bool, wait: bool, form: str
     )
     result = run_task(
         scope.services,
-        "recall",
-        {"distribution": found.id},
+        Recall(found.id),
         f"Recall distribution {found.id[:8]}",
         space=scope.space.id,
         subject=found.id,
         wait=wait,
     )
     if result is not None:
-        _print(msgspec.convert(result, Distribution), form)
+        _print(result, form)
 
 
 def _value(found: Distribution) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from nuvtui.cli.output import counted, emit, moment, pairs, say, size
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import path_to_text, short, text_to_path
+from nuvtui.model.operations import Restore, TakeSnapshot
 from nuvtui.model.snapshot import SnapshotRecord
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -58,24 +59,16 @@ def create(
         say(f"note: {hint}")
     result = run_task(
         scope.services,
-        "snapshot",
-        {
-            "instance": scope.instance.id,
-            "name": name,
-            "description": description,
-            "next_phase": next_phase,
-            "reread": reread,
-        },
+        TakeSnapshot(scope.instance.id, name, description, next_phase, reread),
         f"Snapshot {name}".strip() + f" of {scope.instance.name}",
         space=scope.space.id,
         instance=scope.instance.id,
         wait=wait,
     )
     if result is not None:
-        record = msgspec.convert(result, SnapshotRecord)
-        emit(record, form)
+        emit(result, form)
         if form == "tabulated":
-            _announce(record)
+            _announce(result)
 
 
 def _announce(record: SnapshotRecord) -> None:
@@ -372,8 +365,7 @@ def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, 
     )
     result = run_task(
         scope.services,
-        "restore",
-        {"snapshot": record.id, "instance": target.id},
+        Restore(record.id, target.id),
         f"Restore {record.name or short(record.id)} to {target.name}",
         space=target.space,
         instance=target.id,
@@ -384,10 +376,10 @@ def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, 
         emit(result, form)
         if form == "tabulated":
             say(
-                f"{target.name} is as in snapshot {short(record.id)}: {result['files']} files written, "
-                f"{result['files_removed']} removed, {result['tables']} tables, {result['applications']} applications."
+                f"{target.name} is as in snapshot {short(record.id)}: {result.files} files written, "
+                f"{result.files_removed} removed, {result.tables} tables, {result.applications} applications."
             )
-            say(f"To undo: nuvtui snapshots restore {short(result['backup'])}")
+            say(f"To undo: nuvtui snapshots restore {short(result.backup)}")
 
 
 @snapshots.command("rename")

@@ -224,12 +224,32 @@ def test_detach_prints_the_task_and_attach_its_result(study: Nuvtui) -> None:
 
 
 def test_a_failed_task_is_told_with_its_own_exit_code(study: Nuvtui) -> None:
-    task = study.run("tables", "import", "nothing.csv", "--detach").stdout.strip()
-    attached = study.run("tasks", "attach", task, code=3)
-    study.run("tables", "import", "nothing.csv", code=3)
-    assert "nothing.csv" in attached.stderr
+    (study.folder / "twice.csv").write_text("a,b\n1,2\n")
+    study.run("tables", "import", "twice.csv")
+    task = study.run("tables", "import", "twice.csv", "--detach").stdout.strip()
+    attached = study.run("tasks", "attach", task, code=5)
+    study.run("tables", "import", "twice.csv", code=5)
+    assert "twice" in attached.stderr
     assert study.json("tasks", "get", task)["status"] == "FAILED"
-    assert "nothing.csv" in study.run("tasks", "get", task).stdout
+    assert "twice" in study.run("tasks", "get", task).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["snapshots", "create", "-n", "two\nlines"], 2),
+        (["tables", "import", "nothing.csv"], 3),
+        (["tables", "import", "README.md"], 2),
+        (["tables", "import", "numbers.csv", "-n", " "], 2),
+        (["exports", "create", "unknown"], 3),
+        (["distribution", "distribute", "--targets", "Distributed"], 6),
+    ],
+)
+def test_what_is_refused_before_a_task_exists_leaves_none(study: Nuvtui, words: list[str], code: int) -> None:
+    (study.folder / "numbers.csv").write_text("a,b\n1,2\n")
+    before = study.json("tasks", "list")
+    assert study.run(*words, code=code).stderr
+    assert study.json("tasks", "list") == before
 
 
 def test_a_partly_failed_distribution_prints_what_became_of_each_target(

@@ -12,7 +12,7 @@ import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import HOST_IMAGE, Application
-from nuvtui.model.export import Accepted, AcceptedFinding, Excluded, ExportSpec, Finding
+from nuvtui.model.export import Accepted, AcceptedFinding, ExportPlan, ExportSpec, Finding
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
@@ -30,23 +30,6 @@ if TYPE_CHECKING:
 
 FREE_SPACE = 256 << 20
 """Bytes that have to be free in the store: for the snapshot, the log and the report of an export."""
-
-
-class ExportPlan(msgspec.Struct, frozen=True):
-    """What an export would do: the dry run."""
-
-    image: str
-    engine: str
-    findings: list[Finding]
-    dockerfile: str
-    """The install steps; empty where there are none."""
-    excluded: list[Excluded]
-    files: int
-    bytes: int
-    members: list[tuple[str, int]]
-    """Workspace files that go in, by their path in the image (text form), with their sizes; the largest first."""
-    layers: list[str] = []
-    """What the image would be made of, in words, base first."""
 
 
 class Planner:

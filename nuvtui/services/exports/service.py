@@ -17,7 +17,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
-from nuvtui.model.export import ExportRecord, ExportSpec, Finding, Report
+from nuvtui.model.export import ExportPlan, ExportRecord, ExportSpec, Finding, Report
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
@@ -26,7 +26,7 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.applications.service import ApplicationsService
 from nuvtui.services.context import Context
 from nuvtui.services.exports.parts import Images
-from nuvtui.services.exports.plan import ExportPlan, Planner, refuse_push
+from nuvtui.services.exports.plan import Planner, refuse_push
 from nuvtui.services.exports.run import Run
 from nuvtui.services.spaces.service import pick
 from nuvtui.services.states.service import StatesService
@@ -95,6 +95,13 @@ class ExportsService:
         run = Run(self, self._context, spec, record, reporter, fresh, pin)
         with self._context.exclusive(f"export-{record.id}", "This export"):
             return run.all()
+
+    def check(self, spec: ExportSpec) -> None:
+        """Raise NuvError where an export is refused whatever the engine says: role (4), no such application (3)."""
+        view = self._context.view()
+        instance = self._context.instance(view, spec.instance)
+        self._context.require(view, Action.EXPORT, instance.space, instance.id)
+        self.applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
 
     def save(self, record: ExportRecord) -> None:
         """Put the record into the state."""
@@ -247,7 +254,7 @@ class ExportsService:
         """
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self._own(export)
+            record = self.with_image(export)
             if path.is_dir():
                 path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
             reporter.step("archive", f"Writing {path.name}")
@@ -263,7 +270,7 @@ class ExportsService:
         """
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self._own(export)
+            record = self.with_image(export)
             if self.public(record.image.rpartition(":")[0]) and not public_ok:
                 raise NuvError(
                     f"{record.image} would be public",
@@ -293,7 +300,7 @@ class ExportsService:
 
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self._own(export)
+            record = self.with_image(export)
             self._same(record)
             reporter.step("verify", f"Running {record.image}")
             found = verification.verify(self, record, self.report_of(record), reporter)
@@ -303,10 +310,15 @@ class ExportsService:
                 found = msgspec.structs.replace(found, checks=[*found.checks, check])
             return self._update(export, verification=found)
 
+    def check_load(self, space: str, path: Path) -> None:
+        """Raise NuvError where the archive at `path` may not be loaded (4) or is none (3)."""
+        self._context.require_somewhere(self._context.view(), Action.EXPORT, space)
+        if not path.is_file():
+            raise NuvError(f"No file {path_to_text(str(path))}", "", "", Exit.NOT_FOUND)
+
     def load(self, space: str, path: Path, reporter: Reporter | None = None) -> builtins.list[str]:
         """Read an archive back, into the engine that answers, else into the store. Returns the references in it."""
-        view = self._context.view()
-        self._context.require_somewhere(view, Action.EXPORT, space)
+        self.check_load(space, path)
         reporter = reporter or Silent()
         reporter.step("load", f"Reading {path.name}")
         engine = self.images.discovery.engine or self.images.oci
@@ -359,7 +371,8 @@ class ExportsService:
             record = self._update(export, status="deleted", warnings=[*record.warnings, *problems])
         return record, problems
 
-    def _own(self, export: str) -> ExportRecord:
+    def with_image(self, export: str) -> ExportRecord:
+        """An export that has an image, which the user may work with. Raises NuvError: role (4), no image (6)."""
         record = self.get(export)
         self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
         if record.status != "completed":

@@ -85,8 +85,7 @@ class DistributionService:
 
         Raises NuvError: nothing staged (6), role (4), target is the source (2).
         """
-        stage = self._stage(space)
-        self._check(stage, targets)
+        stage = self.check(space, targets)
         source = self._staged(stage, stage.source)
         return [_plan(target, source, self._objects(StateRef(target)), strategies) for target in targets]
 
@@ -109,8 +108,7 @@ class DistributionService:
         nothing staged (6), role (4), unknown target (3).
         """
         reporter = reporter or Silent()
-        stage = self._stage(space)
-        self._check(stage, targets)
+        stage = self.check(space, targets)
         with self._running(stage, targets, strategies, message, task, identifier) as distribution:
             source_ref = self._fix_source(stage, distribution, reporter)
             source = self._staged(stage, source_ref)
@@ -301,13 +299,8 @@ class DistributionService:
 
     # -- recall ------------------------------------------------------------------------------------------------------
 
-    def recall(self, identifier: str, reporter: Reporter | None = None) -> Distribution:
-        """Remove what a finished distribution brought from all its targets again, with an automatic snapshot first.
-
-        What was changed in a target since then is kept and named in a warning. Needs the administrator role (4).
-        Raises NuvError (6) while it runs or where it was recalled already.
-        """
-        reporter = reporter or Silent()
+    def check_recall(self, identifier: str) -> Distribution:
+        """The distribution to recall. Raises NuvError: none such (3), role (4), it runs or was recalled already (6)."""
         distribution = self._context.view().distributions.get(identifier)
         if distribution is None:
             raise NuvError(f"No distribution {identifier[:8]}", "", "", Exit.NOT_FOUND)
@@ -319,6 +312,16 @@ class DistributionService:
                 "Only a finished distribution can be recalled, once.",
                 Exit.REFUSED,
             )
+        return distribution
+
+    def recall(self, identifier: str, reporter: Reporter | None = None) -> Distribution:
+        """Remove what a finished distribution brought from all its targets again, with an automatic snapshot first.
+
+        What was changed in a target since then is kept and named in a warning. Needs the administrator role (4).
+        Raises NuvError (6) while it runs or where it was recalled already.
+        """
+        reporter = reporter or Silent()
+        distribution = self.check_recall(identifier)
         stage = Stage(
             distribution.space,
             distribution.author,
@@ -440,8 +443,9 @@ class DistributionService:
             )
         return stage
 
-    def _check(self, stage: Stage, targets: builtins.list[str]) -> None:
-        """Roles and targets, before anything happens."""
+    def check(self, space: str, targets: builtins.list[str]) -> Stage:
+        """What is staged. Raises NuvError: nothing (6), role (4), unknown target (3), none or the source itself (2)."""
+        stage = self._stage(space)
         view = self._context.view()
         if not targets:
             raise NuvError(
@@ -464,6 +468,7 @@ class DistributionService:
         self._context.distinct(
             self._origin(stage.source), [self._context.instance(view, target) for target in targets]
         )
+        return stage
 
     def _origin(self, source: StateRef) -> Instance | None:
         """The instance that a source state is of; None where it is gone."""

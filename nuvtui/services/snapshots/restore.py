@@ -1,33 +1,13 @@
 """Restore: bring a whole Current State back to a snapshot, with an automatic snapshot first."""
 
-import msgspec
-
 from nuvtui.model.cause import Cause
-from nuvtui.model.kept import KeptFile
+from nuvtui.model.operations import RestoreResult
 from nuvtui.model.roles import Action
+from nuvtui.model.snapshot import Snapshot
+from nuvtui.model.space import Instance
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.snapshots import changeset
-
-
-class RestoreResult(msgspec.Struct, frozen=True):
-    """What a restore did."""
-
-    snapshot: str
-    instance: str
-    backup: str
-    """Id of the automatic snapshot of what was there: restoring it undoes this restore."""
-    files: int
-    """Files, links and folders written."""
-    files_removed: int
-    tables: int
-    tables_removed: int
-    applications: int
-    applications_removed: int
-    kept: list[KeptFile] = []
-    """Files that were written meanwhile and that no snapshot holds, with where they are now."""
-    skipped: list[str] = []
-    """Paths, in text form, that the target's file system cannot hold."""
 
 
 class RestoreService:
@@ -35,6 +15,15 @@ class RestoreService:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    def check(self, snapshot: str, instance_id: str | None = None) -> tuple[Snapshot, Instance]:
+        """The snapshot, and the instance that it would replace. Raises NuvError: none such (3), role (4)."""
+        view = self._context.view()
+        manifest = self._context.store.read_manifest(snapshot)
+        target = self._context.instance(view, instance_id or manifest.instance.id)
+        self._context.require(view, Action.MODIFY, target.space, target.id)
+        self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
+        return manifest, target
 
     def restore(
         self, snapshot: str, instance_id: str | None = None, reporter: Reporter | None = None
@@ -44,11 +33,7 @@ class RestoreService:
         Needs the viewer role where the snapshot is and the editor role on the target (4). A failure leaves the
         target as it was, or the error names the automatic snapshot that brings it back.
         """
-        view = self._context.view()
-        manifest = self._context.store.read_manifest(snapshot)
-        target = self._context.instance(view, instance_id or manifest.instance.id)
-        self._context.require(view, Action.MODIFY, target.space, target.id)
-        self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
+        manifest, target = self.check(snapshot, instance_id)
         with self._context.exclusive(f"instance-{target.id}", f"Instance {target.name}", reporter=reporter):
             outcome = changeset.run(
                 self._context,
@@ -72,6 +57,3 @@ class RestoreService:
             kept=outcome.kept,
             skipped=[path for path, _reason in outcome.skipped],
         )
-
-
-__all__ = ["RestoreResult", "RestoreService"]

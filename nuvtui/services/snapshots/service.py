@@ -12,6 +12,7 @@ from nuvtui.model import order, timeline
 from nuvtui.model.names import slugify
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
+from nuvtui.model.space import Instance
 from nuvtui.model.timeline import Timeline
 from nuvtui.reporter import Reporter
 from nuvtui.services.context import Context
@@ -47,10 +48,7 @@ class SnapshotsService:
         from nuvtui.reporter import Silent
         from nuvtui.services.snapshots import archiver  # lists of snapshots do without what takes them
 
-        view = self._context.view()
-        instance = self._context.instance(view, instance_id)
-        self._context.require(view, Action.MODIFY, instance.space, instance.id)
-        name = check_name(name)
+        instance, name = self.check_create(instance_id, name)
         with self._context.exclusive(
             f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
         ):
@@ -65,6 +63,13 @@ class SnapshotsService:
                 reread=reread,
             ).snapshot
         return summarise(snapshot)
+
+    def check_create(self, instance_id: str, name: str) -> tuple[Instance, str]:
+        """Where a snapshot would be taken, and its name, stripped. Raises NuvError: role (4), unusable name (2)."""
+        view = self._context.view()
+        instance = self._context.instance(view, instance_id)
+        self._context.require(view, Action.MODIFY, instance.space, instance.id)
+        return instance, check_name(name)
 
     def list(self, instance_id: str) -> builtins.list[SnapshotRecord]:
         """The timeline of an instance, newest first. Needs the viewer role (4)."""

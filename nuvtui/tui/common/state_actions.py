@@ -12,7 +12,9 @@ import msgspec
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import order
 from nuvtui.model.diff import Diff
+from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import path_to_text, short
+from nuvtui.model.operations import Restore, RestoreResult, TakeSnapshot, result_of
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import Stage, StateRef
@@ -55,13 +57,11 @@ def take_snapshot(node: ShellTarget, name: str = "", description: str = "", next
     title = f"Snapshot {name} of {instance.name}" if name else f"Quick snapshot of {instance.name}"
     submit(
         node,
-        "snapshot",
-        {"instance": instance.id, "name": name, "description": description, "next_phase": next_phase},
+        TakeSnapshot(instance.id, name, description, next_phase),
         title,
         lambda task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
-        before=lambda: require(nuv, instance.id, Action.MODIFY),
     )
 
 
@@ -161,8 +161,7 @@ def restore(
     title = title or f"Restore {describe.called(record)} to {name}"
     submit(
         node,
-        "restore",
-        {"snapshot": record.id, "instance": instance},
+        Restore(record.id, instance),
         title,
         lambda task: nuv.notify(
             f"{title}: started. When it is done, u on the Timeline undoes it.", timeout=5
@@ -170,7 +169,6 @@ def restore(
         space=space,
         instance=instance,
         subject=record.id,
-        before=lambda: require(nuv, instance, Action.MODIFY),
     )
 
 
@@ -193,22 +191,13 @@ def way_back(
     import) does.
     """
     for task in in_order(tasks, snapshots):
-        if (
-            task.space != space
-            or task.status is not TaskStatus.COMPLETED
-            or not isinstance(task.result, dict)
-        ):
+        if task.space != space or task.status is not TaskStatus.COMPLETED:
             continue
-        if task.kind == "restore" and task.instance == instance and task.result.get("backup"):
-            backups = [(instance, str(task.result["backup"]))]
-            return WayBack(task.title, task.finished or task.created, backups)
-        if task.kind == "distribute":
-            targets = task.result.get("targets", [])
-            done = [
-                (t["instance"], t["backup"])
-                for t in targets
-                if t.get("backup") and t["status"] == "completed"
-            ]
+        result = result_of(task)
+        if isinstance(result, RestoreResult) and task.instance == instance:
+            return WayBack(task.title, task.finished or task.created, [(instance, result.backup)])
+        if isinstance(result, Distribution) and task.kind == "distribute":
+            done = [(t.instance, t.backup) for t in result.targets if t.backup and t.status == "completed"]
             return WayBack(task.title, task.finished or task.created, done) if done else None
         if task.kind in ("recall", "import-table") and task.instance == instance:
             return None
@@ -231,11 +220,13 @@ def in_order(tasks: Sequence[TaskView], snapshots: Iterable[str]) -> list[TaskVi
 
 def _backups(task: TaskView) -> set[str]:
     """Ids of the automatic snapshots that a task left."""
-    if not isinstance(task.result, dict):
-        return set()
-    targets = task.result.get("targets", [])
-    found = [task.result.get("backup"), *(each.get("backup") for each in targets if isinstance(each, dict))]
-    return {str(each) for each in found if each}
+    match result_of(task):
+        case RestoreResult(backup=backup):
+            return {backup}
+        case Distribution(targets=targets):
+            return {target.backup for target in targets if target.backup}
+        case _:
+            return set()
 
 
 def under_way(tasks: Sequence[TaskView], space: str, instance: str) -> TaskView | None:

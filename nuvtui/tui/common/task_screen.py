@@ -17,6 +17,8 @@ from textual.widget import Widget
 
 import nuvtui.tui.common.task_commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.operations import Restore, result_of
 from nuvtui.model.task import StepView, TaskStatus, TaskView
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import (
@@ -377,7 +379,8 @@ class _Body(Vertical):
 
 def open_task(nuv: Shell, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
-    export = task.subject or (str(task.result.get("id", "")) if isinstance(task.result, dict) else "")
+    made = result_of(task)
+    export = task.subject or (made.id if isinstance(made, ExportRecord) else "")
     if task.kind == "export" and export:
         nuv.open("exports.run", task, export)
         return
@@ -452,8 +455,7 @@ def _confirm_way_back(node: ShellTarget, back: Back, space: str) -> None:
         if yes:
             submit(
                 node,
-                "restore",
-                {"snapshot": back.snapshot, "instance": back.instance},
+                Restore(back.snapshot, back.instance),
                 f"Restore {back.snapshot[:8]}",
                 submitted,
                 space=space,

@@ -269,7 +269,7 @@ class Loading:
         self._paint(pane)
         own = False
         for job in jobs:
-            if getattr(job.owner, "_aside", None) is not None:
+            if getattr(job.owner, "_queries", None) is not None:
                 own = True  # its own command asks anew
             else:
                 self._jobs.run(Job(job.owner, job.call, job.done, job.group, job.failed, job.waiting))

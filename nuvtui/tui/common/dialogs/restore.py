@@ -8,16 +8,17 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import short
+from nuvtui.model.queries import Compare
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import DISTRIBUTED, Instance
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, line
+from nuvtui.worker.queries import Queries
 
 LISTED = 5_000
 """Changes that are named one by one."""
@@ -34,7 +35,7 @@ class RestoreDialog(Dialog[str], ShellTarget):
         self._instances = first + [each for each in instances if each.id != here and each.name != DISTRIBUTED]
         self._record = record
         self._space = space
-        self._aside = Aside()
+        self._queries = Queries()
         text: list[Line | str] = [
             line(
                 (f"Restores snapshot {short(record.id)}: ", "muted"),
@@ -92,16 +93,17 @@ class RestoreDialog(Dialog[str], ShellTarget):
 
     def on_unmount(self) -> None:
         """Nobody waits for the comparison any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     @on(LineList.Highlighted, "#targets")
     def _look(self) -> None:
         target = self.target
-        question = self._aside.ask()
+        pending = self._queries.begin()
         self._say([line(("Working out what changes there", "muted"))])
         self.load(
-            lambda: question.diff(
-                self.nuv.services, StateRef(target.id), StateRef(self._record.instance, self._record.id)
+            lambda: pending.ask(
+                self.nuv.services,
+                Compare(StateRef(target.id), StateRef(self._record.instance, self._record.id)),
             ),
             self._show,
             group="changes",

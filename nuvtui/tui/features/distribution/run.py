@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from nuvtui.errors import NuvError
 from nuvtui.model.distribution import Distribution, TargetResult
 from nuvtui.model.roles import Role
@@ -83,7 +81,7 @@ class DistributionRun(TaskScreen):
         if len(targets) > 1:
             found.append(_in_all(targets))
         for target in targets:
-            found += [Field(line()), *target_fields(msgspec.to_builtins(target), glyphs)]
+            found += [Field(line()), *target_fields(target, glyphs)]
         found += [Field(line()), field("Distribution", distribution.id)]
         if distribution.message:
             found.append(field("Message", distribution.message))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
@@ -10,10 +9,11 @@ from textual.widgets import ContentSwitcher, Input
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import ObjectType, Strategies, Strategy, TargetPlan
 from nuvtui.model.names import text_to_path
+from nuvtui.model.operations import Distribute
+from nuvtui.model.queries import DryRun
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common import staged as stage
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.staged import Staged
 from nuvtui.tui.features.distribution.plan import OUTCOMES, Outcome, PlanSource, filters, summary, totals
@@ -29,6 +29,7 @@ from nuvtui.tui.toolkit.form_list import FormField, FormList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, line
 from nuvtui.tui.toolkit.moments import took
+from nuvtui.worker.queries import Queries
 
 ROUND = 5
 """Cells around a text of this screen: border, padding, bar."""
@@ -62,11 +63,11 @@ class Wizard(BaseScreen):
         self._only: Outcome | None = None
         self._target: str | None = None
         """Of which target alone the dry run is shown."""
-        self._aside = Aside()
+        self._queries = Queries()
 
     def on_unmount(self) -> None:
         """Nobody waits for a dry run any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def body(self) -> list[Widget]:
         """The steps."""
@@ -254,9 +255,9 @@ class Wizard(BaseScreen):
             self.nuv.show_error(error)
 
         space = self.space.id
-        question = self._aside.ask()
+        pending = self._queries.begin()
         self.load(
-            lambda: question.dry_run(self.nuv.services, space, targets, strategies),
+            lambda: pending.ask(self.nuv.services, DryRun(space, targets, strategies)),
             done,
             group="plan",
             failed=failed,
@@ -459,12 +460,7 @@ class Wizard(BaseScreen):
             title = f"Distribute to {self.names[targets[0]]}"
         else:
             title = f"Distribute to {len(targets)} instances"
-        arguments = {
-            "space": space,
-            "targets": targets,
-            "strategies": msgspec.to_builtins(self.strategies),
-            "message": self.message,
-        }
+        operation = Distribute(space, targets, self.strategies, self.message)
         source = staged.source.instance if staged is not None else ""
 
         def submitted(task: str) -> None:
@@ -476,9 +472,7 @@ class Wizard(BaseScreen):
                     DistributionRun(TaskView(task, kind="distribute", title=title, space=space))
                 )
 
-        submit(
-            self, "distribute", arguments, title, submitted, space=space, instance=source, before=unchanged
-        )
+        submit(self, operation, title, submitted, space=space, instance=source, before=unchanged)
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """All answers as options."""

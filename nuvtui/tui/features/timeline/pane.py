@@ -11,6 +11,7 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import short
+from nuvtui.model.queries import Compare, Freed, Status
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.stage import StateRef
@@ -18,7 +19,6 @@ from nuvtui.model.task import TaskView
 from nuvtui.model.timeline import Entry, Event, Group, restored
 from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.startup_cache import keep, stamp
@@ -33,6 +33,7 @@ from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece
 from nuvtui.tui.toolkit.progress_bar import ProgressBar
+from nuvtui.worker.queries import Queries
 
 REST = 0.1
 """Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
@@ -72,7 +73,7 @@ class Timeline(Pane):
         self._filtered = False
         self._instance = ""
         self._read = False
-        self._aside = Aside()
+        self._queries = Queries()
         self._diff: Diff | None = None
         self._problem: NuvError | None = None
         self._same: SnapshotRecord | None = None
@@ -84,7 +85,7 @@ class Timeline(Pane):
         """Seconds that the last comparison took."""
         self._manifest: Snapshot | None = None
         self._rest: Timer | None = None
-        self._measuring = Aside()
+        self._measuring = Queries()
         self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
         self._ended: frozenset[str] | None = None
@@ -132,7 +133,7 @@ class Timeline(Pane):
 
     def on_unmount(self) -> None:
         """Nobody waits for a comparison any more."""
-        self._aside.stop()
+        self._queries.stop()
         self._measuring.stop()
 
     # reading
@@ -239,13 +240,13 @@ class Timeline(Pane):
             self._diff = self._problem = self._same = None
             self.states.refresh_key(CURRENT)
             self._show_detail()
-        question = self._aside.ask()
+        pending = self._queries.begin()
 
         def look(restored: SnapshotRecord | None) -> tuple[Diff, SnapshotRecord | None]:
             services = self.nuv.services
-            diff = question.status(services, instance)
+            diff = pending.ask(services, Status(instance))
             if restored is not None and not diff.empty:
-                since = question.diff(services, StateRef(instance, restored.id), StateRef(instance))
+                since = pending.ask(services, Compare(StateRef(instance, restored.id), StateRef(instance)))
                 return diff, restored if since.empty else None
             return diff, None
 
@@ -452,7 +453,7 @@ class Timeline(Pane):
         record = self.record
         if record is None:
             return
-        question, identifier = self._measuring.ask(), record.id
+        pending, identifier = self._measuring.begin(), record.id
 
         def show(unique: int) -> None:
             self.unique[identifier] = unique
@@ -461,7 +462,7 @@ class Timeline(Pane):
                 self._show_detail(keep=True)
 
         self.load(
-            lambda: question.freed_by(self.nuv.services, [identifier]),
+            lambda: pending.ask(self.nuv.services, Freed([identifier])),
             show,
             group="unique",
             failed=lambda error: None,  # given up, or damaged: the figure is left out

@@ -17,6 +17,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.services.states.service import TableView
 from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.submit import submit
+from nuvtui.tui.features.contents.rows import show_row
 from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.features.contents.sql_prompt import SqlPrompt
 from nuvtui.tui.toolkit.commands import bindings
@@ -480,21 +481,6 @@ class Tables(Section):
             self.reread()
 
         self.load(call, done, group="change")
-
-
-def show_row(table: RowTable) -> None:
-    """All values of the row under the cursor, in a dialog."""
-    from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
-
-    values = table.row_values
-    if not values:
-        return
-    width = min(30, max(len(column.name) for column in table.columns))
-    lines: list[Line | str] = [
-        line((f"{column.name:<{width}}  ", "muted"), "" if value is None else str(value))
-        for column, value in zip(table.columns, values, strict=False)
-    ]
-    table.app.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
 
 
 def _heading(width: int) -> Line:

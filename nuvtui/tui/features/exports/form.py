@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
@@ -24,6 +22,7 @@ from nuvtui.tui.common.describe import path_shown
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
 from nuvtui.tui.features.exports.findings import FindingDialog, FindingsPane, Seen, seen
+from nuvtui.tui.features.exports.form_body import FormBody
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.dialogs.pick import Option
@@ -119,7 +118,7 @@ class ExportForm(BaseScreen):
 
     def body(self) -> list[Widget]:
         """Fields and findings."""
-        return [_Body(self.form, self.pane)]
+        return [FormBody(self.form, self.pane)]
 
     def on_mount(self) -> None:
         """Read what there is to choose from."""
@@ -594,19 +593,3 @@ def _left_out(outlook: Outlook) -> Finding:
     more = outlook.left_out - min(NAMED, outlook.left_out)
     text = f"{outlook.left_out:,}: {named}" + (f" and {more:,} more" if more else "")
     return Finding("note", "left out", text, "d lists what goes in and what is left out, and why.")
-
-
-class _Body(Vertical):
-    """Fields, findings."""
-
-    def __init__(self, form: FormList, pane: FindingsPane) -> None:
-        super().__init__(id="form-body")
-        self._form = form
-        self._pane = pane
-
-    def compose(self) -> ComposeResult:
-        """Both."""
-        with Vertical(id="form-fields", classes="pane") as fields:
-            fields.border_title = "New export"
-            yield self._form
-        yield self._pane

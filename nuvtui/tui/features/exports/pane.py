@@ -69,7 +69,7 @@ class Exports(Pane, ExportActions):
         self._wanted = ""
         self._rest = Debounce(self, self._show_detail)
         self._detailed = ""
-        """Id of the export that the card tells of."""
+        """Id of the export that the details are of."""
         self._list = _List(id="export-list", empty=NOTHING, heading=_heading)
 
     def compose(self) -> ComposeResult:

@@ -184,11 +184,11 @@ async def test_while_it_runs_steps_progress_and_the_rate_of_the_log_are_shown(tm
     worker.log("first\n")
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        pulse = app_of(pilot).screen.query_one(Sparkline)
+        sparkline = app_of(pilot).screen.query_one(Sparkline)
         for number in range(400):
             worker.log(f"line {number}\n")
             await pilot.pause(0.02)
-            if any(pulse.rates):
+            if any(sparkline.rates):
                 break
         await pilot.pause()
         text = words(pilot)

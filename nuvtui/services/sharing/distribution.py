@@ -268,7 +268,7 @@ class DistributionService:
     def list(self, space: str) -> builtins.list[Distribution]:
         """Past and running distributions of a space, newest first. One whose process is gone is shown interrupted."""
         self._context.require_somewhere(self._context.view(), Action.VIEW, space)
-        self._settle(space)
+        self._reap(space)
         found = [d for d in self._context.view().distributions.all() if d.space == space]
         return sorted(found, key=lambda d: d.created, reverse=True)
 
@@ -276,7 +276,7 @@ class DistributionService:
         """The distribution that `key` (id or prefix) means."""
         return pick(key, self.list(space), "distribution", lambda d: d.id, lambda d: ())
 
-    def _settle(self, space: str) -> None:
+    def _reap(self, space: str) -> None:
         """Mark as interrupted what says it is running while its process is gone."""
         for distribution in self._context.view().distributions.all():
             if distribution.space != space or distribution.status != "running":

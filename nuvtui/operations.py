@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from nuvtui.errors import NuvError
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model import operations as op
 from nuvtui.model.distribution import Distribution, TargetResult
 from nuvtui.model.names import short, text_to_path
@@ -92,7 +92,7 @@ def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> A
 
 def _restore(services: "Services", operation: op.Restore, reporter: Reporter) -> op.RestoreResult:
     """Restore; a task that could not put every path in place has failed."""
-    done = services.restore.restore(operation.snapshot, operation.instance, reporter)
+    done = services.restore.restore(operation.snapshot, operation.instance, reporter, operation.plan)
     if done.skipped:
         raise NuvError(
             f"{len(done.skipped)} of the snapshot's paths could not be put in place",
@@ -112,6 +112,7 @@ def _distribute(services: "Services", operation: op.Distribute, reporter: Report
         reporter,
         os.environ.get("NUVTUI_TASK"),
         operation.distribution or None,
+        operation.plans,
     )
     failed = [target for target in done.targets if target.status != "completed" or target.skipped]
     if failed:
@@ -119,6 +120,7 @@ def _distribute(services: "Services", operation: op.Distribute, reporter: Report
             f"{len(failed)} of {len(done.targets)} targets could not be distributed to",
             "; ".join(f"{target.name}: {target.error or _skipped(target)}" for target in failed),
             f"See `nuvtui distribution show {short(done.id)}`.",
+            Exit.CONFLICT if any(target.changed for target in failed) else Exit.FAILED,
         )
     return done
 

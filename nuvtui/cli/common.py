@@ -76,6 +76,17 @@ def detachable(command: F) -> F:
     )(command)
 
 
+def planned(command: F) -> F:
+    """Add `--plan`, passed as `plan`: digests of dry runs, one of which what would be done has to have."""
+    return click.option(
+        "--plan",
+        multiple=True,
+        metavar="DIGEST",
+        help="Only as the dry run with this digest said; refused (exit code 5) where it changed since. "
+        "Repeat it for several targets.",
+    )(command)
+
+
 def services(ctx: click.Context) -> Services:
     """The services of this invocation, opened once."""
     root = ctx.find_root()

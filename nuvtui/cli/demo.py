@@ -75,7 +75,12 @@ def _main_job(ctx: click.Context, location: Location) -> None:
     )
     done = run_task(
         opened,
-        Distribute(space, [reviewer.id], message="The package for the review: run analysis.py."),
+        Distribute(
+            space,
+            [reviewer.id],
+            message="The package for the review: run analysis.py.",
+            plans=[plan.plan for plan in plans],
+        ),
         "Distribute to reviewer",
         space=space,
         instance=master,

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from nuvtui import clock, sanitise
-from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, run_task, scoped
+from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, planned, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Distribution, Strategies, Strategy, TargetPlan
@@ -32,6 +32,7 @@ def distribution() -> None:
 @click.option(
     "--dry-run", is_flag=True, help="List what would be created, replaced, removed and kept; change nothing."
 )
+@planned
 @detachable
 @formatted
 @scoped
@@ -43,6 +44,7 @@ def distribute(
     apps_strategy: str,
     message: str,
     dry_run: bool,
+    plan: tuple[str, ...],
     wait: bool,
     form: str,
 ) -> None:
@@ -56,7 +58,7 @@ def distribute(
     try:
         result = run_task(
             scope.services,
-            Distribute(scope.space.id, ids, strategies, message, identifier),
+            Distribute(scope.space.id, ids, strategies, message, identifier, list(plan)),
             f"Distribute to {len(ids)} instance{'s' if len(ids) != 1 else ''}",
             space=scope.space.id,
             instance=scope.instance.id,
@@ -103,6 +105,7 @@ def _show_plans(scope: Scope, plans: list[TargetPlan], form: str) -> None:
         view = scope.services.context.view()
         instance = scope.services.context.instance(view, plan.instance)
         print(f"{sanitise.line(instance.name)}:")
+        print(f"  plan: {plan.plan}")
         for kind in ("files", "tables", "applications"):
             part = getattr(plan, kind)
             counts = ", ".join(

@@ -37,6 +37,15 @@ class Outlook(msgspec.Struct, frozen=True):
     """The first of those left out."""
 
 
+class RestorePlan(msgspec.Struct, frozen=True):
+    """What a restore would do."""
+
+    plan: str
+    """Digest of all that it depends on: what the restore is to be held to."""
+    changes: Diff
+    """From the Current State to the snapshot."""
+
+
 class Status(Query[Diff], frozen=True, tag="status"):
     """What changed in the Current State of an instance since its newest snapshot."""
 
@@ -79,6 +88,13 @@ class DryRun(Query[list[TargetPlan]], frozen=True, tag="dry-run"):
     strategies: Strategies
 
 
+class PlanRestore(Query[RestorePlan], frozen=True, tag="plan-restore"):
+    """What restoring a snapshot to an instance would do."""
+
+    snapshot: str
+    instance: str
+
+
 class Preflight(Query[Checked], frozen=True, tag="preflight"):
     """What stands in the way of an export."""
 
@@ -103,5 +119,17 @@ class LayOutDemo(Query[str], frozen=True, tag="demo"):
     folder: str
 
 
-AnyQuery = Status | Compare | Sql | Spread | Freed | DryRun | Preflight | Foresee | PlanExport | LayOutDemo
+AnyQuery = (
+    Status
+    | Compare
+    | Sql
+    | Spread
+    | Freed
+    | DryRun
+    | PlanRestore
+    | Preflight
+    | Foresee
+    | PlanExport
+    | LayOutDemo
+)
 """Every query."""

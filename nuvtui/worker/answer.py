@@ -41,6 +41,8 @@ def answer(services: "Services", query: queries.AnyQuery) -> Any:
             return services.snapshots.freed_by(query.snapshots)
         case queries.DryRun():
             return services.distribution.dry_run(query.space, query.targets, query.strategies)
+        case queries.PlanRestore():
+            return services.restore.dry_run(query.snapshot, query.instance)
         case queries.Preflight():
             findings, _, engine = services.exports.planner.preflight(query.spec)
             return queries.Checked(findings, engine.name if engine is not None else "")

@@ -252,6 +252,33 @@ def test_what_is_refused_before_a_task_exists_leaves_none(study: Nuvtui, words: 
     assert study.json("tasks", "list") == before
 
 
+def test_commands_are_held_to_the_digest_of_their_dry_run(study: Nuvtui, tmp_path: Path) -> None:
+    study.run("instances", "create", "held", "--path", tmp_path / "held")
+    study.run("stage", "add", "--files", "README.md")
+    share = ("distribution", "distribute", "--targets", "held")
+    (planned,) = study.json(*share, "--dry-run")
+    (tmp_path / "held" / "meanwhile.txt").write_text("mine")
+    refused = study.run(*share, "--plan", planned["plan"], code=5)
+    assert "held changed since the dry run" in refused.stderr
+    (planned,) = study.json(*share, "--dry-run")
+    study.run(*share, "--plan", planned["plan"])
+    taken = study.json("snapshots", "create", "-n", "held-to")["id"]
+    back = ("snapshots", "restore", taken)
+    plan = study.json(*back, "--dry-run")["plan"]
+    (study.folder / "meanwhile.txt").write_text("mine")
+    assert "changed since the dry run" in study.run(*back, "--yes", "--plan", plan, code=5).stderr
+    assert (study.folder / "meanwhile.txt").exists()
+    plan = study.json(*back, "--dry-run")["plan"]
+    study.run(*back, "--yes", "--plan", plan)
+    assert not (study.folder / "meanwhile.txt").exists()
+    delete = ("snapshots", "delete", taken)
+    plan = study.json(*delete, "--dry-run")["plan"]
+    study.run("snapshots", "rename", taken, "held-dear")
+    study.run(*delete, "--yes", "--plan", plan, code=5)
+    plan = study.json(*delete, "--dry-run")["plan"]
+    study.run(*delete, "--yes", "--plan", plan)
+
+
 def test_a_partly_failed_distribution_prints_what_became_of_each_target(
     study: Nuvtui, tmp_path: Path
 ) -> None:

@@ -39,7 +39,7 @@ class Planner:
         self, context: Context, states: StatesService, applications: ApplicationsService, images: Images
     ) -> None:
         self._context, self._states = context, states
-        self._applications, self._images = applications, images
+        self.applications, self.images = applications, images
 
     def preflight(self, spec: ExportSpec) -> tuple[list[Finding], Application, Engine | None]:
         """Everything that would stop or should be known about an export; the application; the engine.
@@ -49,9 +49,9 @@ class Planner:
         view = self._context.view()
         instance = self._context.instance(view, spec.instance)
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        part, application = self._applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
+        part, application = self.applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
         findings = eligibility(spec, application)
-        engine, said = self._images.chosen(spec.engine)
+        engine, said = self.images.chosen(spec.engine)
         findings += said
         if engine is not None:
             findings += needs_engine(application, part.lock, engine.name)

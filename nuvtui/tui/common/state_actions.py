@@ -110,6 +110,7 @@ def ask_rename(node: ShellTarget, record: SnapshotRecord) -> None:
 
 def ask_delete(node: ShellTarget, records: Sequence[SnapshotRecord]) -> None:
     """Say what is deleted and what comes free, ask for "I understand", then delete."""
+    from nuvtui.services.snapshots.service import deletion
     from nuvtui.tui.common.dialogs.delete import DeleteDialog
 
     nuv = node.nuv
@@ -118,7 +119,7 @@ def ask_delete(node: ShellTarget, records: Sequence[SnapshotRecord]) -> None:
     def answered(yes: bool | None) -> None:
         if yes:
             node.load(
-                lambda: nuv.services.snapshots.delete(identifiers),
+                lambda: nuv.services.snapshots.delete(identifiers, deletion(records)),
                 lambda _: nuv.notify(
                     f"Deleted {describe.plural(len(records), 'snapshot')}. "
                     "Storage comes free at the next `nuvtui store gc`."
@@ -143,10 +144,11 @@ def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
     space, here = context.space, context.instance
 
     def ask(instances: list[Any]) -> None:
-        def answered(target: str | None) -> None:
-            if target is not None:
+        def answered(chosen: tuple[str, str] | None) -> None:
+            if chosen is not None:
+                target, plan = chosen
                 name = next(each.name for each in instances if each.id == target)
-                restore(node, record, space.id, target, name)
+                restore(node, record, space.id, target, name, plan=plan)
 
         nuv.push_screen(RestoreDialog(record, space.name, instances, here.id), answered)
 
@@ -154,14 +156,20 @@ def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
 
 
 def restore(
-    node: ShellTarget, record: SnapshotRecord, space: str, instance: str, name: str, title: str = ""
+    node: ShellTarget,
+    record: SnapshotRecord,
+    space: str,
+    instance: str,
+    name: str,
+    title: str = "",
+    plan: str = "",
 ) -> None:
     """Submit the restore of a snapshot to an instance."""
     nuv = node.nuv
     title = title or f"Restore {describe.called(record)} to {name}"
     submit(
         node,
-        Restore(record.id, instance),
+        Restore(record.id, instance, plan),
         title,
         lambda _task: nuv.notify(
             f"{title}: started. When it is done, u on the Timeline undoes it.", timeout=5

@@ -460,7 +460,9 @@ class Wizard(BaseScreen):
             title = f"Distribute to {self.names[targets[0]]}"
         else:
             title = f"Distribute to {len(targets)} instances"
-        operation = Distribute(space, targets, self.strategies, self.message)
+        operation = Distribute(
+            space, targets, self.strategies, self.message, plans=[plan.plan for plan in self.plans]
+        )
         source = staged.source.instance if staged is not None else ""
 
         def submitted(task: str) -> None:

@@ -1,5 +1,6 @@
 """The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
 
+import datetime
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,6 +8,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.widget import Widget
 
+from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import short
@@ -43,6 +45,8 @@ MODIFYING = tuple(f"timeline.{verb}" for verb in ("quick", "snapshot", "restore"
 """Commands that change the Current State or its snapshots."""
 OLD = 10.0
 """Seconds after which a comparison is made again while somebody moves on the Timeline."""
+UNDO_OFFERED = datetime.timedelta(days=1)
+"""How long after a change the Timeline offers the way back by itself."""
 FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
@@ -221,7 +225,7 @@ class Timeline(Pane):
         if state_actions.under_way(self.nuv.tasks, *where) is not None:
             return []
         back = state_actions.way_back(self.nuv.tasks, *where, (record.id for record in self.records))
-        if back is None or describe.age(back.when).split()[-1] not in ("now", "min", "h"):
+        if back is None or clock.parse(clock.now()) - clock.parse(back.when) >= UNDO_OFFERED:
             return []
         return [f"u undoes: {back.what}"]
 

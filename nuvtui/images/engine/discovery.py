@@ -42,8 +42,6 @@ class Discovery:
 
     engine: Daemon | None
     tried: list[Attempt]
-    where: str = ""
-    """What led to the engine: `DOCKER_HOST unix:///…`."""
     product: Product = field(default_factory=Product)
     described: str = ""
     """What was chosen and why, in one sentence."""
@@ -161,7 +159,6 @@ def discover(
     return Discovery(
         DockerEngine(place.endpoint, settings.build_network, settings, layout, tmp),
         tried,
-        place.label,
         product,
         f"{product} at {place.url}, found by {how}".replace("a Docker", "A Docker", 1),
         named,

@@ -28,14 +28,14 @@ _CONDA = re.compile(r"conda-meta/(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json$")
 
 def verify(images: Images, record: ExportRecord, report: Report, reporter: Reporter) -> Verification:
     """Look at the image of an export in every way that there is here. Raises NuvError, Cancelled."""
-    engine = images.named(record.engine)
     checks = [_run(images, record, report, reporter)]
     reporter.progress(1, 3, "steps", "packages")
-    if engine.name == "oci":
+    if record.engine == "oci":
         with images.oci.tree(record.image, reporter) as tree:
             paths = tree.paths
             checks += [_packages(paths, report), *_looked(tree, record, images)]
     else:
+        engine = images.discovery.required()
         paths = [fact.path for fact in engine.list_files(record.image, "/", reporter)]
         checks.append(_packages(paths, report))
     return Verification(clock.now(), checks)

@@ -48,7 +48,6 @@ def hanging(tmp_path: Path) -> Iterator[str]:
 def test_named_engine_or_a_finding(fake: Scripted, hanging: str, tmp_path: Path) -> None:
     found = discover(PATIENT, {"DOCKER_HOST": fake.url, "HOME": str(tmp_path)})
     assert found.required().name == "docker"
-    assert found.where == f"DOCKER_HOST {fake.url}"
     assert found.finding().text == f"Docker Engine 27.1 at {fake.url}, found by DOCKER_HOST"
 
     found = discover(QUICK, {"DOCKER_HOST": hanging, "HOME": str(tmp_path)})
@@ -99,7 +98,7 @@ def test_context_of_the_command_line(fake: Scripted, tmp_path: Path) -> None:
     (meta / "meta.json").write_text(json.dumps({"Name": "lab", "Endpoints": {"docker": {"Host": fake.url}}}))
     (config / "config.json").write_text('{"currentContext": "lab"}')
     found = discover(PATIENT, {"HOME": str(tmp_path)})
-    assert found.where == f"Docker context lab {fake.url}"
+    assert found.finding().text == f"Docker Engine 27.1 at {fake.url}, found by Docker context lab"
     (config / "config.json").write_text('{"currentContext": "gone"}')
     assert (
         "Docker context gone: it is not set up" in discover(PATIENT, {"HOME": str(tmp_path)}).finding().text
@@ -127,7 +126,7 @@ def test_first_of_the_usual_sockets_is_taken_and_none_holds_it_up(
     none = f"unix://{tmp_path}/none.sock"
     monkeypatch.setattr(discovery, "places", lambda _: [place(none), place(fake.url), place(hanging)])
     found = discover(PATIENT, {})
-    assert found.where == fake.url
+    assert found.finding().text == f"Docker Engine 27.1 at {fake.url}, found by a usual socket"
     assert [attempt.where for attempt in found.tried] == [none]
 
     monkeypatch.setattr(discovery, "places", lambda _: [place(fake.url), place(hanging), place(fake.url)])

@@ -1,108 +1,150 @@
 """The terminal screens, and how one is made.
 
-Importing this package imports nothing; `run` is the way in. What is where:
+Importing this package imports nothing; `run` is the way in. Each folder knows only those below it:
 
-| module | what |
+| folder | what |
 | --- | --- |
-| `app.py` | `NuvApp`: places, context, tasks, copying, ways in and out |
-| `workbench.py` | the screen with the places; `PlaceSpec` |
-| `commands.py` | `Scope`, `Command`, the registry: keys, footer, palette, help, "as command" |
-| `context.py` | `Context`: space, instance, role, messages, the state that is looked at |
-| `jobs.py`, `waits.py` | reads in threads; what is waited for, and the way out of it |
-| `goto.py`, `fuzzy.py` | going straight to a thing; finding it by a few letters |
-| `textual_private.py` | the private names of Textual that are used, all of them |
-| `typing_ahead.py` | keys that come all at once are carried out one after the other |
-| `paint.py` | of each update, the cells that changed: what goes to the terminal |
-| `glimpse.py` | the top of the timeline, kept for the first frame of the next start |
-| `theme.py`, `glyphs.py` | colours and signs, and what every line passes through |
-| `attention.py` | the call when a task ends while the user looks elsewhere |
-| `watch.py`, `board.py` | changes by other processes; tasks |
-| `widgets/` | `Place`, `Frame`, `LineList`, `TreeList`, `RowTable`, `LogView`, `DetailPane`, `Meter` |
-| `dialogs/` | `ConfirmDialog`, `TypedDialog`, `TextDialog`, `PickDialog`, `MarksDialog`, over `base.Dialog` |
-| `screens/` | the five places and what they open; their commands in `screens/commands.py` |
+| `shell/` | `NuvApp`, the main screen with the panes, palette, help, navigation, loading, the queue of keys, signals |
+| `features/<name>/` | what one feature brings: commands, panes, screens, dialogs, stylesheet; knows no other one |
+| `common/` | what several features share: the `Shell` protocol, `Pane`, `BaseScreen`, actions on states, a task's screen |
+| `toolkit/` | widgets, dialogs, keys, drawing: knows no model and no service |
 
-## A place
+Contracts in `pyproject.toml` hold this, and `tests/architecture/test_circles.py` lets no module import itself by way
+of others. Features and shell reach other features by name: `self.nuv.open("distribution.history", space)` shows the
+screen of a route, `self.nuv.route("contents.changes")` is the function of one. Modules of screens are imported when
+they are first shown; only `__init__.py` and `commands.py` of a feature are imported at the start.
 
-1. Its commands, as data, in `screens/commands.py` (light: it is imported at start):
+## A new feature: a pane with one list and two commands
 
-       register(
-           Scope("timeline", "Timeline", contains=("list", "scroll")),
-           Command(id="timeline.snapshot", title="Take a snapshot", short="snapshot", keys="s",
-                   help="Preserves files, tables and applications as they are now.",
-                   as_command="nuvtui snapshots create -n {name}",
-                   enabled=lambda place: place.may_modify),
-       )
+`tests/tui/test_guide.py` does exactly this. Three files in a folder of its own, and one line.
 
-   The scope lists the scopes of the widgets in it (`list`, `tree`, `table`, `text`, `scroll`): a key given twice
-   among them is refused when the app is made. `id` is `scope.verb`; settings remap keys by it.
+Its commands, as data. A command belongs to a scope, the first part of its id; the scope lists the scopes of the
+widgets inside it (`list`, `tree`, `table`, `text`, `scroll`), so that a key given twice is refused at the start.
+Settings remap keys by the ids.
 
-2. Its class; `app.PLACES` says where it is:
+    # features/people/commands.py
+    '''Commands of the People pane.'''
 
-       class Timeline(Place):
-           SCOPES = ("timeline",)
-           BINDINGS = bindings("timeline")
-           TITLE = "Timeline"
-           HELP = "The Current State and its snapshots, newest first."
+    from nuvtui.tui.toolkit.command import Command, Scope
 
-           def compose(self):
-               yield LineList(id="snapshots", empty="No snapshot yet. s takes one.", markable=True)
+    COMMANDS: tuple[Scope | Command, ...] = (
+        Scope("people", "People", contains=("list",)),
+        Command("people.greet", "h", "greet", "Greet the member", "Says hello to the one under the cursor.",
+            enabled=lambda pane: pane.member is not None),
+        Command("people.reread", "f5", "", "Read again", "Reads the members again.",
+            "nuvtui members list -s {space}", footer=False),
+    )
 
-           def state_changed(self):          # shown first, or the state or the context changed
-               instance = self.nuv.context.instance
-               if instance is not None:
-                   self.load(lambda: self.nuv.services.snapshots.list(instance.id), self._show)
+What the feature brings: the class of its pane and where it is, the key that leads there.
 
-           def _show(self, records):         # back in the event loop
-               self.query_one(LineList).set_source(Items(records, draw, key=lambda r: r.id))
+    # features/people/__init__.py
+    '''People: who may do what in the space.'''
 
-           def on_line_list_opened(self, message): ...   # Enter
-           def action_snapshot(self): ...                # the command
-           def command_values(self): return {"name": …}  # for "as command"; raw text
-           def go_back(self) -> bool: ...                # Esc, where it means something here
+    from nuvtui.tui.common.feature import PaneSpec, feature
+    from nuvtui.tui.features.people.commands import COMMANDS
 
-   `self.load(call, done, group="…", failed=…, waiting="…")` runs `call` in a daemon thread; of one group only the
-   latest result arrives. Only in there may `self.nuv.services` be used: the event loop never reads a disk or a socket.
-   A NuvError becomes a dialog, unless `failed` takes it. Where it takes longer than a moment, the border of the pane
-   says what is waited for (`waiting="reading the snapshots of Master"`, else a phrase for the group in
-   `waits.PHRASES`), for how long, and that Esc leaves it: `failed` then gets a `NotWaitedError`, and F5 makes the same
-   call again. After a change of its own a place need do nothing: the watch sees the state file change and
-   `state_changed` is called; `self.nuv.reread()` asks for it at once.
+    FEATURE = feature(
+        __name__,
+        COMMANDS,
+        pane=PaneSpec("people", "nuvtui.tui.features.people.pane", "People"),
+        key="6",
+    )
 
-   `self.nuv.show_state(StateRef(…), "name")` changes the state that Contents and Stage show.
-   `self.nuv.tasks` are all tasks, newest first; `tasks_changed(tasks)` says that they changed.
-   `place.set_title(title, note)` writes into the border.
+The pane. Each command's verb is an `action_…` method.
 
-3. A full screen (a wizard, a form, a running export) is a `Frame`: SCOPES, BINDINGS, `body()` gives its widgets,
-   `go_back()` is Esc within it; `self.nuv.push_screen(frame)` opens it. Esc at its top closes it. While it is open it
-   hears `state_changed()` and `tasks_changed(tasks)`.
+    # features/people/pane.py
+    '''The People pane: the members of the space.'''
+
+    from collections.abc import Mapping
+
+    from textual.app import ComposeResult
+
+    from nuvtui.model.space import Member
+    from nuvtui.tui.common.pane import Pane
+    from nuvtui.tui.toolkit.commands import bindings
+    from nuvtui.tui.toolkit.line_list import Items, LineList
+    from nuvtui.tui.toolkit.lines import Cell, Line, row
+
+
+    class People(Pane):
+        '''The members of the space; `h` greets one.'''
+
+        SCOPES = ("people",)
+        BINDINGS = bindings("people")
+        TITLE = "People"
+        HELP = "Who may do what in the space."
+
+        def compose(self) -> ComposeResult:
+            '''The list.'''
+            yield LineList(id="people-list", empty="Nobody yet.")
+
+        def state_changed(self) -> None:
+            '''Shown first, or the state or the context changed: read again, in a thread.'''
+            space = self.nuv.context.space
+            if space is not None:
+                self.load(lambda: self.nuv.services.members.list(space.id), self._show, group="members")
+
+        def _show(self, members: list[Member]) -> None:
+            self.people = members
+            self.query_one(LineList).set_source(Items(members, self._line, key=lambda each: each.user))
+
+        def _line(self, member: Member, width: int) -> Line:
+            return row(width, Cell(member.user), Cell(str(member.role), 22, "muted"))
+
+        @property
+        def member(self) -> Member | None:
+            '''The member under the cursor.'''
+            at = self.query_one(LineList).current if self.is_mounted else None
+            return None if at is None else self.people[at]
+
+        def action_greet(self) -> None:
+            '''Say hello.'''
+            if self.member is not None:
+                self.nuv.notify(f"Hello, {self.member.user}.")
+
+        def action_reread(self) -> None:
+            '''Read again.'''
+            self.state_changed()
+
+        def command_values(self) -> Mapping[str, str]:
+            '''Words for the command lines: raw text, quoted where it is shown.'''
+            space = self.nuv.context.space
+            return {"space": space.name} if space else {}
+
+The line that registers it: its name at the end of `NAMES` in `shell/registration.py`.
+
+    NAMES = (..., "people")
+
+A stylesheet in the folder is named by `styles="people.tcss"`, a screen for others by
+`routes={"people.all": "screen:AllPeople"}`. The phrase that a pane shows while it reads belongs to the group of the
+job (`loading.PHRASES`).
+
+## Reading and changing
+
+`self.load(call, done, group="…", failed=…, waiting="…")` runs `call` in a daemon thread and `done` with its result in
+the event loop; of one group only the latest result arrives. Only in there may `self.nuv.services` be used: the event
+loop never reads a disk or a socket. A NuvError becomes a dialog, unless `failed` takes it. Where it takes longer than
+a moment, the border of the pane says what is read and for how long; Esc gives it up (`failed` gets an
+`AbandonedError`), F5 makes the same call again. After a change nothing need be done: the watch sees the state file
+change and `state_changed` is called. Long work is a task: `common.submit.submit`.
+
+`self.nuv.show_state(StateRef(…), "name")` changes the state that Contents shows; `self.nuv.go(Target(…))` goes straight
+to a thing; `self.nuv.tasks` are all tasks, newest first, and `tasks_changed(tasks)` says that they changed.
+
+A full screen (a wizard, a form) is a `BaseScreen`: `body()` gives its widgets, `go_back()` is Esc within it. Dialogs:
+`ConfirmDialog`, `TextDialog`, `TypedDialog`, `PickDialog`, `MarksDialog`, shown by `self.nuv.push_screen(dialog, done)`.
 
 ## Lines
 
 `LineWidget`s draw `Line`s: pieces `(text, tone)` with tones `muted accent strong good warn bad`, made by `line(…)`
 or, aligned in columns, by `row(width, Cell(text, cells, tone, align), …)`. All text is sanitised when it is drawn.
 Never give outside text to `Static`, `Label`, `Input(value)` or a border title: take `DetailPane`, `set_title`,
-`notify` (sanitised), or `sanitise.line` first. As a last resort `theme.Harmless` drops control characters from
-whatever is drawn.
+`notify` (sanitised), or `sanitise.line` first.
 
-`LineList`: `Highlighted` (cursor moved), `Opened` (Enter), `Marked`; `.current` (index in the source),
-`.current_key`, `.marked` (keys), `.set_source(source)`; its `Source` may say which keys Space marks on a line
-(`marks`) and what passes a filter (`passes`). `TreeList(children)`: `.node`; marks hold node keys; `facts` completes
-the nodes in view of a folder with too many to look at each. `DiffPane.show_diff(head, rows)`: what differs, side by
-side where there is room. `CodeView.show_text(name, data, rest, total)`: a file's text in colours.
-`RowTable.set_table([(name, type)…], total, fetch)`. `LogView.show_file(path, growing=True)`, `.show_bytes(data)`,
-`.set_times([(offset, iso)…])`, `.go_to(offset)`, `.set_growing(False)` at the end.
-
-## Asking
-
-    self.nuv.push_screen(
-        ConfirmDialog("Restore", [line("Replaces …"), …], "Restore", destructive=True,
-                      backup="An automatic snapshot is taken first; u undoes."),
-        self._restore,            # called with True or None
-    )
-
-`TextDialog(title, [Field(id, label)…], yes, advise=…, refuse=…)` gives a dict of texts or None; `TypedDialog` asks
-for a word, `PickDialog` for one of many, `MarksDialog` for any number of them. Long work is a task:
-`tasks.submit.submit(home, Request(…))` in a `load`, never in the event loop.
+`LineList`: `Highlighted` (cursor moved), `Opened` (Enter), `Marked`; `.current` (index), `.current_key`, `.marked`
+(keys), `.set_source(source)`. `TreeList` opens folders as they are asked for, `RowTable` fetches rows as they come
+into view, `LogView` follows a growing file of any length, `CodeView` colours a text, `DetailList` shows fields that `y`
+copies one by one.
 """
 
 from __future__ import annotations
@@ -143,7 +185,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
             Exit.USAGE,
         )
     from nuvtui import config
-    from nuvtui.tui.common.glimpse import Reading
+    from nuvtui.tui.common.startup_cache import Reading
 
     reading = Reading(config.home(settings), start)
     # Read by textual when it is imported.
@@ -164,7 +206,7 @@ def run(settings: Settings, start: Path, services: Callable[[Settings], Services
 
     read_no_alt()
     signals = Signals(stop, sys.stdin.fileno())
-    app = NuvApp(settings, start, services=services, signals=signals, glimpse=reading.result())
+    app = NuvApp(settings, start, services=services, signals=signals, startup_cache=reading.result())
     remote = bool(os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"))
     mouse = settings.mouse == "on" or (settings.mouse == "auto" and not remote)
     from nuvtui import __version__, logfile

@@ -26,7 +26,7 @@ def calls_of_a_base(source: str) -> Iterator[tuple[int, str]]:
     [
         ("super().on_mount()", ["on_mount"]),
         ("await super()._on_key(event)", ["_on_key"]),
-        ("Frame.on_resize(self, event)", ["on_resize"]),
+        ("BaseScreen.on_resize(self, event)", ["on_resize"]),
         ("await super().on_event(event)", []),
         ("self.on_chosen()", []),
     ],

@@ -51,7 +51,7 @@ DENIED = {
     "sub/.env.production": "PASSWORD={}\n",
     "conf/pip.conf": "[global]\nindex-url = https://ada:{}@pypi.example.org/simple\n",
     ".netrc": "machine example.org login ada password {}\n",
-    ".npmrc": "//registry.npmjs.org/:_authToken={}\n",
+    ".npmrc": "//packages.example.org/:_authToken={}\n",
     ".pypirc": "[pypi]\npassword = {}\n",
     ".Renviron": "GITHUB_PAT={}\n",
     ".Rhistory": "Sys.setenv(KEY='{}')\n",

@@ -48,7 +48,7 @@ async def test_walk(name: str, size: tuple[int, int], stands: dict[str, store.St
                 await view.settle()
                 await screen.reach(view)
                 await view.keys("j", "k", "tab", "y")
-        assert ran["NuvApp.on_mount"] == ran["Workbench.on_mount"] == 1
+        assert ran["NuvApp.on_mount"] == ran["MainScreen.on_mount"] == 1
     finally:
         for folder in view.left if view is not None else ():
             shutil.rmtree(folder)

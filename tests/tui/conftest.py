@@ -19,9 +19,9 @@ from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member, Space
 from nuvtui.paths import Home, Workspace
 from nuvtui.services.context import system_user
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.feature import PaneSpec
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.shell.workbench import PlaceSpec
 from tests.support import rest
 from tests.support.terminal import Terminal
 from tests.support.waiting import PATIENCE
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 rest.install()
 
 
-class Alone(Place):
+class Alone(Pane):
     """A place with one widget, given by the test."""
 
     make: Callable[[], Widget]
@@ -85,7 +85,7 @@ def populated(home: Home, workspace: Workspace) -> Instance:
 def app(home: Home, workspace: Workspace) -> NuvApp:
     """The app with the sample's places."""
     populated(home, workspace)
-    return NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
+    return NuvApp(Settings(home=str(home.root)), workspace.root, panes=sample.PANES)
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def alone(home: Home, workspace: Workspace) -> Callable[..., NuvApp]:
 
     def make(widget: Callable[[], Widget], **settings: Any) -> NuvApp:
         Alone.make = staticmethod(widget)
-        spec = PlaceSpec("timeline", __name__, "Alone")
-        return NuvApp(Settings(home=str(home.root), **settings), workspace.root, places=[spec])
+        spec = PaneSpec("timeline", __name__, "Alone")
+        return NuvApp(Settings(home=str(home.root), **settings), workspace.root, panes=[spec])
 
     return make
 

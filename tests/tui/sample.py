@@ -11,9 +11,10 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 
-from nuvtui.tui.common.place import Place
-from nuvtui.tui.shell.workbench import PlaceSpec
-from nuvtui.tui.toolkit.commands import REGISTRY, Command, Scope, bindings, register
+from nuvtui.tui.common.feature import PaneSpec
+from nuvtui.tui.common.pane import Pane
+from nuvtui.tui.toolkit.command import Command, Scope
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings, register
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
@@ -43,7 +44,7 @@ for identifier, title, contains in (
         )
 
 
-class Sample(Place):
+class Sample(Pane):
     did = 0
 
     def action_go(self) -> None:
@@ -135,9 +136,9 @@ class Four(Sample):
             self.query_one(LogView).show_file(Path(path), growing=True)
 
 
-PLACES = tuple(
-    PlaceSpec(place, "tests.tui.sample", name, beside)
-    for place, name, beside in (
+PANES = tuple(
+    PaneSpec(pane, "tests.tui.sample", name, beside)
+    for pane, name, beside in (
         ("timeline", "One", True),
         ("contents", "Two", True),
         ("stage", "Three", True),
@@ -154,7 +155,7 @@ def main() -> None:
     from nuvtui.tui.shell.app import NuvApp
 
     assert NuvApp.__init__.__kwdefaults__
-    NuvApp.__init__.__kwdefaults__["places"] = PLACES
+    NuvApp.__init__.__kwdefaults__["panes"] = PANES
     if os.environ.get("SAMPLE_SLOW"):  # a store on a disk that does not answer
         from nuvtui import bootstrap
 

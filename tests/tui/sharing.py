@@ -17,9 +17,10 @@ from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
-from nuvtui.tui.shell.app import PLACES, NuvApp
-from nuvtui.tui.toolkit.card import Card
+from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.shell.registration import PANES
 from nuvtui.tui.toolkit.detail import DetailPane
+from nuvtui.tui.toolkit.detail_list import DetailList
 from tests.support.waiting import PATIENCE
 
 APPLICATION = """\
@@ -28,7 +29,7 @@ kind: custom
 image: {image}
 command: [cat, /files/notes.md]
 """
-SHARING = [spec for spec in PLACES if spec.id in ("stage", "exports", "tasks")]
+SHARING = [spec for spec in PANES if spec.id in ("stage", "exports", "tasks")]
 
 
 @dataclass
@@ -77,7 +78,7 @@ async def running(
     study: Study, size: tuple[int, int] = (80, 24), notices: bool = False
 ) -> AsyncIterator[Pilot[None]]:
     """The app on the study with the places of this part; Stage is in front. `notices`: show them too."""
-    app = NuvApp(study.settings, study.root, places=SHARING)
+    app = NuvApp(study.settings, study.root, panes=SHARING)
     async with app.run_test(size=size, notifications=notices) as pilot:
         await settled(pilot)
         yield pilot
@@ -145,9 +146,9 @@ def says(pilot: Pilot[Any], sentence: str) -> bool:
 def texts(pilot: Pilot[Any]) -> str:
     """What the texts of the screen or dialog in front hold, not wrapped."""
     panes = pilot.app.screen.query(DetailPane)
-    cards = pilot.app.screen.query(Card)
+    details = pilot.app.screen.query(DetailList)
     said = [item.text for pane in panes for item in pane._lines]
-    return "\n".join([*said, *(fact.text for card in cards for fact in card.facts)])
+    return "\n".join([*said, *(field.text for details in details for field in details.fields)])
 
 
 def hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.shell.program_log import ProgramLog
 from nuvtui.tui.toolkit.log_index import FileText
@@ -36,7 +36,7 @@ async def test_a_file_that_is_read_in_the_event_loop_is_told(
 
 async def test_a_handler_that_runs_twice_is_told(app: NuvApp, monkeypatch: pytest.MonkeyPatch) -> None:
     def on_mount(self: ProgramLog) -> None:
-        Frame.on_mount(self)
+        BaseScreen.on_mount(self)
 
     monkeypatch.setattr(ProgramLog, "on_mount", on_mount)
 
@@ -46,7 +46,7 @@ async def test_a_handler_that_runs_twice_is_told(app: NuvApp, monkeypatch: pytes
                 await pilot.press("f8")
                 await settle(pilot)
 
-    with pytest.raises(AssertionError, match=r"ran twice for one event: \['Frame.on_mount'\]"):
+    with pytest.raises(AssertionError, match=r"ran twice for one event: \['BaseScreen.on_mount'\]"):
         await shown()
 
 

@@ -9,9 +9,9 @@ from nuvtui.model.diff import ApplicationChange, Diff, FileChange, TableChange
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.snapshot import Changes, Snapshot, SnapshotRecord
 from nuvtui.model.timeline import Event
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
-from nuvtui.tui.toolkit.meter import size
 
 if TYPE_CHECKING:
     from nuvtui.model.table import ColumnStats

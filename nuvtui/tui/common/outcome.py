@@ -11,10 +11,11 @@ from nuvtui.model.names import short, text_to_path
 from nuvtui.model.operations import Loaded, RestoreResult, result_of
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.task import TaskStatus, TaskView
-from nuvtui.tui.toolkit.card import LABEL, Fact, fact, say
+from nuvtui.tui.common.export_details import verification_fields
+from nuvtui.tui.toolkit.amounts import size
+from nuvtui.tui.toolkit.detail_list import LABEL, Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import took
 
 WORDS = {
@@ -70,15 +71,15 @@ def way_out(task: TaskView, glyphs: Glyphs) -> list[Line]:
     return [line((f"{glyphs.arrow} ", "accent"), task.error.hint)]
 
 
-def brought(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+def brought(task: TaskView, glyphs: Glyphs) -> list[Field]:
     """What a completed task brought, and its warnings."""
-    found: list[Fact] = []
+    found: list[Field] = []
     if task.status is TaskStatus.COMPLETED:
         found += _result(task.kind, result_of(task), glyphs)
     return found + warnings(task, glyphs)
 
 
-def warnings(task: TaskView, glyphs: Glyphs) -> list[Fact]:
+def warnings(task: TaskView, glyphs: Glyphs) -> list[Field]:
     """What a task warned of."""
     found = [warned(warning, glyphs) for warning in task.warnings]
     if task.more_warnings:
@@ -86,25 +87,23 @@ def warnings(task: TaskView, glyphs: Glyphs) -> list[Fact]:
     return found
 
 
-def warned(warning: str, glyphs: Glyphs) -> Fact:
+def warned(warning: str, glyphs: Glyphs) -> Field:
     """A warning."""
     return say((f"{glyphs.warning} {warning}", "warn"), value=warning, what="the warning")
 
 
-def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Fact]:
+def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Field]:
     match result:
         case Distribution():
             for target in result.targets:
-                yield from target_facts(target, glyphs)
+                yield from target_fields(target, glyphs)
         case RestoreResult():
             for name in ("files", "tables", "applications"):
                 written, removed = getattr(result, name), getattr(result, f"{name}_removed")
-                yield fact(name.capitalize(), f"{written:,} written, {removed:,} removed")
+                yield field(name.capitalize(), f"{written:,} written, {removed:,} removed")
             yield _before(result.backup, "u brings back what was there")
         case ExportRecord(verification=Verification() as verification) if kind == "verify":
-            from nuvtui.tui.features.exports.card import verification_facts
-
-            yield from verification_facts(verification, glyphs)
+            yield from verification_fields(verification, glyphs)
         case ExportRecord():
             yield from _pairs(
                 ("Image", result.image),
@@ -119,10 +118,10 @@ def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Fact]:
                 )
         case Loaded():
             for image in result.images:
-                yield fact("Image", image)
+                yield field("Image", image)
         case SnapshotRecord():
             name = result.name or result.kind
-            yield fact("Snapshot", short(result.id), name, "accent", "the id of the snapshot")
+            yield field("Snapshot", short(result.id), name, "accent", "the id of the snapshot")
         case _:
             values = msgspec.to_builtins(result)
             yield from _pairs(
@@ -143,10 +142,10 @@ STATUS: dict[str, tuple[str, Tone]] = {
 """Glyph and tone of how a distribution went for a target; of any other status: failed."""
 
 
-def target_facts(target: TargetResult, glyphs: Glyphs) -> Iterator[Fact]:
+def target_fields(target: TargetResult, glyphs: Glyphs) -> Iterator[Field]:
     """How a distribution went for one target: where it failed, the reason first."""
     mark, tone = STATUS.get(target.status, ("failed", "bad"))
-    yield Fact(
+    yield Field(
         line((f"{getattr(glyphs, mark)} ", tone), (target.name, "strong"), (f"  {target.status}", tone)),
         target.name,
         "the name of the target",
@@ -162,9 +161,9 @@ def target_facts(target: TargetResult, glyphs: Glyphs) -> Iterator[Fact]:
             for what, tone in OUTCOMES:
                 number = getattr(counts, what)
                 pieces.append((f"{number:>6,} {what}", tone if number else "muted"))
-            yield Fact(line(*pieces))
+            yield Field(line(*pieces))
     if target.status == "completed" and not changed:
-        yield Fact(line(("  nothing changed: it had all of it already", "muted")))
+        yield Field(line(("  nothing changed: it had all of it already", "muted")))
     if target.backup:
         yield _before(target.backup, "as it was before", "  ")
 
@@ -177,8 +176,8 @@ OUTCOMES: tuple[tuple[str, Tone], ...] = (
 )
 
 
-def _before(snapshot: str, note: str, indent: str = "") -> Fact:
-    return Fact(
+def _before(snapshot: str, note: str, indent: str = "") -> Field:
+    return Field(
         line(
             (f"{indent}before: snapshot ", "muted"),
             (short(snapshot), "accent"),
@@ -191,13 +190,13 @@ def _before(snapshot: str, note: str, indent: str = "") -> Fact:
 
 def target_lines(target: TargetResult, glyphs: Glyphs) -> Iterator[Line]:
     """`target_facts` as lines alone."""
-    return (each.shown for each in target_facts(target, glyphs))
+    return (each.shown for each in target_fields(target, glyphs))
 
 
-def _pairs(*pairs: tuple[str, Any]) -> Iterator[Fact]:
+def _pairs(*pairs: tuple[str, Any]) -> Iterator[Field]:
     for name, value in pairs:
         if value:
-            yield fact(name, str(value))
+            yield field(name, str(value))
 
 
 def ways_back(task: TaskView) -> list[Back]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -20,20 +20,15 @@ from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import Stage, StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common import describe
+from nuvtui.tui.common.shell import Shell, ShellTarget
 from nuvtui.tui.common.submit import submit
 from nuvtui.tui.toolkit.lines import Line, line
-from nuvtui.tui.toolkit.scoped import Scoped
-
-if TYPE_CHECKING:
-    from nuvtui.tui.features.contents.pane import Contents
-    from nuvtui.tui.shell.app import NuvApp
-
 
 CHANGING = ("snapshot", "restore", "distribute", "recall", "import-table")
 """Kinds of tasks after which a Current State may differ in another way."""
 
 
-def where_values(node: Scoped) -> dict[str, str]:
+def where_values(node: ShellTarget) -> dict[str, str]:
     """Words for "as command": space and instance by name."""
     context = node.nuv.context
     return {
@@ -42,7 +37,7 @@ def where_values(node: Scoped) -> dict[str, str]:
     }
 
 
-def require(nuv: NuvApp, instance: str, action: Action) -> None:
+def require(nuv: Shell, instance: str, action: Action) -> None:
     """Raise NuvError (4) where the acting user's role does not allow `action`. For a thread."""
     services = nuv.services
     view = services.context.view()
@@ -52,7 +47,7 @@ def require(nuv: NuvApp, instance: str, action: Action) -> None:
 # snapshots
 
 
-def take_snapshot(node: Scoped, name: str = "", description: str = "", next_phase: str = "") -> None:
+def take_snapshot(node: ShellTarget, name: str = "", description: str = "", next_phase: str = "") -> None:
     """Submit a snapshot of the instance that is looked at."""
     nuv = node.nuv
     context = nuv.context
@@ -64,13 +59,13 @@ def take_snapshot(node: Scoped, name: str = "", description: str = "", next_phas
         node,
         TakeSnapshot(instance.id, name, description, next_phase),
         title,
-        lambda task: nuv.notify(f"{title}: started", timeout=2),
+        lambda _task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
     )
 
 
-def ask_snapshot(node: Scoped, diff: Diff | None, *, first: bool) -> None:
+def ask_snapshot(node: ShellTarget, diff: Diff | None, *, first: bool) -> None:
     """Ask for name, description and next phase, then take a snapshot."""
     from nuvtui.services.snapshots.service import suggest_names
     from nuvtui.tui.common.dialogs.snapshot import SnapshotDialog
@@ -86,10 +81,10 @@ def ask_snapshot(node: Scoped, diff: Diff | None, *, first: bool) -> None:
     node.nuv.push_screen(SnapshotDialog(names), answered)
 
 
-def ask_rename(node: Scoped, record: SnapshotRecord) -> None:
+def ask_rename(node: ShellTarget, record: SnapshotRecord) -> None:
     """Ask for another name of a snapshot, then give it."""
     from nuvtui.services.snapshots.service import naming_hint
-    from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+    from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
     nuv = node.nuv
 
@@ -104,7 +99,7 @@ def ask_rename(node: Scoped, record: SnapshotRecord) -> None:
     nuv.push_screen(
         TextDialog(
             "Rename",
-            [Field("name", f"Name of snapshot {short(record.id)}", record.name, "paper-revision-2-data")],
+            [TextField("name", f"Name of snapshot {short(record.id)}", record.name, "paper-revision-2-data")],
             "Rename",
             advise=lambda texts: naming_hint(texts["name"]),
             refuse=lambda texts: None if texts["name"] else "A name is missing.",
@@ -113,7 +108,7 @@ def ask_rename(node: Scoped, record: SnapshotRecord) -> None:
     )
 
 
-def ask_delete(node: Scoped, records: Sequence[SnapshotRecord]) -> None:
+def ask_delete(node: ShellTarget, records: Sequence[SnapshotRecord]) -> None:
     """Say what is deleted and what comes free, ask for "I understand", then delete."""
     from nuvtui.services.snapshots.service import deletion
     from nuvtui.tui.common.dialogs.delete import DeleteDialog
@@ -138,7 +133,7 @@ def ask_delete(node: Scoped, records: Sequence[SnapshotRecord]) -> None:
 # restore and the way back
 
 
-def ask_restore(node: Scoped, record: SnapshotRecord) -> None:
+def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
     """Say what is replaced and how to come back, ask where to, then restore."""
     from nuvtui.tui.common.dialogs.restore import RestoreDialog
 
@@ -161,7 +156,7 @@ def ask_restore(node: Scoped, record: SnapshotRecord) -> None:
 
 
 def restore(
-    node: Scoped,
+    node: ShellTarget,
     record: SnapshotRecord,
     space: str,
     instance: str,
@@ -176,7 +171,7 @@ def restore(
         node,
         Restore(record.id, instance, plan),
         title,
-        lambda task: nuv.notify(
+        lambda _task: nuv.notify(
             f"{title}: started. When it is done, u on the Timeline undoes it.", timeout=5
         ),
         space=space,
@@ -251,7 +246,7 @@ def under_way(tasks: Sequence[TaskView], space: str, instance: str) -> TaskView 
     return None
 
 
-def ask_undo(node: Scoped) -> None:
+def ask_undo(node: ShellTarget) -> None:
     """Offer the way back from the last restore or distribution, as soon as that is at its end."""
     nuv = node.nuv
     context = nuv.context
@@ -332,7 +327,7 @@ def ask_undo(node: Scoped) -> None:
 
 
 def stage(
-    node: Scoped,
+    node: ShellTarget,
     source: StateRef,
     *,
     files: Sequence[str] = (),
@@ -391,26 +386,8 @@ def stage(
 # looking and comparing
 
 
-async def show_contents(node: Scoped, ref: StateRef, name: str) -> Contents:
-    """Go to Contents with a state."""
-    from nuvtui.tui.features.contents.pane import Contents
-
-    nuv = node.nuv
-    nuv.show_state(ref, name)
-    await nuv.action_place("contents")
-    place = nuv.workbench.place("contents")
-    assert isinstance(place, Contents)
-    return place
-
-
-async def show_changes(node: Scoped, old: StateRef, new: StateRef, name: str) -> None:
-    """Go to Contents of `new`, with what differs from `old`."""
-    contents = await show_contents(node, new, name)
-    await contents.show_changes(old)
-
-
 def choose_state(
-    node: Scoped,
+    node: ShellTarget,
     title: str,
     records: Sequence[SnapshotRecord],
     *,

@@ -5,11 +5,11 @@ from typing import Any
 
 from nuvtui.errors import NuvError
 from nuvtui.model.operations import Task
-from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.common.shell import ShellTarget
 
 
 def submit(
-    node: Scoped,
+    node: ShellTarget,
     operation: Task,
     title: str,
     done: Callable[[str], Any],

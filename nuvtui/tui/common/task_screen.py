@@ -16,13 +16,12 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands
-import nuvtui.tui.features.tasks.commands  # noqa: F401  (registers)
+import nuvtui.tui.common.task_commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.operations import Restore, result_of
 from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import (
     WORDS,
     Back,
@@ -33,21 +32,20 @@ from nuvtui.tui.common.outcome import (
     way_out,
     ways_back,
 )
-from nuvtui.tui.toolkit.card import Card, Fact, say, sentence
+from nuvtui.tui.common.shell import Shell, ShellTarget
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
+from nuvtui.tui.toolkit.detail_list import DetailList, Field, say, sentence
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, line
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.meter import Meter
 from nuvtui.tui.toolkit.moments import moment, took
-from nuvtui.tui.toolkit.pulse import Pulse
-from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.toolkit.progress_bar import ProgressBar
+from nuvtui.tui.toolkit.sparkline import Sparkline
 
 if TYPE_CHECKING:
     from nuvtui.paths import Home
-    from nuvtui.tui.shell.app import NuvApp
 
 LOOK = 0.25
 """Seconds between looks at the events of a running task."""
@@ -96,7 +94,7 @@ class Feed:
         return self._view, list(self._stamps), log_size(folder)
 
 
-class TaskScreen(Frame):
+class TaskScreen(BaseScreen):
     """What came out of a task, or its steps while it runs; its log beneath, or beside where it is wide."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("run",)
@@ -120,7 +118,7 @@ class TaskScreen(Frame):
         self._stamps: Sequence[tuple[int, str]] = ()
         self._steps: bool | None = None
         """Whether steps are shown; None: as it suits."""
-        self._forgotten: list[Fact] = []
+        self._forgotten: list[Field] = []
         """What is said where the task itself is gone."""
         self._beat = 0.0
         self._lines: int | None = None
@@ -128,7 +126,7 @@ class TaskScreen(Frame):
         self._there = 0
 
     def body(self) -> list[Widget]:
-        """Card, steps, progress; log."""
+        """DetailList, steps, progress; log."""
         return [_Body()]
 
     @property
@@ -140,9 +138,9 @@ class TaskScreen(Frame):
         """The list of steps."""
         return self.query_one("#run-steps", LineList)
 
-    def card(self) -> Card:
+    def details(self) -> DetailList:
         """What came out."""
-        return self.query_one("#run-card", Card)
+        return self.query_one("#run-details", DetailList)
 
     def log_view(self) -> LogView:
         """The log."""
@@ -168,7 +166,7 @@ class TaskScreen(Frame):
         """The log while it runs and where it failed; the card of what came out."""
         no_log = self.has_class("-no-log")
         if self.seen.status is TaskStatus.COMPLETED or (no_log and self.seen.status.ended):
-            self.card().focus()
+            self.details().focus()
         elif no_log:
             self.steps().focus()
         else:
@@ -192,7 +190,7 @@ class TaskScreen(Frame):
         ]
         self.add_class("-no-log")
         self._show()
-        self.card().focus()
+        self.details().focus()
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -237,7 +235,7 @@ class TaskScreen(Frame):
             return False
         index = self.log_view().index
         if self._lines is not None:
-            self.query_one(Pulse).beat((index.complete - self._lines) / passed)
+            self.query_one(Sparkline).add((index.complete - self._lines) / passed)
         if index.indexed >= self._there:
             self._lines = index.complete
         self._beat = now
@@ -269,8 +267,8 @@ class TaskScreen(Frame):
         steps.set_source(Items(list(task.steps), self._step_line, key=lambda step: step.name))
         if at_end and not steps.has_focus:
             steps.move_to(steps.count - 1)
-        self.query_one("#run-meter", Meter).set(task.done, task.total, task.unit, task.what)
-        self.card().show(self._facts(), at=self.FIRST)
+        self.query_one("#run-progress", ProgressBar).set(task.done, task.total, task.unit, task.what)
+        self.details().show(self._fields(), at=self.FIRST)
         todo = [] if self._forgotten else way_out(task, self.nuv.glyphs)
         self.query_one("#run-todo", DetailPane).show(todo)
         self.set_class(bool(todo), "-todo")
@@ -281,15 +279,15 @@ class TaskScreen(Frame):
         """Share the room: what came out or the steps, and the log."""
         task, wide, no_log = self.seen, self.has_class("-wide"), self.has_class("-no-log")
         ended = self.has_class("-ended")
-        steps, card = self.steps(), self.card()
+        steps, details = self.steps(), self.details()
         shown = (wide or not ended) if self._steps is None else self._steps
         steps.display = shown and bool(steps.count or not ended)
-        card.display = bool(card.facts) and not (steps.display and ended and not wide and not no_log)
+        details.display = bool(details.fields) and not (steps.display and ended and not wide and not no_log)
         room = max(8, self.query_one(_Body).content_size.height or self.size.height - 4)
         failed = ended and task.status is not TaskStatus.COMPLETED
         if wide or no_log:
-            fill = card.display and ended
-            card.styles.height = "1fr" if fill else min(card.rows, room // 3)
+            fill = details.display and ended
+            details.styles.height = "1fr" if fill else min(details.rows, room // 3)
             self.set_class(fill and steps.display, "-both")
             if fill:
                 steps.styles.height = 1 + max(1, min(steps.count, room // 3))
@@ -298,15 +296,15 @@ class TaskScreen(Frame):
         else:
             self.remove_class("-both")
             share = room // 2 if failed else room * 3 // 5
-            card.styles.height = max(1, min(card.rows, share if ended else 2))
+            details.styles.height = max(1, min(details.rows, share if ended else 2))
             steps.styles.height = max(1, min(steps.count, room * 2 // 5))
         self.query_one("#run-left").styles.height = "1fr" if no_log else "100%" if wide else "auto"
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         """Share the room anew."""
         self.call_after_refresh(self._arrange)
 
-    def _facts(self) -> list[Fact]:
+    def _fields(self) -> list[Field]:
         if self._forgotten:
             return [*self._forgotten, *self.more()]
         if not self.seen.status.ended:
@@ -316,15 +314,15 @@ class TaskScreen(Frame):
         why = [sentence(each) for each in reason(self.seen, self.nuv.glyphs)]
         return [*why, *self.result()]
 
-    def result(self) -> list[Fact]:
+    def result(self) -> list[Field]:
         """What it brought."""
         return brought(self.seen, self.nuv.glyphs)
 
-    def more(self) -> list[Fact]:
+    def more(self) -> list[Field]:
         """What is known besides, where the task itself is forgotten."""
         return []
 
-    def _step_line(self, step: StepView, width: int) -> Line:
+    def _step_line(self, step: StepView, _width: int) -> Line:
         glyphs = self.nuv.glyphs
         mark: Piece = (glyphs.running, "accent")
         if step.failed:
@@ -347,7 +345,7 @@ class TaskScreen(Frame):
 
     def hints(self) -> Sequence[tuple[str, str]]:
         """What the keys do on the card."""
-        if not isinstance(self.focused, Card):
+        if not isinstance(self.focused, DetailList):
             return ()
         return [("y", "copy"), *([] if self.has_class("-no-log") else [("Tab", "log")])]
 
@@ -409,35 +407,31 @@ class _Body(Vertical):
         super().__init__(id="run-body", classes="pane")
 
     def compose(self) -> ComposeResult:
-        """Card, steps, progress; log and what to do."""
+        """DetailList, steps, progress; log and what to do."""
         with Vertical(id="run-left"):
-            yield Card(id="run-card")
+            yield DetailList(id="run-details")
             yield LineList(id="run-steps", empty="No step yet.", filterable=False)
-            yield Meter(id="run-meter")
-            yield Pulse("lines/s", id="run-pulse")
+            yield ProgressBar(id="run-progress")
+            yield Sparkline("lines/s", id="run-sparkline")
         with Vertical(id="run-right"):
             yield LogView(id="run-log", empty="No output yet.")
             yield DetailPane(id="run-todo")
 
 
-def open_task(nuv: NuvApp, task: TaskView) -> None:
+def open_task(nuv: Shell, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
     made = result_of(task)
     export = task.subject or (made.id if isinstance(made, ExportRecord) else "")
     if task.kind == "export" and export:
-        from nuvtui.tui.features.exports.run import ExportRun
-
-        nuv.push_screen(ExportRun(task, export))
+        nuv.open("exports.run", task, export)
         return
     if task.kind in ("distribute", "recall"):
-        from nuvtui.tui.features.distribution.run import DistributionRun
-
-        nuv.push_screen(DistributionRun(task))
+        nuv.open("distribution.run", task)
         return
     nuv.push_screen(TaskScreen(task))
 
 
-def ask_to_cancel(node: Scoped, task: TaskView) -> None:
+def ask_to_cancel(node: ShellTarget, task: TaskView) -> None:
     """Ask, then cancel `task` in a thread."""
     from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 
@@ -449,7 +443,7 @@ def ask_to_cancel(node: Scoped, task: TaskView) -> None:
         from nuvtui.worker.lifecycle import cancel as cancel_task
 
         nuv.notify(f"Cancelling: {task.title or task.kind}", timeout=4)
-        nuv.jobs.start(nuv, lambda: cancel_task(nuv.home, task.id), lambda _: None, group=f"cancel {task.id}")
+        nuv.load(lambda: cancel_task(nuv.home, task.id), lambda _: None, group=f"cancel {task.id}")
 
     nuv.push_screen(
         ConfirmDialog(
@@ -466,7 +460,7 @@ def ask_to_cancel(node: Scoped, task: TaskView) -> None:
     )
 
 
-def ask_way_back(node: Scoped, backs: Sequence[Back], space: str) -> None:
+def ask_way_back(node: ShellTarget, backs: Sequence[Back], space: str) -> None:
     """Ask which instance goes back, then restore its automatic snapshot as a task."""
     from nuvtui.tui.toolkit.dialogs.pick import Option, PickDialog
 
@@ -488,7 +482,7 @@ def ask_way_back(node: Scoped, backs: Sequence[Back], space: str) -> None:
     node.nuv.push_screen(PickDialog("Bring back which instance", options), picked)
 
 
-def _confirm_way_back(node: Scoped, back: Back, space: str) -> None:
+def _confirm_way_back(node: ShellTarget, back: Back, space: str) -> None:
     from nuvtui.tui.common.submit import submit
     from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 

@@ -1,8 +1,6 @@
 """The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
 import gc
-import importlib
-import os
 import sys
 import threading
 import time
@@ -13,61 +11,51 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from textual import events
 from textual.dom import DOMNode
-from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
 from nuvtui import config, sanitise
 from nuvtui.config import Settings
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
-from nuvtui.paths import config_file
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.context import Context, read_context
-from nuvtui.tui.common.frame import Frame
-from nuvtui.tui.common.glimpse import Glimpse
+from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.header import Header, Where
-from nuvtui.tui.shell.board import News, TaskBoard, last_visit, remember_visit
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.common.pane import Pane
+from nuvtui.tui.common.startup_cache import StartupCache
+from nuvtui.tui.shell.key_queue import Done, KeyQueue
+from nuvtui.tui.shell.loading import Loading
+from nuvtui.tui.shell.main_screen import MainScreen
+from nuvtui.tui.shell.registration import PANES, find
 from nuvtui.tui.shell.signals import Signals
-from nuvtui.tui.shell.typing_ahead import Done, TypedAhead
-from nuvtui.tui.shell.waits import Waits
-from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
-from nuvtui.tui.shell.workbench import PlaceSpec, Workbench
-from nuvtui.tui.toolkit import clipboard, commands, glyphs, theme
+from nuvtui.tui.shell.styled_app import StyledApp
+from nuvtui.tui.shell.task_poller import TaskPoller, TaskUpdate, last_visit, remember_visit
+from nuvtui.tui.shell.watch import Watch
+from nuvtui.tui.toolkit import clipboard
+from nuvtui.tui.toolkit.command_target import CommandTarget
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.footer import Footer
-from nuvtui.tui.toolkit.jobs import Jobs, NotWaitedError
+from nuvtui.tui.toolkit.jobs import AbandonedError, Jobs
 from nuvtui.tui.toolkit.lines import Line
-from nuvtui.tui.toolkit.paint import Painter
-from nuvtui.tui.toolkit.scoped import Scoped
-from nuvtui.tui.toolkit.textual_private import CompositorUpdate, HookedApp
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from nuvtui.bootstrap import Services
 
-PLACES: tuple[PlaceSpec, ...] = (
-    PlaceSpec("timeline", "nuvtui.tui.features.timeline.pane", "Timeline", beside=True),
-    PlaceSpec("contents", "nuvtui.tui.features.contents.pane", "Contents", beside=True),
-    PlaceSpec("stage", "nuvtui.tui.features.stage.pane", "Stage", beside=True),
-    PlaceSpec("exports", "nuvtui.tui.features.exports.pane", "Exports"),
-    PlaceSpec("tasks", "nuvtui.tui.features.tasks.pane", "Tasks"),
-)
-"""The five places. Their commands are in `nuvtui.tui.shell.registration`."""
-COPIED = 40
-"""Characters of what was copied that the notice shows."""
 READ = 1.5
 """Seconds that a notice stays whatever is typed."""
-LATER = ("toolkit/dialogs/dialogs", "common/states", "common/sharing")
-"""Stylesheets of what is not there in the first frame."""
 SETTLED = 1.0
 """Seconds after the first frame until what the first frame does without is done: garbage, the other stylesheets."""
 WORKER_CHECK = 2.0
 """Seconds between looks for workers that died, while tasks run."""
 
 
-class NuvApp(HookedApp, Scoped, inherit_bindings=False):
+class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
     """The terminal application."""
 
     SCOPES = ("app",)
@@ -75,7 +63,7 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
     CSS_PATH = "shell.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "nuvtui"
-    BINDINGS = commands.bindings("app")
+    BINDINGS = bindings("app")
 
     def __init__(
         self,
@@ -83,49 +71,27 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
         start: Path,
         *,
         services: "Callable[[Settings], Services] | None" = None,
-        places: Sequence[PlaceSpec] = PLACES,
+        panes: Sequence[PaneSpec] = PANES,
         signals: Signals | None = None,
-        glimpse: Glimpse | None = None,
+        startup_cache: StartupCache | None = None,
     ) -> None:
         """`start`: the folder to begin in. `services` opens the services, in a thread, after the first frame.
 
-        `glimpse`: what is shown until the state is read.
+        `startup_cache`: what is shown until the state is read.
 
         Raises NuvError (exit code 2): two commands with one key, an unknown theme.
         """
-        importlib.import_module("nuvtui.tui.shell.registration")
-        keymap = commands.REGISTRY.remap(settings.keys)
-        if settings.theme not in theme.THEMES:
-            raise NuvError(
-                f"No theme {settings.theme!r}", "", f"There are: {', '.join(theme.THEMES)}.", Exit.USAGE
-            )
-        self._line_filters: list[LineFilter] = []
-        self._painter = Painter()
-        self._typed_ahead = TypedAhead(self)
-        super().__init__()
-        self.settings = settings
+        keymap = REGISTRY.remap(settings.keys)
+        self._key_queue = KeyQueue(self)
+        super().__init__(settings)
         self.start = start
         self.home = config.home(settings)
-        self.glyphs = glyphs.ASCII if glyphs.only_ascii(settings.ascii) else glyphs.UNICODE
-        self.animation_level = "none"
-        for each in theme.themes(os.environ.get("TEXTUAL_COLOR_SYSTEM", "")):
-            self.register_theme(each)
-        self.theme = settings.theme
-        self.stylesheet.set_variables(self.get_css_variables())
-        self._styled = settings.theme
-        self._styles_complete = False
-        colourless = "NO_COLOR" in os.environ
-        if colourless:
-            self._line_filters.append(theme.Colourless())
-        self._line_filters.append(theme.Harmless(self.glyphs is glyphs.ASCII))
-        self.set_class(self.glyphs is glyphs.ASCII, "-ascii")
-        self.set_class(colourless, "-colourless")
         self.set_keymap(keymap)
         self.jobs = Jobs(self)
-        self.waits = Waits(self, self.jobs)
-        self.glimpse = glimpse
-        self._glimpsed = glimpse is not None
-        self.context = glimpse.context if glimpse else Context()
+        self.loading = Loading(self, self.jobs)
+        self.startup_cache = startup_cache
+        self._cached = startup_cache is not None
+        self.context = startup_cache.context if startup_cache else Context()
         self.tasks: list[TaskView] = []
         """All tasks, newest first."""
         self.since = ""
@@ -135,10 +101,10 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
         self._first_read = True
         self._begun = False
         self._opening = threading.Lock()
-        self._specs = tuple(places)
+        self._specs = tuple(panes)
         self._signals = signals
         self._watch: Watch | None = None
-        self._board: TaskBoard | None = None
+        self._poller: TaskPoller | None = None
         self._check: Timer | None = None
         self._looks = 0
         self._instance: str | None = None
@@ -156,39 +122,13 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[object]:
         """The workbench."""
-        return Workbench(self._specs)
-
-    def refresh_css(self, animate: bool = True) -> None:
-        """Read the stylesheet again for another theme. Textual asks for it at the start too: it is read by then."""
-        if self._styled != self.theme:
-            self._styled = self.theme
-            super().refresh_css(animate)
-
-    def complete_styles(self) -> None:
-        """Read the stylesheets of what is not there in the first frame, before any of it is made."""
-        if not self._styles_complete:
-            self._styles_complete = True
-            for name in LATER:
-                self.stylesheet.read(Path(__file__).parents[1] / f"{name}.tcss")
-
-    def push_screen(self, *screen: Any, **options: Any) -> Any:
-        """Show another screen or dialog."""
-        self.complete_styles()
-        return super().push_screen(*screen, **options)
-
-    def changed_update(self, update: CompositorUpdate) -> CompositorUpdate:
-        """The cells that changed alone."""
-        return self._painter.update(update)
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line passes through on its way to the terminal."""
-        return self._line_filters or super().get_line_filters()
+        return MainScreen(self._specs, self.complete_styles)
 
     @property
-    def workbench(self) -> Workbench:
+    def main_screen(self) -> MainScreen:
         """The screen with the places."""
         bottom = self.screen_stack[0]
-        assert isinstance(bottom, Workbench)
+        assert isinstance(bottom, MainScreen)
         return bottom
 
     def on_mount(self) -> None:
@@ -200,10 +140,10 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     @property
     def starting(self) -> bool:
-        """True until the first screen has something to show: a glimpse, or what it reads at the start."""
+        """True until the first screen has something to show: the startup cache, or what it reads at the start."""
         if not self._begun:
             return True
-        return not self._glimpsed and self.jobs.running("watch", "context", "snapshots")
+        return not self._cached and self.jobs.running("watch", "context", "snapshots")
 
     def _begin(self) -> None:
         self._begun = True
@@ -262,10 +202,10 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
         self._first_read = False
         self.context = context
         self._tell_where()
-        for place in self.workbench.places:
-            place.tell_state()
+        for pane in self.main_screen.panes:
+            pane.tell_state()
         for screen in self.screen_stack[1:]:
-            if isinstance(screen, Frame):
+            if isinstance(screen, BaseScreen):
                 screen.state_changed()
         self.post_message(self.ContextRead(first))
 
@@ -276,11 +216,11 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
             super().__init__()
             self.first = first
 
-    def on_nuv_app_context_read(self, message: ContextRead) -> None:
+    def on_nuv_app_context_read(self) -> None:
         """Welcome the user where the folder is in no space; show messages not yet read."""
-        from nuvtui.tui.features.spaces.arrival import arrived
-
-        arrived(self, self._told)
+        context = self.context
+        if context.space is None or context.messages or len(self.screen_stack) > 1:
+            find("spaces.startup")(self, self._told)
 
     @property
     def elsewhere(self) -> bool:
@@ -297,14 +237,48 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
         if state != self.context.state or name != self.context.state_name:
             self.context = msgspec.structs.replace(self.context, state=state, state_name=name)
             self._tell_where()
-            for place in self.workbench.places:
-                place.tell_state()
+            for pane in self.main_screen.panes:
+                pane.tell_state()
+
+    @property
+    def current_pane(self) -> str:
+        """Id of the pane that has the focus, or had it last."""
+        return self.main_screen.current
+
+    def pane(self, identifier: str) -> Pane | None:
+        """A pane by its id; None: it was not shown yet."""
+        return self.main_screen.pane(identifier)
+
+    async def show_pane(self, identifier: str) -> None:
+        """Go to a pane, from wherever one is."""
+        while len(self.screen_stack) > 1:
+            await self.pop_screen()
+        if identifier in [spec.id for spec in self._specs]:
+            await self.main_screen.show(identifier)
+
+    async def lay_out_panes(self) -> None:
+        """Put the panes side by side, or one alone, where what they want has changed."""
+        await self.main_screen.show(self.main_screen.current, focus=False)
+
+    def route(self, route: str) -> Any:
+        """What a feature offers by the name of a route."""
+        return find(route)
+
+    def open(self, route: str, *arguments: Any) -> None:
+        """Show the screen that a route leads to."""
+        self.push_screen(find(route)(*arguments))
+
+    async def go(self, target: Target) -> None:
+        """Go straight to a thing."""
+        from nuvtui.tui.shell.navigation import go
+
+        await go(self, target)
 
     def reread(self) -> None:
         """Read everything again, as after a change of the state by somebody else."""
         self._read_context()
 
-    def on_state_changed(self, message: StateChanged) -> None:
+    def on_state_changed(self) -> None:
         """Another process (a task, another terminal) changed the state."""
         self._read_context()
 
@@ -328,29 +302,29 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     # tasks
 
-    def on_tasks_changed(self, message: TasksChanged) -> None:
+    def on_tasks_changed(self) -> None:
         """A task came or went on."""
         self._look_at_tasks()
 
     def _look_at_tasks(self) -> None:
-        def look() -> News:
-            if self._board is None:
-                self._board = TaskBoard(self.home)
-            return self._board.look()
+        def look() -> TaskUpdate:
+            if self._poller is None:
+                self._poller = TaskPoller(self.home)
+            return self._poller.look()
 
         # Each look in a group of its own: none is dropped, or what it alone saw ending would never be told.
         self._looks += 1
         self.jobs.start(self, look, self._tasks_read, group=f"tasks {self._looks}")
 
-    def _tasks_read(self, news: News) -> None:
-        if news.first:
-            self.ended_away |= {task.id for task in news.ended}
-        for task in news.ended:
-            self._tell_ended(task, news.first)
-        if news.tasks == self.tasks:
+    def _tasks_read(self, update: TaskUpdate) -> None:
+        if update.first:
+            self.ended_away |= {task.id for task in update.ended}
+        for task in update.ended:
+            self._tell_ended(task, update.first)
+        if update.tasks == self.tasks:
             return
-        self.tasks = news.tasks
-        running = frozenset(task.id for task in news.tasks if not task.status.ended)
+        self.tasks = update.tasks
+        running = frozenset(task.id for task in update.tasks if not task.status.ended)
         if self._watch is not None:
             self._watch.set_running(running)
         if running and self._check is None:
@@ -359,11 +333,11 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
             self._check.stop()
             self._check = None
         self._tell_where()
-        for place in self.workbench.places:
-            place.tell_tasks(news.tasks)
+        for pane in self.main_screen.panes:
+            pane.tell_tasks(update.tasks)
         for screen in self.screen_stack[1:]:
-            if isinstance(screen, Frame):
-                screen.tasks_changed(news.tasks)
+            if isinstance(screen, BaseScreen):
+                screen.tasks_changed(update.tasks)
 
     def _tell_ended(self, task: TaskView, first: bool) -> None:
         how = {TaskStatus.COMPLETED: "completed", TaskStatus.CANCELLED: "cancelled"}.get(
@@ -379,24 +353,24 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
             timeout=30 if first else 8,
         )
         if not first and task.user in ("", self.context.user):
-            self._call_attention(f"{task.title or task.kind} {how}{why}")
+            self._notify_terminal(f"{task.title or task.kind} {how}{why}")
 
-    def _call_attention(self, text: str) -> None:
+    def _notify_terminal(self, text: str) -> None:
         """A bell or a notification of the terminal, where the user looks elsewhere."""
-        from nuvtui.tui.shell import attention
+        from nuvtui.tui.shell import terminal_notification
 
-        if self.app_focus and time.monotonic() - self._typed < attention.AWAY:
+        if self.app_focus and time.monotonic() - self._typed < terminal_notification.AWAY:
             return
-        sequence = attention.sequence(self.settings.notify, text)
+        sequence = terminal_notification.sequence(self.settings.notify, text)
         if sequence:
             self.send(sequence)
 
     # telling the user
 
-    def notify(self, message: str, *, markup: bool = False, title: str = "", **options: Any) -> None:
+    def notify(self, message: str, *, title: str = "", **options: Any) -> None:
         """A notice in the corner. Outside text is welcome: sanitised, never taken for markup."""
         self.complete_styles()
-        super().notify(sanitise.block(message), title=sanitise.line(title), markup=False, **options)
+        super().notify(sanitise.block(message), title=sanitise.line(title), **options | {"markup": False})
         if self.screen.is_modal:  # where the notice itself is not shown: it would cover the choices
             for footer in self.screen.query(Footer):
                 footer.say(message)
@@ -405,11 +379,10 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
         """Keys in their turn."""
         if isinstance(event, events.Resize):
             # Also where the size is the old one again: the terminal may have cut and moved what it shows meanwhile.
-            self._painter.forget()
-            self.screen.refresh(layout=True)
+            self.draw_again()
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
-        elif not self._typed_ahead.holds(event):
+        elif not self._key_queue.holds(event):
             await self.give_key(event)
 
     async def give_key(self, event: events.Key) -> None:
@@ -419,20 +392,20 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
             footer.say("")
         self.drop_notices(READ)
         target = self.focused or self.screen
-        if not self.waits.key(event.key):
+        if not self.loading.key(event.key):
             await super().on_event(event)
-        self._typed_ahead.given(target)
+        self._key_queue.given(target)
 
     def on_done(self, message: Done) -> None:
         """A key was carried out."""
-        self._typed_ahead.done(message)
+        self._key_queue.done(message)
 
     def show_error(self, error: NuvError) -> None:
         """An error that the user has to know: what happened and what to do."""
         from nuvtui.tui.toolkit.detail import block_lines
         from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 
-        if isinstance(error, NotWaitedError):
+        if isinstance(error, AbandonedError):
             return  # the pane says it
         if isinstance(self.screen, MessageDialog) and self.screen.title == error.title:
             return
@@ -445,29 +418,26 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     # commands
 
-    def chain(self) -> list[Scoped]:
+    def chain(self) -> list[CommandTarget]:
         """The widgets around the focus that carry out commands, innermost first, the app last."""
         focused = self.screen.focused
         nodes: Sequence[DOMNode] = focused.ancestors_with_self if focused else [self.screen, self]
-        return [node for node in nodes if isinstance(node, Scoped)]
+        return [node for node in nodes if isinstance(node, CommandTarget)]
 
-    async def action_place(self, identifier: str) -> None:
+    async def action_pane(self, identifier: str) -> None:
         """Go to a place, from wherever one is."""
-        while len(self.screen_stack) > 1:
-            await self.pop_screen()
-        if identifier in [spec.id for spec in self._specs]:
-            await self.workbench.show(identifier)
+        await self.show_pane(identifier)
 
     async def action_next_pane(self) -> None:
         """Focus forward."""
-        if isinstance(self.screen, Workbench):
+        if isinstance(self.screen, MainScreen):
             await self.screen.step(1)
         else:
             self.screen.focus_next()
 
     async def action_previous_pane(self) -> None:
         """Focus backward."""
-        if isinstance(self.screen, Workbench):
+        if isinstance(self.screen, MainScreen):
             await self.screen.step(-1)
         else:
             self.screen.focus_previous()
@@ -479,37 +449,27 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
                 return
         if len(self.screen_stack) > 1:
             await self.pop_screen()
-        elif not self.waits.leave():
-            await self.workbench.show(self._specs[0].id)
+        elif not self.loading.leave():
+            await self.main_screen.show(self._specs[0].id)
 
     def action_palette(self) -> None:
         """All commands."""
-        from nuvtui.tui.shell.palette import Entry, PaletteDialog
+        from nuvtui.tui.shell.palette import PaletteDialog
+        from nuvtui.tui.shell.palette_groups import entries
 
-        entries: list[Entry] = []
-        seen: set[str] = set()
-        for node in self.chain():
-            for command in node.commands():
-                state = True if command.enabled is None else command.enabled(node)
-                if command.palette and command.id not in seen:
-                    seen.add(command.id)
-                    entries.append(Entry(command, node, bool(state)))
-        places = {spec.id for spec in self._specs}
-        elsewhere = [c for c in commands.REGISTRY.commands.values() if c.scope in places and c.palette]
-        entries += [Entry(command, None) for command in elsewhere if command.id not in seen]
-        self.push_screen(PaletteDialog(entries), self._run_entry)
+        self.push_screen(
+            PaletteDialog(entries(self.chain(), [spec.id for spec in self._specs])), self._run_entry
+        )
 
     async def _run_entry(self, entry: object) -> None:
-        from nuvtui.tui.shell.palette import Entry
+        from nuvtui.tui.shell.palette_groups import Entry
 
         if not isinstance(entry, Entry):
             if entry is not None:
-                from nuvtui.tui.shell.goto import Target, go
-
                 assert isinstance(entry, Target)
-                await go(self, entry)
+                await self.go(entry)
             return
-        node: Scoped = entry.node or await self.workbench.show(entry.command.scope)
+        node: CommandTarget = entry.node or await self.main_screen.show(entry.command.scope)
         if entry.command.enabled is not None and not entry.command.enabled(node):
             self.notify(f"{entry.command.title}: not possible here now.", severity="warning")
             return
@@ -517,15 +477,10 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     def action_as_command(self) -> None:
         """The same on the command line."""
-        from nuvtui.tui.shell.palette import CommandsDialog, Entry
+        from nuvtui.tui.shell.palette import CommandsDialog
+        from nuvtui.tui.shell.palette_groups import with_command_lines
 
-        entries = [
-            Entry(command, node)
-            for node in self.chain()
-            for command in node.commands()
-            if command.as_command and (command.enabled is None or command.enabled(node) is not False)
-        ]
-        self.push_screen(CommandsDialog(entries))
+        self.push_screen(CommandsDialog(with_command_lines(self.chain())))
 
     def action_help(self) -> None:
         """Help for the focus."""
@@ -533,16 +488,9 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
         self.push_screen(HelpDialog(self.chain()))
 
-    def action_theme(self) -> None:
-        """The next theme."""
-        names = list(theme.THEMES)
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
-        self.notify(f"Theme {self.theme}. To keep it: theme: {self.theme} in {config_file()}", timeout=8)
-
     def action_redraw(self) -> None:
         """Draw all again, whatever the terminal shows."""
-        self._painter.forget()
-        self.screen.refresh(layout=True)
+        self.draw_again()
 
     def action_log(self) -> None:
         """The program's own log."""
@@ -568,42 +516,9 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     def copy(self, copy: clipboard.Copy) -> None:
         """Copy to the terminal's clipboard and a local tool's; where it is too large, say so and name a file."""
-        if copy.size is not None:
-            self._copied(copy, False, False)
-            return
-        self.jobs.start(self, lambda: clipboard.hand_over(copy), lambda done: self._copy(*done), group="copy")
+        from nuvtui.tui.shell import copying
 
-    def _copy(self, copy: clipboard.Copy, tool: bool) -> None:
-        sequence = clipboard.sequence(copy.text)
-        if sequence is not None:
-            self.send(sequence)
-        self._copied(copy, sequence is not None, tool)
-
-    def _copied(self, copy: clipboard.Copy, terminal: bool, tool: bool) -> None:
-        if terminal or tool:
-            text = sanitise.line(" ".join(copy.text[:200].split()))
-            start = text if len(text) <= COPIED else f"{text[:COPIED]}{self.glyphs.ellipsis}"
-            self.notify(f"Copied {copy.what}: {start}", timeout=3)
-            return
-        size = len(copy.text.encode("utf-8", "replace")) if copy.size is None else copy.size
-        if copy.file is not None:
-            self._too_large(copy, size, copy.file)
-            return
-        self.jobs.start(
-            self,
-            lambda: clipboard.save(self.home.cache, copy.text),
-            lambda file: self._too_large(copy, size, file),
-            group="copy",
-        )
-
-    def _too_large(self, copy: clipboard.Copy, size: int, file: Path) -> None:
-        from nuvtui.tui.toolkit.meter import size as bytes_text
-
-        self.notify(
-            f"{copy.what.capitalize()}: {bytes_text(size)} is too large for the clipboard. It is in {file}",
-            severity="warning",
-            timeout=15,
-        )
+        copying.copy(self, copy, self.send)
 
     # leaving
 
@@ -622,28 +537,9 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
 
     def action_leave(self) -> None:
         """Leave; where tasks run, ask what becomes of them."""
-        from nuvtui.tui.shell.quit import QuitDialog
+        from nuvtui.tui.shell.leaving import leave
 
-        mine = [task for task in self.tasks if not task.status.ended and task.user in ("", self.context.user)]
-        if mine:
-            self.push_screen(QuitDialog(mine), lambda answer: self._leave(answer, mine))
-        else:
-            self.exit()
-
-    def _leave(self, answer: object, running: Sequence[TaskView]) -> None:
-        if answer == "leave":
-            self.exit()
-        elif answer == "cancel":
-            home = self.home
-
-            def cancel() -> None:
-                from nuvtui.worker.lifecycle import cancel as cancel_task
-
-                for task in running:
-                    cancel_task(home, task.id)
-
-            self.notify("Cancelling")
-            self.jobs.start(self, cancel, lambda _: self.exit(), group="cancel")
+        leave(self, self.exit)
 
     def on_unmount(self) -> None:
         """No more looking."""
@@ -655,18 +551,8 @@ class NuvApp(HookedApp, Scoped, inherit_bindings=False):
         """A sentence for the user; all of the fault goes into the log."""
         from rich.text import Text
 
-        from nuvtui import logfile
+        from nuvtui.tui.shell.leaving import fault_told
 
-        error = sys.exc_info()[1]
-        where = logfile.fault(self.home, error) if error is not None else None
-        told = (
-            f"The details are at the end of {where}"
-            if where is not None
-            else f"The details could not be written to {logfile.path(self.home)}"
-        )
-        message = (
-            f"nuvtui met an unexpected error: {type(error).__name__}: {logfile.clean(str(error))}\n{told}"
-        )
         # The terminal wraps, not rich: a path stays one that can be copied.
         self.error_console.soft_wrap = True
-        return Text(sanitise.block(message))
+        return Text(fault_told(self.home, sys.exc_info()[1]))

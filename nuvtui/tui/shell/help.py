@@ -6,12 +6,14 @@ from textual.app import App, ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input
 
-from nuvtui.tui.common.frame import WIDE
-from nuvtui.tui.toolkit.commands import REGISTRY, Command, key_label
+from nuvtui.tui.common.base_screen import WIDE
+from nuvtui.tui.toolkit.command import Command
+from nuvtui.tui.toolkit.command_target import CommandTarget
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Dialog
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import Line, line
-from nuvtui.tui.toolkit.scoped import Scoped
 
 KEYS = 18
 """Cells of the column with the keys."""
@@ -22,7 +24,7 @@ GENERAL = frozenset({"list", "tree", "table", "scroll", "text"})
 class HelpDialog(Dialog[bool]):
     """What has the focus first, then what is around it; typing shows only what holds all words typed."""
 
-    def __init__(self, nodes: Sequence[Scoped]) -> None:
+    def __init__(self, nodes: Sequence[CommandTarget]) -> None:
         super().__init__("Help", [""], [Choice(True, "Close")], note="type to search, Up and Down scroll")
         self._around = list(nodes)
         self._ids = False
@@ -59,7 +61,7 @@ class HelpDialog(Dialog[bool]):
         self.dismiss(True)
 
 
-def _sections(nodes: Iterable[Scoped]) -> list[tuple[str, str, list[Command]]]:
+def _sections(nodes: Iterable[CommandTarget]) -> list[tuple[str, str, list[Command]]]:
     """Scope, the sentence about it, its commands: innermost first, what is general and everywhere last."""
     found: list[tuple[int, str, str, list[Command]]] = []
     seen: set[str] = set()
@@ -74,7 +76,7 @@ def _sections(nodes: Iterable[Scoped]) -> list[tuple[str, str, list[Command]]]:
     return [section[1:] for section in found]
 
 
-def help_lines(nodes: Iterable[Scoped], ids: bool = True) -> list[Line | str]:
+def help_lines(nodes: Iterable[CommandTarget], ids: bool = True) -> list[Line | str]:
     """The help of the nodes, innermost first: a sentence, the keys, then the rest of what there is to say.
 
     What is general is told in a line each, without its sentence.
@@ -95,7 +97,7 @@ def help_lines(nodes: Iterable[Scoped], ids: bool = True) -> list[Line | str]:
     return lines
 
 
-def found_lines(nodes: Iterable[Scoped], words: Sequence[str], ids: bool) -> list[Line | str]:
+def found_lines(nodes: Iterable[CommandTarget], words: Sequence[str], ids: bool) -> list[Line | str]:
     """The commands that hold all words in their keys, title or sentence."""
     lines: list[Line | str] = []
     for scope, _, commands in _sections(nodes):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from textual import events
 from textual.timer import Timer
@@ -10,16 +10,16 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from nuvtui import sanitise
-from nuvtui.tui.common.frame import WIDE
-from nuvtui.tui.shell.goto import Target
+from nuvtui.tui.common.base_screen import WIDE
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.shell.palette_groups import Commands, Entry, Group, Paths, Targets
 from nuvtui.tui.toolkit.clipboard import Copy
-from nuvtui.tui.toolkit.commands import REGISTRY, Command, as_command, key_label
+from nuvtui.tui.toolkit.command import as_command
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Dialog
 from nuvtui.tui.toolkit.fuzzy import Search
 from nuvtui.tui.toolkit.line_list import Items, LineList, Source
-from nuvtui.tui.toolkit.lines import Cell, Line, fit, line, row, width_of
-from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.toolkit.lines import Line, fit, line
 
 SLICE = 0.008
 """Seconds of searching between two keys."""
@@ -38,154 +38,6 @@ PREFIXES = (
     ("!", "task", "task"),
 )
 """What narrows the search to one kind: what is typed first, the kind, its word in the hint."""
-
-
-class Entry(NamedTuple):
-    """A command that can be run, and by whom."""
-
-    command: Command
-    node: Scoped | None
-    """The widget that carries it out; None: of a place that has to be gone to first."""
-    enabled: bool = True
-
-    @property
-    def why(self) -> str:
-        """Why it cannot be run now; empty where it can."""
-        if self.enabled:
-            return ""
-        reason = (getattr(self.command.enabled, "__doc__", "") or "").strip().split("\n")[0]
-        return reason or "Not possible here now."
-
-
-class Group:
-    """Things of one kind."""
-
-    kind = ""
-
-    def __init__(self, items: Sequence[Any]) -> None:
-        self.items = items
-        self.texts = [self.text(item) for item in items]
-        """What is searched, in lower case."""
-
-    def text(self, item: Any) -> str:
-        """What is searched of a thing."""
-        raise NotImplementedError
-
-    def draw(self, item: Any, width: int) -> Line:
-        """Its line."""
-        raise NotImplementedError
-
-    def detail(self, item: Any) -> str:
-        """What is said of it below."""
-        raise NotImplementedError
-
-    def value(self, item: Any) -> object:
-        """What the dialog's callback gets; None: it cannot be chosen."""
-        return item
-
-
-class Commands(Group):
-    """Commands: those that can be run come first."""
-
-    kind = "command"
-
-    def text(self, item: Entry) -> str:
-        """Title, place, what it does."""
-        scope = REGISTRY.scopes[item.command.scope].title
-        text = f"{item.command.title}\n{scope} {item.command.help} {item.command.id}"
-        return text.lower().replace("/", " ")
-
-    def draw(self, item: Entry, width: int) -> Line:
-        """Title, place, keys."""
-        keys = ", ".join(key_label(key) for key in REGISTRY.keys(item.command.id)[:2])
-        scope = REGISTRY.scopes[item.command.scope].title if item.enabled else "not now"
-        return row(
-            width,
-            Cell(item.command.title, 0, "" if item.enabled else "muted"),
-            Cell(scope, 18, "muted", "right"),
-            Cell(keys, 8, "accent" if item.enabled else "muted", "right"),
-        )
-
-    def detail(self, item: Entry) -> str:
-        """What it does, or why it cannot be done."""
-        return item.why or item.command.help
-
-    def value(self, item: Entry) -> Entry | None:
-        """Itself, where it can be run."""
-        return item if item.enabled else None
-
-
-class Thing(NamedTuple):
-    """Something to go to."""
-
-    target: Target
-    note: str
-    """A few cells at the right end: an age, a size."""
-    detail: str
-
-
-class Targets(Group):
-    """Things to go to, of one kind."""
-
-    def __init__(self, kind: str, items: Sequence[Thing]) -> None:
-        self.kind = kind
-        super().__init__(items)
-
-    def text(self, item: Thing) -> str:
-        """Its name and what is said of it."""
-        return f"{item.target.label}\n{item.detail}".lower().replace("/", " ")
-
-    def draw(self, item: Thing, width: int) -> Line:
-        """Name, kind, note."""
-        return row(
-            width,
-            Cell(item.target.label),
-            Cell(self.kind, 18, "muted", "right"),
-            Cell(item.note, 8, "muted", "right"),
-        )
-
-    def detail(self, item: Thing) -> str:
-        """More of it."""
-        return item.detail
-
-    def value(self, item: Thing) -> Target:
-        """Where to go."""
-        return item.target
-
-
-class Paths(Group):
-    """Files of the state that is looked at; their targets are made when they are chosen."""
-
-    kind = "file"
-
-    def __init__(
-        self, paths: Sequence[str], instance: str, snapshot: str | None, state: str, cut: bool
-    ) -> None:
-        self._instance, self._snapshot, self._state = instance, snapshot, state
-        self.cut = cut
-        super().__init__(paths)
-
-    def text(self, item: str) -> str:
-        """The path."""
-        return item.lower()
-
-    def draw(self, item: str, width: int) -> Line:
-        """The end of the path, which tells most."""
-        room = max(8, width - 30)
-        shown = sanitise.line(item)
-        if width_of(shown) > room:
-            while width_of(shown) >= room:
-                shown = shown[max(1, width_of(shown) - room) :]
-            shown = f"…{shown}"
-        return row(width, Cell(shown), Cell("file", 18, "muted", "right"), Cell("", 8))
-
-    def detail(self, item: str) -> str:
-        """Where it is."""
-        return f"{item} in {self._state}"
-
-    def value(self, item: str) -> Target:
-        """Where to go."""
-        return Target("file", item, item, self._instance, self._snapshot, self._state)
 
 
 class Found(Source):
@@ -215,7 +67,7 @@ class Found(Source):
         return (self._groups[group].kind, position)
 
 
-class PaletteDialog(Dialog[object]):
+class PaletteDialog(Dialog[object], ShellTarget):
     """Type to search, Enter runs or goes there; the callback gets an `Entry` or a `Target`."""
 
     HELP = (
@@ -410,7 +262,7 @@ LABEL = 22
 """Cells of what a command does, beside its command line."""
 
 
-class CommandsDialog(Dialog[bool]):
+class CommandsDialog(Dialog[bool], ShellTarget):
     """What can be done here, as command lines; `y` or Enter copies the one under the cursor."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
@@ -428,7 +280,7 @@ class CommandsDialog(Dialog[bool]):
         yield LineList(
             Items(
                 self._lines,
-                lambda item, width: line(
+                lambda item, _width: line(
                     (fit(item[0], LABEL, ellipsis=self.nuv.glyphs.ellipsis), "muted"), " ", item[1]
                 ),
                 text=lambda item: item[1],

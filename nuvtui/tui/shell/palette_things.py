@@ -7,8 +7,8 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.services.search import Listing, Things
 from nuvtui.tui.common import describe
-from nuvtui.tui.shell.goto import Target
-from nuvtui.tui.shell.palette import Group, Paths, Targets, Thing
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.shell.palette_groups import Group, Paths, Targets, Thing
 
 
 def groups(things: Things, state: StateRef | None, state_name: str) -> list[Group]:

@@ -5,13 +5,13 @@ from pathlib import Path
 from textual.widget import Widget
 
 from nuvtui import logfile
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.log_view import LogView
 
 
-class ProgramLog(Frame):
+class ProgramLog(BaseScreen):
     """Shows `nuvtui.log` as it grows, from its end."""
 
     SCOPES = ("program-log",)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from textual.message import Message
 
 from nuvtui.paths import Home
-from nuvtui.tui.common.glimpse import Stamp, stamp
+from nuvtui.tui.common.startup_cache import Stamp, stamp
 
 LOOK = 0.3
 """Seconds between looks."""

@@ -81,7 +81,7 @@ def hand_over(copy: Copy) -> tuple[Copy, bool]:
 
 
 def run_tool(command: list[str], text: str) -> bool:
-    """Hand `text` to the tool; True where it took it. Waits up to two seconds: not for the event loop."""
+    """Hand `text` to the tool; True where it took it. Loading up to two seconds: not for the event loop."""
     data = text.encode("utf-8", "replace")
     if len(data) > TOOL_LIMIT:
         return False

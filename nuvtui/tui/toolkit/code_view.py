@@ -8,10 +8,10 @@ from textual.strip import Strip
 from nuvtui import sanitise
 from nuvtui.errors import NuvError
 from nuvtui.tui.toolkit import syntax
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.lines import Piece
 from nuvtui.tui.toolkit.log_index import BytesText
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.meter import size
 
 AHEAD = 200
 """Lines before the end of what was read at which more is read."""
@@ -76,7 +76,7 @@ class CodeView(LogView):
                 lambda: colours(name, data),
                 lambda found: self._colour(shown, found),
                 group="colours",
-                failed=lambda error: None,
+                failed=lambda _error: None,
             )
 
     def _colour(self, shown: int, spans: Sequence[Sequence[syntax.Span]]) -> None:

@@ -3,9 +3,10 @@
 from textual.screen import Screen
 from textual.strip import Strip
 
-from nuvtui.tui.toolkit.commands import REGISTRY, key_label
+from nuvtui.tui.toolkit.command_target import CommandTarget
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import LineWidget, Piece, line, width_of
-from nuvtui.tui.toolkit.scoped import Scoped
 
 ALWAYS = ("app.palette", "app.help", "app.leave")
 
@@ -25,7 +26,7 @@ class Footer(LineWidget, can_focus=False):
 
     def _updated(self, screen: Screen[object]) -> None:
         keys: list[tuple[str, str, bool]] = []
-        if isinstance(screen, Scoped):
+        if isinstance(screen, CommandTarget):
             keys += [(key, what, True) for key, what in screen.hints()]
         late: list[tuple[str, str, bool]] = []
         seen: set[str] = set()
@@ -35,7 +36,7 @@ class Footer(LineWidget, can_focus=False):
             if binding.show and identifier not in seen:
                 seen.add(identifier)
                 command = REGISTRY.commands.get(identifier)
-                word = active.node.word(identifier) if isinstance(active.node, Scoped) else ""
+                word = active.node.word(identifier) if isinstance(active.node, CommandTarget) else ""
                 entry = (key_label(binding.key), word or binding.description, active.enabled)
                 (late if command is not None and command.late else keys).append(entry)
         keys += late
@@ -50,7 +51,7 @@ class Footer(LineWidget, can_focus=False):
             self._said = text
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The line: what does not fit is left out, the last ones stay."""
         if self._said:
             return self.strip(line((f" {self._said}", "strong")), width, self.style_of(""))

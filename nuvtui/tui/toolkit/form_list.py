@@ -6,36 +6,14 @@ from typing import Literal
 import msgspec
 
 from nuvtui.tui.toolkit.clipboard import Copy
-from nuvtui.tui.toolkit.commands import Command, Scope, bindings, register
+from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.pick import Option, PickDialog
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, fit, line, width_of
 from nuvtui.tui.toolkit.prompt import Prompt
 
-register(
-    Scope("form", "Form", contains=("list",)),
-    Command(
-        id="form.next-value",
-        title="Next value",
-        help="Changes the field under the cursor to its next value.",
-        keys="right,l",
-        short="change",
-        palette=False,
-        enabled=lambda node: node.changeable,
-    ),
-    Command(
-        id="form.previous-value",
-        title="Value before",
-        help="Changes the field under the cursor to the value before.",
-        keys="left,h",
-        footer=False,
-        palette=False,
-        enabled=lambda node: node.changeable,
-    ),
-)
 
-
-class Field(msgspec.Struct, frozen=True):
+class FormField(msgspec.Struct, frozen=True):
     """A line of the form."""
 
     id: str
@@ -68,7 +46,7 @@ class FormList(LineList):
     class Changed(LineList.ListMessage):
         """A field has another value."""
 
-        def __init__(self, list: LineList, field: Field) -> None:
+        def __init__(self, list: LineList, field: FormField) -> None:
             super().__init__(list)
             self.field = field
 
@@ -78,7 +56,7 @@ class FormList(LineList):
     class Going(LineList.ListMessage):
         """A `go` line was chosen."""
 
-        def __init__(self, list: LineList, field: Field) -> None:
+        def __init__(self, list: LineList, field: FormField) -> None:
             super().__init__(list)
             self.field = field
 
@@ -87,16 +65,16 @@ class FormList(LineList):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None, title: str = "") -> None:
         super().__init__(id=id, classes=classes, title=title, filterable=False)
-        self.form: list[Field] = []
-        self._editing: Field | None = None
+        self.form: list[FormField] = []
+        self._editing: FormField | None = None
 
-    def set_form(self, fields: Sequence[Field]) -> None:
+    def set_form(self, fields: Sequence[FormField]) -> None:
         """Show these fields; the cursor stays on its field."""
         self.form = list(fields)
         self.set_source(Items(self.form, self._line, key=lambda field: field.id))
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> FormField | None:
         """The field under the cursor."""
         return self.form[self.current] if self.current is not None and self.current < len(self.form) else None
 
@@ -119,7 +97,7 @@ class FormList(LineList):
                 self.refresh_key(identifier)
                 self.post_message(self.Changed(self, self.form[at]))
 
-    def _line(self, field: Field, width: int) -> Line:
+    def _line(self, field: FormField, width: int) -> Line:
         if field.kind == "go":
             return line((f"{self.glyphs.arrow} {field.label}", "strong"), (f"   {field.note}", "muted"))
         fields = [each for each in self.form if each.kind != "go"]

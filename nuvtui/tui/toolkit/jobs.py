@@ -21,7 +21,7 @@ SLOW = 2.0
 """Seconds from which on a job is worth a line in the program's log."""
 
 
-class NotWaitedError(NuvError):
+class AbandonedError(NuvError):
     """The user did not wait for an answer (Esc): nothing to be told, but what waited has to know."""
 
 
@@ -88,7 +88,7 @@ class Jobs:
 
         Of several jobs of one owner and group only the latest one's result arrives; nothing arrives for an owner
         that is gone. A NuvError goes to `failed`, else to the user. Anything else that `call` raises is a fault of
-        the program and ends it. `waiting` says what is waited for, where it takes long (see `waits`).
+        the program and ends it. `waiting` says what is waited for, where it takes long (see `loading`).
         """
         self.run(Job(owner, call, done, group, failed, waiting))
 

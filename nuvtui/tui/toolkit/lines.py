@@ -17,8 +17,8 @@ from textual.widget import Widget
 
 from nuvtui import sanitise
 from nuvtui.tui.toolkit import theme
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.glyphs import UNICODE, Glyphs
-from nuvtui.tui.toolkit.scoped import Scoped
 
 Tone = Literal["", "muted", "accent", "strong", "good", "warn", "bad", "added", "removed"]
 """How a piece is meant: the theme decides how it looks."""
@@ -100,7 +100,7 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
-class LineWidget(Widget, Scoped, can_focus=True):
+class LineWidget(Widget, CommandTarget, can_focus=True):
     """A widget that draws itself line by line; the base of lists, tables, logs and details.
 
     It does its own scrolling: a subclass answers `draw(y, width)` for the lines on the screen.
@@ -204,15 +204,15 @@ class LineWidget(Widget, Scoped, can_focus=True):
         """Nothing: lines are drawn one by one."""
         return ""
 
-    def get_content_width(self, container: object, viewport: object) -> int:
+    def get_content_width(self, container: object, _viewport: object) -> int:
         """As wide as there is room."""
         return getattr(container, "width", 0)
 
-    def on_focus(self, event: events.Focus) -> None:
+    def on_focus(self) -> None:
         """Draw the cursor as that of the focus."""
         self.focus_changed()
 
-    def on_blur(self, event: events.Blur) -> None:
+    def on_blur(self) -> None:
         """Draw the cursor as one without the focus."""
         self.focus_changed()
 

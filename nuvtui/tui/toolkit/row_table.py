@@ -133,7 +133,7 @@ class RowTable(LineList):
 
     def _fetch_failed(self, error: Any) -> None:
         self._fetching = False
-        self.nuv.show_error(error)
+        self.host.show_error(error)
 
     def _fetched(self, answer: tuple[_Rows, int, list[Sequence[Any]]]) -> None:
         source, page, rows = answer

@@ -164,7 +164,7 @@ class TreeList(LineList):
         if parent is not None:
             parent.loading = False
             self.refresh_key(parent.key)
-        self.nuv.show_error(error)
+        self.host.show_error(error)
 
     def _loaded(self, children: Children, parent: Node | None, nodes: list[Node]) -> None:
         if children is not self._children:

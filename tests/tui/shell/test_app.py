@@ -16,7 +16,7 @@ from nuvtui.catalog.catalog import Catalog
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.shell.quit import QuitDialog
 from nuvtui.tui.toolkit import theme
@@ -24,7 +24,7 @@ from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.base import Choices
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog, MessageDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import line
@@ -33,8 +33,8 @@ from tests.tui.conftest import ROOT, populated, running, settle, shown, shown_te
 from tests.worker import running as tasks
 
 
-def place(app: NuvApp, identifier: str) -> Any:
-    found = app.workbench.place(identifier)
+def pane(app: NuvApp, identifier: str) -> Any:
+    found = app.main_screen.pane(identifier)
     assert found is not None
     return found
 
@@ -48,7 +48,7 @@ def hostile(text: str) -> bool:
 
 async def test_each_place_fills_a_small_screen_and_is_made_when_it_is_shown(app: NuvApp) -> None:
     async with running(app) as pilot:
-        assert [made.id for made in app.workbench.places] == ["timeline"]
+        assert [made.id for made in app.main_screen.panes] == ["timeline"]
         for key, identifier in (
             ("2", "contents"),
             ("3", "stage"),
@@ -58,15 +58,15 @@ async def test_each_place_fills_a_small_screen_and_is_made_when_it_is_shown(app:
         ):
             await pilot.press(key)
             await settle(pilot)
-            assert [made.id for made in app.workbench.places if made.display] == [identifier]
-            assert place(app, identifier).region.size == (80, 22)
+            assert [made.id for made in app.main_screen.panes if made.display] == [identifier]
+            assert pane(app, identifier).region.size == (80, 22)
             assert app.focused is not None
-            assert place(app, identifier) in app.focused.ancestors_with_self
+            assert pane(app, identifier) in app.focused.ancestors_with_self
 
 
 async def test_wide_screens_show_three_places_side_by_side(app: NuvApp) -> None:
     async with running(app, (160, 45)) as pilot:
-        made = [place(app, name) for name in ("timeline", "contents", "stage")]
+        made = [pane(app, name) for name in ("timeline", "contents", "stage")]
         assert all(each.display for each in made)
         assert made[0].region.right == made[1].region.x
         assert made[1].region.right == made[2].region.x
@@ -76,7 +76,7 @@ async def test_wide_screens_show_three_places_side_by_side(app: NuvApp) -> None:
         assert made[1] in app.focused.ancestors_with_self  # type: ignore[union-attr]
         await pilot.press("4")
         await settle(pilot)
-        assert place(app, "exports").region.width == 160
+        assert pane(app, "exports").region.width == 160
         assert not any(each.display for each in made)
         await pilot.press("3")
         await settle(pilot)
@@ -96,7 +96,7 @@ async def test_the_focus_of_a_place_is_where_it_was(app: NuvApp) -> None:
         await pilot.press("2", "j", "1")
         await settle(pilot)
         assert app.focused is focused
-        assert place(app, "timeline").query_one(LineList).cursor == 2
+        assert pane(app, "timeline").query_one(LineList).cursor == 2
 
 
 @pytest.mark.parametrize("size", [(59, 24), (80, 19), (10, 3)])
@@ -134,10 +134,10 @@ async def test_the_palette_runs_what_is_found_with_its_keys_shown(app: NuvApp) -
         assert [each for each in shown(app) if "Do One" in each and " x" in each]
         await pilot.press("enter")
         await settle(pilot)
-        assert place(app, "timeline").did == 1
+        assert pane(app, "timeline").did == 1
         await pilot.press("ctrl+p", *"go to exports", "enter")
         await settle(pilot)
-        assert app.workbench.current == "exports"
+        assert app.main_screen.current == "exports"
         await pilot.press("ctrl+p", *"nothing like it")
         await until(pilot, lambda: "Nothing like that." in shown_text(app))
         await pilot.press("enter", "escape")
@@ -217,7 +217,7 @@ async def test_outside_text_is_harmless_wherever_it_is_shown(app: NuvApp) -> Non
     async with running(app, (160, 45)) as pilot:
         await pilot.press("tab", "tab")
         app.notify(sample.HOSTILE, title=sample.HOSTILE)
-        place(app, "contents").set_title(sample.HOSTILE, sample.HOSTILE)
+        pane(app, "contents").set_title(sample.HOSTILE, sample.HOSTILE)
         await settle(pilot)
         assert not any(hostile(each) for each in shown(app))
         assert "[@click=quit]" in shown_text(app), "no markup in outside text"
@@ -232,7 +232,7 @@ async def test_outside_text_is_harmless_wherever_it_is_shown(app: NuvApp) -> Non
         assert not any(hostile(each) for each in shown(app))
         await pilot.press("escape")
         app.push_screen(
-            TextDialog(sample.HOSTILE, [Field("a", sample.HOSTILE, sample.HOSTILE, sample.HOSTILE)], "OK")
+            TextDialog(sample.HOSTILE, [TextField("a", sample.HOSTILE, sample.HOSTILE, sample.HOSTILE)], "OK")
         )
         await settle(pilot)
         assert not any(hostile(each) for each in shown(app))
@@ -300,7 +300,7 @@ async def test_a_form_advises_refuses_and_keeps_what_was_typed(app: NuvApp) -> N
         answers: list[object] = []
         dialog = TextDialog(
             "Snapshot",
-            [Field("name", "Name"), Field("text", "Description")],
+            [TextField("name", "Name"), TextField("text", "Description")],
             "Take",
             advise=lambda texts: "That says nothing." if texts["name"] == "test" else None,
             refuse=lambda texts: "A name, please." if not texts["name"] else None,
@@ -331,7 +331,7 @@ async def test_the_same_error_is_not_piled_up(app: NuvApp) -> None:
 
 async def test_of_several_reads_the_last_one_counts(app: NuvApp) -> None:
     async with running(app) as pilot:
-        one = place(app, "timeline")
+        one = pane(app, "timeline")
         first = threading.Event()
         got: list[str] = []
         one.load(lambda: (first.wait(120), "first")[1], got.append)
@@ -348,19 +348,19 @@ async def test_an_error_of_a_read_is_told(app: NuvApp) -> None:
         def failing() -> None:
             raise NuvError("The store is locked", "by another", "Wait.", Exit.CONFLICT)
 
-        place(app, "timeline").load(failing, lambda _: None)
+        pane(app, "timeline").load(failing, lambda _: None)
         await settle(pilot)
         await until(pilot, lambda: "The store is locked" in shown_text(app))
         handled: list[NuvError] = []
         await pilot.press("escape")
-        place(app, "timeline").load(failing, lambda _: None, failed=handled.append)
+        pane(app, "timeline").load(failing, lambda _: None, failed=handled.append)
         await settle(pilot)
         assert [error.title for error in handled] == ["The store is locked"]
 
 
 async def test_nothing_arrives_at_a_widget_that_is_gone(app: NuvApp) -> None:
     async with running(app) as pilot:
-        one = place(app, "timeline")
+        one = pane(app, "timeline")
         go = threading.Event()
         got: list[int] = []
         one.load(lambda: (go.wait(120), 1)[1], got.append)
@@ -381,9 +381,9 @@ from nuvtui.config import Settings
 from nuvtui.tui.shell.app import NuvApp
 from tests.tui import sample
 async def main():
-    app = NuvApp(Settings(home=sys.argv[1]), Path(sys.argv[2]), places=sample.PLACES)
+    app = NuvApp(Settings(home=sys.argv[1]), Path(sys.argv[2]), panes=sample.PANES)
     async with app.run_test() as pilot:
-        app.workbench.place("timeline").load(lambda: 1 / 0, print)
+        app.main_screen.pane("timeline").load(lambda: 1 / 0, print)
         await app.jobs.settled()
         await pilot.pause()
 asyncio.run(main())
@@ -419,11 +419,11 @@ class Heard(sample.One):
 
 @pytest.fixture
 def located(home: Home, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> NuvApp:
-    from nuvtui.tui.shell.workbench import PlaceSpec
+    from nuvtui.tui.common.feature import PaneSpec
 
     populated(home, workspace)
-    spec = PlaceSpec("timeline", __name__, "Heard")
-    return NuvApp(Settings(home=str(home.root)), workspace.root, places=[spec])
+    spec = PaneSpec("timeline", __name__, "Heard")
+    return NuvApp(Settings(home=str(home.root)), workspace.root, panes=[spec])
 
 
 async def test_the_header_says_where_one_is_and_as_whom(located: NuvApp) -> None:
@@ -434,7 +434,7 @@ async def test_the_header_says_where_one_is_and_as_whom(located: NuvApp) -> None
 
 async def test_a_change_by_another_process_shows_by_itself(located: NuvApp, home: Home) -> None:
     async with running(located) as pilot:
-        heard = place(located, "timeline")
+        heard = pane(located, "timeline")
         before = heard.told
         state = Catalog(home)
         with state.transaction() as tx:
@@ -450,7 +450,7 @@ async def test_a_place_that_is_not_on_the_screen_hears_of_it_when_it_is_shown(ap
     async with running(app) as pilot:
         await pilot.press("2", "1")
         await settle(pilot)
-        two = place(app, "contents")
+        two = pane(app, "contents")
         two.state_changed = lambda: heard.append("state")
         two.tasks_changed = lambda tasks: heard.append("tasks")
         two.tell_state()
@@ -471,7 +471,7 @@ async def test_tasks_are_counted_and_their_end_is_told(located: NuvApp, home: Ho
         tasks.ended(home, identifier)
         await until(pilot, lambda: "running" not in shown(located)[0], "the end of the task")
         assert any("Do hold completed" in notice.message for notice in located._notifications)
-        assert place(located, "timeline").seen[0].id == identifier
+        assert pane(located, "timeline").seen[0].id == identifier
 
 
 async def test_what_ended_meanwhile_is_told_at_the_next_start(
@@ -480,7 +480,7 @@ async def test_what_ended_meanwhile_is_told_at_the_next_start(
     populated(home, workspace)
 
     def another() -> NuvApp:
-        return NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
+        return NuvApp(Settings(home=str(home.root)), workspace.root, panes=sample.PANES)
 
     identifier = tasks.start(home, "hold", folder=str(tmp_path))
     tasks.ready(tmp_path)
@@ -519,7 +519,7 @@ async def test_leaving_with_work_running_names_it_and_leaves_it_running_by_defau
     identifier = submit(home, request, worker=tasks.WORKER)
     (pid,) = tasks.ready(tmp_path)
     try:
-        app = NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
+        app = NuvApp(Settings(home=str(home.root)), workspace.root, panes=sample.PANES)
         async with running(app) as pilot:
             await pilot.press("q")
             await settle(pilot)
@@ -535,7 +535,7 @@ async def test_leaving_with_work_running_names_it_and_leaves_it_running_by_defau
             await pilot.pause()
         assert app.return_code == 0
         assert tasks.alive(pid)
-        other = NuvApp(Settings(home=str(home.root)), workspace.root, places=sample.PLACES)
+        other = NuvApp(Settings(home=str(home.root)), workspace.root, panes=sample.PANES)
         async with running(other) as pilot:
             await pilot.press("q")
             await settle(pilot)
@@ -559,7 +559,7 @@ from nuvtui.config import Settings
 from nuvtui.tui.shell.app import NuvApp
 from tests.tui import sample
 async def main():
-    app = NuvApp(Settings(home=sys.argv[1]), Path(sys.argv[2]), places=sample.PLACES)
+    app = NuvApp(Settings(home=sys.argv[1]), Path(sys.argv[2]), panes=sample.PANES)
     async with app.run_test() as pilot:
         await app.jobs.settled()
         await pilot.pause()
@@ -596,7 +596,7 @@ def test_the_package_itself_imports_nothing() -> None:
 
 def test_an_unknown_theme_is_refused_with_those_there_are(home: Home) -> None:
     with pytest.raises(NuvError) as caught:
-        NuvApp(Settings(home=str(home.root), theme="pink"), home.root, places=sample.PLACES)
+        NuvApp(Settings(home=str(home.root), theme="pink"), home.root, panes=sample.PANES)
     assert "nuvtui-light" in caught.value.hint
 
 
@@ -608,4 +608,4 @@ async def test_light_and_dark(app: NuvApp) -> None:
         assert app.theme == "nuvtui-light"
 
 
-__all__ = ["Heard", "Place"]
+__all__ = ["Heard", "Pane"]

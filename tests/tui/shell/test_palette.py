@@ -8,7 +8,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from nuvtui.tui.shell import palette
-from nuvtui.tui.shell.palette import PaletteDialog, Paths
+from nuvtui.tui.shell.palette import PaletteDialog
+from nuvtui.tui.shell.palette_groups import Paths
 from nuvtui.tui.toolkit.line_list import LineList
 from tests.tui.sharing import press, says, screen, until
 from tests.tui.states import Study, app_of, opened, study_with_past
@@ -40,11 +41,11 @@ async def test_a_snapshot_is_gone_to_from_anywhere(study: Study) -> None:
         assert "snapshot" in screen(pilot)
         await press(pilot, "enter")
         app = app_of(pilot)
-        timeline: Any = app.workbench.place("timeline")
+        timeline: Any = app.main_screen.pane("timeline")
         await until(
             pilot, lambda: timeline.record and timeline.record.name == "first-data", "the cursor on it"
         )
-        assert app.workbench.current == "timeline"
+        assert app.main_screen.current == "timeline"
 
 
 async def test_a_folded_automatic_snapshot_is_gone_to_whatever_the_filter(study: Study) -> None:
@@ -55,7 +56,7 @@ async def test_a_folded_automatic_snapshot_is_gone_to_whatever_the_filter(study:
     assert backup.kind == "automatic"
     async with opened(study) as pilot:
         app = app_of(pilot)
-        timeline: Any = app.workbench.place("timeline")
+        timeline: Any = app.main_screen.pane("timeline")
         timeline.states.set_filter("first")
         await look_for(pilot, f"@{backup.id[:8]}")
         await press(pilot, "enter")

@@ -17,7 +17,7 @@ def study(tmp_path: Path) -> Study:
 async def test_place_and_focus_survive_a_terminal_that_is_too_small(study: Study, width: int) -> None:
     async with opened(study, size=(width, 24)) as pilot:
         app = app_of(pilot)
-        for key, place in (
+        for key, pane in (
             ("1", "timeline"),
             ("2", "contents"),
             ("3", "stage"),
@@ -33,7 +33,7 @@ async def test_place_and_focus_survive_a_terminal_that_is_too_small(study: Study
                 await until(
                     pilot, lambda size=size: ("nuvtui needs" in screen(pilot)) == (size[0] < 60), f"{size}"
                 )
-            assert (app.workbench.current, app.focused) == (place, focused)
+            assert (app.main_screen.current, app.focused) == (pane, focused)
 
 
 async def test_a_place_gone_to_while_too_small_has_the_focus_afterwards(study: Study) -> None:
@@ -42,7 +42,7 @@ async def test_a_place_gone_to_while_too_small_has_the_focus_afterwards(study: S
         await press(pilot, "2")
         await pilot.resize_terminal(80, 24)
         await settled(pilot)
-        assert app_of(pilot).workbench.current == "contents"
+        assert app_of(pilot).main_screen.current == "contents"
         await press(pilot, "F")
         assert "[F Files]" in screen(pilot)
 
@@ -52,7 +52,7 @@ async def test_tab_goes_through_the_places_side_by_side(study: Study) -> None:
         app = app_of(pilot)
         seen = []
         for _ in range(4):
-            seen.append(app.workbench.current)
+            seen.append(app.main_screen.current)
             await press(pilot, "tab")
         assert seen == ["timeline", "contents", "stage", "timeline"]
 
@@ -60,21 +60,21 @@ async def test_tab_goes_through_the_places_side_by_side(study: Study) -> None:
 async def test_tab_goes_through_all_places_one_at_a_time(study: Study) -> None:
     async with opened(study) as pilot:
         app = app_of(pilot)
-        seen = [app.workbench.current]
+        seen = [app.main_screen.current]
         for _ in range(12):
             await press(pilot, "tab")
-            if app.workbench.current != seen[-1]:
-                seen.append(app.workbench.current)
+            if app.main_screen.current != seen[-1]:
+                seen.append(app.main_screen.current)
         assert seen[:6] == ["timeline", "contents", "stage", "exports", "tasks", "timeline"]
         await press(pilot, "1", "shift+tab")
-        assert app.workbench.current == "tasks"
+        assert app.main_screen.current == "tasks"
 
 
 async def test_the_letters_of_contents_work_from_the_panes_beside_it(study: Study) -> None:
     async with opened(study, size=(130, 30)) as pilot:
         app = app_of(pilot)
-        for place in "13":
+        for pane in "13":
             for letter, name in (("F", "Files"), ("T", "Tables"), ("C", "Changes"), ("O", "Overview")):
-                await press(pilot, place, letter)
+                await press(pilot, pane, letter)
                 await until(pilot, lambda shown=f"[{letter} {name}]": shown in screen(pilot), name)
-                assert app.workbench.current == "contents"
+                assert app.main_screen.current == "contents"

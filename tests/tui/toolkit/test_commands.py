@@ -6,21 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import nuvtui.tui.shell.registration  # noqa: F401  (all commands)
+import nuvtui.tui.shell.commands  # noqa: F401  (all commands)
 from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.paths import Home, Workspace
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.toolkit.commands import (
-    REGISTRY,
-    Command,
-    Registry,
-    Scope,
-    as_command,
-    key_label,
-    normalise,
-    unusable,
-)
+from nuvtui.tui.toolkit.command import Command, Registry, Scope, as_command
+from nuvtui.tui.toolkit.commands import REGISTRY
+from nuvtui.tui.toolkit.keys import key_label, normalise, unusable
 from tests.tui import sample
 from tests.tui.conftest import populated, running, shown_text
 
@@ -137,15 +130,15 @@ async def test_keys_of_the_settings_work_and_are_what_footer_and_help_show(
 ) -> None:
     populated(home, workspace)
     settings = Settings(home=str(home.root), keys={"one.go": "f7", "list.down": "f9"})
-    app = NuvApp(settings, workspace.root, places=sample.PLACES)
+    app = NuvApp(settings, workspace.root, panes=sample.PANES)
     try:
         async with running(app) as pilot:
             assert "F7 do" in shown_text(app)
             await pilot.press("x", "f7", "f9")
-            place = app.workbench.place("timeline")
-            assert isinstance(place, sample.One)
-            assert place.did == 1
-            assert place.query_one("#list", sample.LineList).cursor == 1
+            pane = app.main_screen.pane("timeline")
+            assert isinstance(pane, sample.One)
+            assert pane.did == 1
+            assert pane.query_one("#list", sample.LineList).cursor == 1
             await pilot.press("?")
             assert "F7" in shown_text(app)
     finally:
@@ -154,4 +147,4 @@ async def test_keys_of_the_settings_work_and_are_what_footer_and_help_show(
 
 def test_the_app_refuses_a_clash_of_the_settings(home: Home) -> None:
     with pytest.raises(NuvError, match="q is given to two commands"):
-        NuvApp(Settings(home=str(home.root), keys={"one.go": "q"}), home.root, places=sample.PLACES)
+        NuvApp(Settings(home=str(home.root), keys={"one.go": "q"}), home.root, panes=sample.PANES)

@@ -9,17 +9,18 @@ from nuvtui.model.names import short
 from nuvtui.model.queries import Freed
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.lines import Line, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.worker.queries import Queries
 
 LISTED = 12
 """Snapshots that are named one by one."""
 
 
-class DeleteDialog(Dialog[bool]):
+class DeleteDialog(Dialog[bool], ShellTarget):
     """Lists the snapshots; what comes free is worked out meanwhile. The callback gets True or None."""
 
     DESTRUCTIVE = True

@@ -11,6 +11,7 @@ from nuvtui.model.queries import PlanRestore, RestorePlan
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import DISTRIBUTED, Instance
 from nuvtui.tui.common import describe
+from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.line_list import Items, LineList
@@ -21,7 +22,7 @@ LISTED = 5_000
 """Changes that are named one by one."""
 
 
-class RestoreDialog(Dialog[tuple[str, str]]):
+class RestoreDialog(Dialog[tuple[str, str]], ShellTarget):
     """The callback gets the id of the target instance and the digest of the plan that was shown, or None."""
 
     DESTRUCTIVE = True
@@ -52,7 +53,7 @@ class RestoreDialog(Dialog[tuple[str, str]]):
         """Where to; what changes."""
         targets = Items(
             self._instances,
-            lambda each, width: line(f"{self._space} / {each.name}"),
+            lambda each, _width: line(f"{self._space} / {each.name}"),
             key=lambda each: each.id,
         )
         chooser = LineList(targets, id="targets", openable=False, filterable=False)

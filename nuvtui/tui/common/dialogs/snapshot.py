@@ -7,7 +7,7 @@ from textual.widgets import Input
 
 from nuvtui import sanitise
 from nuvtui.services.snapshots.service import naming_hint
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.lines import Line, Piece, line
 
 
@@ -26,9 +26,9 @@ class SnapshotDialog(TextDialog):
         super().__init__(
             "Snapshot",
             [
-                Field("name", "Name", placeholder="paper-revision-2-data"),
-                Field("description", "Description: what it holds, why it is taken"),
-                Field("next", "Next phase of work"),
+                TextField("name", "Name", placeholder="paper-revision-2-data"),
+                TextField("description", "Description: what it holds, why it is taken"),
+                TextField("next", "Next phase of work"),
             ],
             "Take the snapshot",
             text=[*text, ""],

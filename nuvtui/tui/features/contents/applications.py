@@ -20,7 +20,7 @@ from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane, block_lines
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog, MessageDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Tone, line, row
 
@@ -195,7 +195,7 @@ class Applications(Section):
         self.nuv.push_screen(
             TextDialog(
                 f"New {kind} application",
-                [Field("slug", "Name of its file", kind.value)],
+                [TextField("slug", "Name of its file", kind.value)],
                 "Make it",
                 refuse=refuse,
             ),

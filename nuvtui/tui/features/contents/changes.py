@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.errors import Exit, NuvError
@@ -18,8 +17,9 @@ from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.common import describe, diff_rows, state_actions
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
-from nuvtui.tui.features.contents.section import REST, Section
+from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, line
@@ -58,7 +58,7 @@ class Changes(Section):
         self._records: list[SnapshotRecord] = []
         self._compared: Compared | None = None
         self._looked_at = 0.0
-        self._resting: Timer | None = None
+        self._resting = Debounce(self, self._rested)
         self.path: str | None = None
         """The file whose lines are shown (text form)."""
 
@@ -163,7 +163,7 @@ class Changes(Section):
         self.changes.set_source(
             Items(
                 list(changes),
-                lambda change, width: describe.change_line(change),
+                lambda change, _width: describe.change_line(change),
                 key=lambda change: (type(change).__name__, describe.change_name(change)),
                 text=describe.change_name,
             )
@@ -206,9 +206,7 @@ class Changes(Section):
         """The cursor moved: show what it is on as soon as it rests."""
         message.stop()
         if self.together and not self.has_class("-inner"):
-            if self._resting is not None:
-                self._resting.stop()
-            self._resting = self.set_timer(REST, self._rested)
+            self._resting.ask()
 
     def laid_out(self) -> None:
         """Room for both: show what the cursor is on."""

@@ -8,9 +8,9 @@ from nuvtui.services.states.previews import Preview
 from nuvtui.services.states.service import FileView
 from nuvtui.tui.common import describe
 from nuvtui.tui.toolkit import markdown, syntax
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail import block_lines
 from nuvtui.tui.toolkit.lines import Line, Piece, line
-from nuvtui.tui.toolkit.meter import size
 
 MOST_LINES = 60
 """Lines of one output that are shown."""

@@ -13,21 +13,23 @@ from nuvtui.errors import Cancelled, NuvError
 from nuvtui.model.stage import StateRef
 from nuvtui.reporter import Silent, Unit
 from nuvtui.tui.common import describe, diff_rows, state_actions
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
-from nuvtui.tui.common.frame import Frame
-from nuvtui.tui.features.contents.section import REST
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
-from nuvtui.tui.toolkit.meter import size
-from nuvtui.tui.toolkit.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.services.snapshots.history import History, Version
 
 
-def open_history(node: Scoped, ref: StateRef, *, path: str | None = None, table: str | None = None) -> None:
+def open_history(
+    node: ShellTarget, ref: StateRef, *, path: str | None = None, table: str | None = None
+) -> None:
     """Show the history of a file or folder (`path`) or of a table, of the instance of `ref`."""
     node.nuv.push_screen(HistoryScreen(ref.instance, path=path, table=table))
 
@@ -40,7 +42,7 @@ class _Progress(Silent):
         self.total: int | None = None
         self.given_up = threading.Event()
 
-    def progress(self, done: int, total: int | None, unit: Unit, what: str = "") -> None:
+    def progress(self, done: int, total: int | None, _unit: Unit, _what: str = "") -> None:
         self.done, self.total = done, total
 
     def check(self) -> None:
@@ -48,7 +50,7 @@ class _Progress(Silent):
             raise Cancelled()
 
 
-class HistoryScreen(Frame):
+class HistoryScreen(BaseScreen):
     """Versions, newest first; beneath or beside them what changed since the next older one."""
 
     SCOPES = ("versions",)
@@ -66,7 +68,7 @@ class HistoryScreen(Frame):
         self._versions: list[Version] = []
         self._progress = _Progress()
         self._clock: Timer | None = None
-        self._resting: Timer | None = None
+        self._resting = Debounce(self, self._compare)
 
     def body(self) -> list[Widget]:
         """The list and the difference."""
@@ -120,7 +122,7 @@ class HistoryScreen(Frame):
         self._stop_clock()
         versions = self.query_one("#versions", LineList)
         versions.empty = f"{error.title}. {error.message}".strip()
-        versions.set_source(Items[str]([], lambda text, width: line(text)))
+        versions.set_source(Items[str]([], lambda text, _width: line(text)))
         self.query_one("#version-note", DetailPane).show([line((error.hint, "muted"))])
 
     def _show(self, found: "History") -> None:
@@ -145,9 +147,7 @@ class HistoryScreen(Frame):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The cursor moved: show what changed as soon as it rests."""
         message.stop()
-        if self._resting is not None:
-            self._resting.stop()
-        self._resting = self.set_timer(REST, self._compare)
+        self._resting.ask()
 
     def _compare(self) -> None:
         version, diff = self.version, self.query_one(DiffPane)
@@ -199,8 +199,8 @@ class HistoryScreen(Frame):
         from nuvtui.tui.features.contents.pane import Contents
 
         nuv = self.nuv
-        await nuv.action_place("contents")
-        contents = nuv.workbench.place("contents")
+        await nuv.show_pane("contents")
+        contents = nuv.pane("contents")
         if isinstance(contents, Contents):
             ref = StateRef(self._instance, version.first or None)
             nuv.show_state(ref, version.name if version.first else "Current State")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.lines import line
 
 ENDINGS = (
@@ -34,9 +34,9 @@ class ImportDialog(TextDialog):
         super().__init__(
             "Import a table",
             [
-                Field("file", "CSV, TSV, Parquet or JSON file", placeholder="data/measurements.csv"),
-                Field("name", "Name of the table (empty: that of the file)"),
-                Field("replace", "Replace a table of that name? yes or no", "no"),
+                TextField("file", "CSV, TSV, Parquet or JSON file", placeholder="data/measurements.csv"),
+                TextField("name", "Name of the table (empty: that of the file)"),
+                TextField("replace", "Replace a table of that name? yes or no", "no"),
             ],
             "Import",
             text=[line(("Paths are relative to ", "muted"), folder), ""],

@@ -3,9 +3,8 @@
 import asyncio
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.strip import Strip
@@ -17,9 +16,12 @@ from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.common.pane import Pane
+from nuvtui.tui.common.shell import Shell
 from nuvtui.tui.features.contents.section import Section
-from nuvtui.tui.toolkit.commands import REGISTRY, bindings, key_label
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.lines import LineWidget, Piece, line
 
 
@@ -44,6 +46,15 @@ SECTIONS = (
 )
 
 
+@runtime_checkable
+class ListsSnapshots(Protocol):
+    """A pane with the snapshots of the instance, newest first."""
+
+    @property
+    def records(self) -> Sequence[SnapshotRecord]:
+        """The snapshots that were read."""
+
+
 class SectionBar(LineWidget, can_focus=False):
     """The names of the sections with their keys; the one that is shown stands out."""
 
@@ -58,7 +69,7 @@ class SectionBar(LineWidget, can_focus=False):
             self.current, self.shown = current, shown
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The bar: `O Overview  [F Files]  …`."""
         wide = width >= sum(len(spec.title) + 5 for spec in self.shown)
         pieces: list[Piece] = []
@@ -76,7 +87,7 @@ class SectionBar(LineWidget, can_focus=False):
         return self.strip(line(*pieces), width, self.style_of(""))
 
 
-class Contents(Place):
+class Contents(Pane):
     """Looks into the Current State or a snapshot."""
 
     SCOPES = ("contents",)
@@ -134,13 +145,13 @@ class Contents(Place):
         """Look again when the terminal gets the focus, where it tells."""
         self.watch(self.app, "app_focus", lambda focus: self._look_again() if focus else None, init=False)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_descendant_focus(self) -> None:
         """One comes back from the pane beside it."""
         if not self._within:
             self._look_again()
         self._within = True
 
-    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+    def on_descendant_blur(self) -> None:
         """One leaves, or goes on within."""
         self.call_after_refresh(self._left)
 
@@ -190,7 +201,7 @@ class Contents(Place):
 
         self.load(
             lambda: self.nuv.services.snapshots.find(state.instance, state.snapshot or ""),
-            lambda record: None,
+            lambda _record: None,
             group="there",
             failed=failed,
         )
@@ -217,7 +228,7 @@ class Contents(Place):
             other.display = other is section
         section.open(context.state, context.state_name)
         self._retitle()
-        lost = self.screen.focused is None and self.nuv.workbench.current == self.id
+        lost = self.screen.focused is None and self.nuv.current_pane == self.id
         if focus or lost or (self.has_focus_within and not section.has_focus_within):
             target = section.first_focus()
             if target is not None:
@@ -239,6 +250,18 @@ class Contents(Place):
         if section is not None and (path or table):
             section.show_thing(path or table or "")
 
+    def reveal(self, target: Target) -> bool:
+        """Show the state that a file, table or application lies in, its section, and open it; False: not yet."""
+        section = {"file": "files", "table": "tables", "application": "applications"}[target.kind]
+        ref = StateRef(target.instance, target.snapshot)
+        if self.nuv.context.state != ref:
+            self.nuv.show_state(ref, target.state or "Current State")
+        if self.section != section:
+            self.call_next(self.show_section, section)
+            return False
+        current = self.current
+        return current is not None and current.ref == ref and current.reveal(target.key)
+
     def displaces(self, identifier: str) -> tuple[str, ...]:
         """Alone, all others; else Stage while changes are shown: there is nothing in them to be staged."""
         if self._alone and identifier == self.id:
@@ -251,9 +274,8 @@ class Contents(Place):
         await self._lay_out()
 
     async def _lay_out(self) -> None:
-        workbench = self.nuv.workbench
-        if self.screen is workbench:
-            await workbench.show(workbench.current, focus=False)
+        if self.screen is self.nuv.screen:
+            await self.nuv.lay_out_panes()
 
     async def show_changes(self, base: StateRef) -> None:
         """Show what differs from `base`."""
@@ -313,12 +335,19 @@ class Contents(Place):
 
     def _before(self, state: StateRef | None) -> str:
         """The state that Changes compares this one with at first, as far as the Timeline knows."""
-        from nuvtui.tui.features.timeline.pane import Timeline
-
-        timeline = self.nuv.workbench.place("timeline")
-        if not isinstance(timeline, Timeline) or state is None or not timeline.records:
+        timeline = self.nuv.pane("timeline")
+        if not isinstance(timeline, ListsSnapshots) or state is None or not timeline.records:
             return ""
         order = ["current", *(record.id for record in timeline.records)]
         here = state.snapshot or "current"
         at = order.index(here) + 1 if here in order else len(order)
         return order[at][:8] if at < len(order) else "current"
+
+
+async def show_changes(nuv: Shell, old: StateRef, new: StateRef, name: str) -> None:
+    """Go to Contents of the state `new` (called `name`), with what differs from `old`."""
+    nuv.show_state(new, name)
+    await nuv.show_pane("contents")
+    contents = nuv.pane("contents")
+    assert isinstance(contents, Contents)
+    await contents.show_changes(old)

@@ -10,18 +10,17 @@ from textual.widget import Widget
 
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.common import state_actions
-from nuvtui.tui.toolkit.scoped import Scoped
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.toolkit.line_list import LineList
 
 BESIDE = 96
 """Columns from which a list and what is opened stand beside each other."""
 TALL = 32
 """Rows from which they stand one above the other."""
 NARROWEST = 56
-REST = 0.12
-"""Seconds after which a cursor rests: then what it is on is shown."""
 
 
-class Section(Vertical, Scoped):
+class Section(Vertical, ShellTarget):
     """Base of the sections. Made when first shown; `open` tells which state to show, also the same one again."""
 
     NAME: ClassVar[str] = ""
@@ -81,6 +80,14 @@ class Section(Vertical, Scoped):
 
     def show_thing(self, name: str) -> None:
         """Show one thing of the state: a file by its path, a table by its name."""
+
+    def reveal(self, key: str) -> bool:
+        """Put the cursor on a thing of the state and open it; False: it is not listed yet."""
+        found = next((each for each in self.query(LineList) if each.has_class("outer")), None)
+        if found is None or not found.move_to_key(key):
+            return False
+        found.post_message(LineList.Opened(found))
+        return True
 
     def first_focus(self) -> Widget | None:
         """What gets the focus when the section is shown."""

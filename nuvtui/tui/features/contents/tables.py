@@ -22,7 +22,7 @@ from nuvtui.tui.features.contents.sql_prompt import SqlPrompt
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 from nuvtui.tui.toolkit.row_table import RowTable
@@ -264,7 +264,7 @@ class Tables(Section):
         if not self.prompt.value:
             self.prompt.ask(f'FROM "{name}" LIMIT 100' if name else "FROM ")
         if not self.has_class("-sql"):
-            self.rows.set_table([], 0, lambda offset, limit: [])
+            self.rows.set_table([], 0, lambda _offset, _limit: [])
             self.rows.empty = "Enter runs the statement."
         self._shown = ""
         self.show_inner(True, "SQL")
@@ -390,7 +390,7 @@ class Tables(Section):
                 self,
                 operation,
                 title,
-                lambda task: nuv.notify(f"{title}: started", timeout=3),
+                lambda _task: nuv.notify(f"{title}: started", timeout=3),
                 space=space.id,
                 instance=ref.instance,
             )
@@ -419,7 +419,7 @@ class Tables(Section):
         nuv.push_screen(
             TextDialog(
                 "Write to a file",
-                [Field("file", f"File (relative to {nuv.start})", f"{table}.csv")],
+                [TextField("file", f"File (relative to {nuv.start})", f"{table}.csv")],
                 "Write",
                 text=text,
                 refuse=lambda texts: None if texts["file"] else "A file name is missing.",
@@ -443,7 +443,7 @@ class Tables(Section):
         self.nuv.push_screen(
             TextDialog(
                 "Rename the table",
-                [Field("name", "Name", table)],
+                [TextField("name", "Name", table)],
                 "Rename",
                 refuse=lambda texts: None if texts["name"] else "A name is missing.",
             ),
@@ -494,7 +494,7 @@ def show_row(table: RowTable) -> None:
         line((f"{column.name:<{width}}  ", "muted"), "" if value is None else str(value))
         for column, value in zip(table.columns, values, strict=False)
     ]
-    table.nuv.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
+    table.app.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
 
 
 def _heading(width: int) -> Line:

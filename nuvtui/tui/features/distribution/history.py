@@ -9,22 +9,21 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.stage.commands  # noqa: F401  (registers)
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import text_to_path
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import Back, target_lines
 from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Tone, line, row
 from nuvtui.tui.toolkit.moments import ago, moment
-from nuvtui.tui.toolkit.rest import Rest
 
 FRESH = 1.0
 """Seconds between looks whether the app has read the state again."""
@@ -44,7 +43,7 @@ class _Found(NamedTuple):
     role: Role | None
 
 
-class History(Frame):
+class History(BaseScreen):
     """The list and the detail of the one under the cursor."""
 
     SCOPES = ("history",)
@@ -60,7 +59,7 @@ class History(Frame):
         self._found = _Found([], {}, None)
         self._read_for: object = None
         self._timer: Timer | None = None
-        self._rest = Rest(self, self._show_detail)
+        self._rest = Debounce(self, self._show_detail)
         # Made here: which keys are active is asked before the screen is composed.
         self._list = LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
 
@@ -116,9 +115,9 @@ class History(Frame):
         known = {"completed": glyphs.done, "running": glyphs.running, "recalled": glyphs.removed}
         return known.get(status, glyphs.failed)
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """The detail of the one under the cursor."""
-        self._rest.moved()
+        self._rest.ask()
         self.refresh_bindings()
 
     def _show_detail(self) -> None:

@@ -5,8 +5,8 @@ from nuvtui.model.operations import Recall
 from nuvtui.model.roles import Action, Role, allows
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import Back
+from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.lines import line
-from nuvtui.tui.toolkit.scoped import Scoped
 
 
 def backs_of(distribution: Distribution) -> list[Back]:
@@ -27,7 +27,7 @@ def recallable(distribution: Distribution | None, role: Role | None) -> bool | N
     return True if allows(role, Action.MANAGE) else None
 
 
-def ask_to_recall(node: Scoped, distribution: Distribution) -> None:
+def ask_to_recall(node: ShellTarget, distribution: Distribution) -> None:
     """Ask, then recall as a task."""
     from nuvtui.tui.common.submit import submit
     from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog

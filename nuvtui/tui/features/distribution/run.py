@@ -7,12 +7,12 @@ from nuvtui.model.distribution import Distribution, TargetPlan, TargetResult
 from nuvtui.model.queries import DryRun
 from nuvtui.model.roles import Role
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.outcome import Back, target_facts, warned
+from nuvtui.tui.common.outcome import Back, target_fields, warned
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.features.distribution.plan import summary
 from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
-from nuvtui.tui.toolkit.card import Fact, fact, say
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.detail_list import Field, field, say
 from nuvtui.tui.toolkit.lines import line
 from nuvtui.worker.queries import Queries
 
@@ -77,7 +77,7 @@ class DistributionRun(TaskScreen):
         self._now = plans
         self._show()
 
-    def result(self) -> list[Fact]:
+    def result(self) -> list[Field]:
         """What became of each target, those that failed first."""
         if self.distribution is None:
             return TaskScreen.result(self)
@@ -88,13 +88,13 @@ class DistributionRun(TaskScreen):
         known = [target.error for target in self.distribution.targets] if self.distribution else []
         return [each for each in self.seen.warnings if not any(error and error in each for error in known)]
 
-    def more(self) -> list[Fact]:
+    def more(self) -> list[Field]:
         """The record outlives its task."""
-        return [Fact(line()), *self._told(self.distribution)] if self.distribution is not None else []
+        return [Field(line()), *self._told(self.distribution)] if self.distribution is not None else []
 
-    def _told(self, distribution: Distribution) -> list[Fact]:
+    def _told(self, distribution: Distribution) -> list[Field]:
         glyphs = self.nuv.glyphs
-        found: list[Fact] = []
+        found: list[Field] = []
         if self.backs():
             found.append(say(("u", "accent"), " brings a target back to what it was before."))
         if self.may_recall:
@@ -105,15 +105,15 @@ class DistributionRun(TaskScreen):
         if len(targets) > 1:
             found.append(_in_all(targets))
         for target in targets:
-            found += [Fact(line()), *target_facts(target, glyphs)]
+            found += [Field(line()), *target_fields(target, glyphs)]
             found += [
                 say(("  now: ", "muted"), summary([plan]))
                 for plan in self._now
                 if target.changed and plan.instance == target.instance
             ]
-        found += [Fact(line()), fact("Distribution", distribution.id)]
+        found += [Field(line()), field("Distribution", distribution.id)]
         if distribution.message:
-            found.append(fact("Message", distribution.message))
+            found.append(field("Message", distribution.message))
         return found
 
     def backs(self) -> list[Back]:
@@ -138,7 +138,7 @@ class DistributionRun(TaskScreen):
         return values
 
 
-def _in_all(targets: Sequence[TargetResult]) -> Fact:
+def _in_all(targets: Sequence[TargetResult]) -> Field:
     """Sums over all targets."""
     sums = {
         what: sum(
@@ -149,7 +149,7 @@ def _in_all(targets: Sequence[TargetResult]) -> Fact:
         for what in ("created", "replaced", "removed", "kept")
     }
     text = ", ".join(f"{number:,} {what}" for what, number in sums.items())
-    return fact("In all", f"{len(targets)} targets: {text}")
+    return field("In all", f"{len(targets)} targets: {text}")
 
 
 def _untold(error: NuvError) -> None:

@@ -9,7 +9,6 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
-import nuvtui.tui.features.stage.commands  # noqa: F401  (registers)
 from nuvtui import sanitise
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import ObjectType, Strategies, Strategy, TargetPlan
@@ -18,18 +17,18 @@ from nuvtui.model.operations import Distribute
 from nuvtui.model.queries import DryRun
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common import staged as stage
+from nuvtui.tui.common.base_screen import BaseScreen
+from nuvtui.tui.common.staged import Staged
 from nuvtui.tui.features.distribution.plan import OUTCOMES, Outcome, PlanSource, filters, summary, totals
 from nuvtui.tui.features.distribution.strategies import EXPLAINED, LABELS, of_all, of_one
 from nuvtui.tui.features.distribution.targets import Target, TargetList, heading
 from nuvtui.tui.features.distribution.targets import read as read_targets
 from nuvtui.tui.features.distribution.targets import shown as target_line
-from nuvtui.tui.features.stage.pane import Staged
-from nuvtui.tui.features.stage.pane import totals as stage_totals
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.pick import Option
-from nuvtui.tui.toolkit.form_list import Field, FormList
+from nuvtui.tui.toolkit.form_list import FormField, FormList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, LineWidget, Piece, line
 from nuvtui.tui.toolkit.moments import took
@@ -70,7 +69,7 @@ class StepBar(LineWidget, can_focus=False):
         return self.strip(line(*pieces) if y == 0 else Line(), width, self.style_of(""))
 
 
-class Wizard(Frame):
+class Wizard(BaseScreen):
     """Four steps over one stage. Esc goes a step back; what was answered stays, also after leaving."""
 
     SCOPES = ("wizard",)
@@ -188,7 +187,7 @@ class Wizard(Frame):
         for kind in ObjectType:
             there = kind in staged
             fields.append(
-                Field(
+                FormField(
                     kind.value,
                     LABELS[kind],
                     "choice",
@@ -198,7 +197,7 @@ class Wizard(Frame):
                     locked=not there,
                 )
             )
-        fields.append(Field("go", "Dry run", "go", note="n"))
+        fields.append(FormField("go", "Dry run", "go", note="n"))
         self.query_one("#wizard-form", FormList).set_form(fields)
 
     def on_form_list_changed(self, message: FormList.Changed) -> None:
@@ -206,7 +205,7 @@ class Wizard(Frame):
         self.answers["strategies"] = dict(message.list.values)  # type: ignore[attr-defined]
         self._explain()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """On to the dry run."""
         self.action_next()
 
@@ -423,7 +422,7 @@ class Wizard(Frame):
     def _show_last(self) -> None:
         targets = ", ".join(self.names.get(target, target) for target in self.chosen)
         lines: list[Line | str] = [
-            line(("Distributes  ", "muted"), *stage_totals(self.staged.items)[0].text.splitlines()[:1]),
+            line(("Distributes  ", "muted"), *stage.totals(self.staged.items)[0].text.splitlines()[:1]),
             line(("from         ", "muted"), self.staged.label),
             line(("to           ", "muted"), (targets, "strong")),
             line(("which gives  ", "muted"), summary(self.plans)),

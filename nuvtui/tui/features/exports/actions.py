@@ -10,16 +10,16 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.operations import Archive, Push, Verify
 from nuvtui.model.task import TaskView
-from nuvtui.tui.features.exports.card import held
+from nuvtui.tui.common.shell import ShellTarget
+from nuvtui.tui.features.exports.details import held
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.lines import Line, line
-from nuvtui.tui.toolkit.scoped import Scoped
 
 if TYPE_CHECKING:
     from nuvtui.services.exports.service import ExportsService
 
 
-class ExportActions(Scoped):
+class ExportActions(ShellTarget):
     """Mixin of the list of exports and of an export's own screen: push, archive, report, delete, run command."""
 
     @property
@@ -158,7 +158,7 @@ class ExportActions(Scoped):
 
     def action_archive(self) -> None:
         """Ask where to, then write the archive."""
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         record = self.record
         if record is None or not self.has_image:
@@ -177,7 +177,7 @@ class ExportActions(Scoped):
         self.nuv.push_screen(
             TextDialog(
                 "Archive the image",
-                [Field("file", "File to write", str(proposed))],
+                [TextField("file", "File to write", str(proposed))],
                 "Write it",
                 text=["docker load -i FILE reads it again, on a machine without a registry too.", ""],
                 refuse=refuse,
@@ -244,7 +244,7 @@ class ExportActions(Scoped):
         return {"export": self.record.id[:8]} if self.record is not None else {}
 
 
-def ask_public(node: Scoped, image: str, answer: Callable[[object], None]) -> None:
+def ask_public(node: ShellTarget, image: str, answer: Callable[[object], None]) -> None:
     """Let the user type a word before something becomes public; `answer` is called with True or None."""
     from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 

@@ -11,9 +11,9 @@ from nuvtui.model.export import Accepted, ExportSpec
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.tui.common import describe
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.dialogs.pick import Option
-from nuvtui.tui.toolkit.form_list import Field
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.form_list import FormField
 from nuvtui.tui.toolkit.moments import ago
 
 CURRENT = "current"
@@ -67,7 +67,7 @@ def licensed(part: ApplicationPart) -> bool:
 
 def fields(
     old: Mapping[str, str], known: Known, source: str | None, chosen: Sequence[str], settings: Settings
-) -> list[Field]:
+) -> list[FormField]:
     """The lines of the form, with the answers in `old`.
 
     `source`: id of the snapshot, None: the Current State; `chosen`: tables, where they were chosen one by one.
@@ -94,7 +94,7 @@ def fields(
     files = (Option("no", "application only"), Option("yes", "with workspace files"))
     engine = answer("engine", settings.engine)
     found = [
-        Field(
+        FormField(
             "application",
             "Application",
             "choice",
@@ -103,11 +103,11 @@ def fields(
             "" if slugs or not known.snapshots else "none in this state",
             problem=not slugs,
         ),
-        Field("source", "From", "choice", source or CURRENT, sources),
-        Field("files", "Contents", "choice", answer("files", "no"), files, _expected(known)),
+        FormField("source", "From", "choice", source or CURRENT, sources),
+        FormField("files", "Contents", "choice", answer("files", "no"), files, _expected(known)),
         *_tables(old, known.tables, chosen),
         _text("name", "Name", old, f"empty: {application or 'the application'}"),
-        Field(
+        FormField(
             "engine",
             "Engine",
             "choice",
@@ -116,8 +116,10 @@ def fields(
             ENGINES.get(engine, f"takes {known.engine}" if known.engine else "takes what answers"),
         ),
         _text("registry", "Registry", old, f"empty: {settings.registry}"),
-        Field("push", "Push", "choice", answer("push", "no"), YES_NO, "to the registry, when it is built"),
-        Field(
+        FormField(
+            "push", "Push", "choice", answer("push", "no"), YES_NO, "to the registry, when it is built"
+        ),
+        FormField(
             "verify",
             "Verify",
             "choice",
@@ -126,18 +128,20 @@ def fields(
             "run it afterwards: no network, unknown user",
         ),
         _text("output", "Archive", old, "empty: none; else a file to write"),
-        Field("go", "Start the export", "go", note="e"),
+        FormField("go", "Start the export", "go", note="e"),
     ]
     if application in known.licensed or old.get("license") == "yes":
         note = "of a licensed application"
         at = next(at for at, field in enumerate(found) if field.id == "output")
-        found.insert(at, Field("license", "Without licence", "choice", answer("license", "no"), YES_NO, note))
+        found.insert(
+            at, FormField("license", "Without licence", "choice", answer("license", "no"), YES_NO, note)
+        )
     return found
 
 
-def _text(name: str, label: str, old: Mapping[str, str], note: str) -> Field:
+def _text(name: str, label: str, old: Mapping[str, str], note: str) -> FormField:
     value = old.get(name, "")
-    return Field(name, label, "text", value, note="" if value else note)
+    return FormField(name, label, "text", value, note="" if value else note)
 
 
 def _expected(known: Known) -> str:
@@ -148,7 +152,7 @@ def _expected(known: Known) -> str:
     return f"{describe.plural(known.files, 'file')}, {size(known.bytes)} and the base image"
 
 
-def _tables(old: Mapping[str, str], names: Sequence[str], chosen: Sequence[str]) -> list[Field]:
+def _tables(old: Mapping[str, str], names: Sequence[str], chosen: Sequence[str]) -> list[FormField]:
     """What becomes of the tables; nothing where there is none."""
     if not names:
         return []
@@ -165,10 +169,10 @@ def _tables(old: Mapping[str, str], names: Sequence[str], chosen: Sequence[str])
         "none": f"{describe.plural(len(names), 'table')} not in the image",
         "all": "as files under tables/",
     }
-    found = [Field("tables", "Tables", "choice", value, options, note.get(value, ""))]
+    found = [FormField("tables", "Tables", "choice", value, options, note.get(value, ""))]
     if value != "none":
         formats = (Option("parquet", "Parquet"), Option("csv", "CSV"))
-        found.append(Field("format", "Table files", "choice", old.get("format") or "parquet", formats))
+        found.append(FormField("format", "Table files", "choice", old.get("format") or "parquet", formats))
     return found
 
 

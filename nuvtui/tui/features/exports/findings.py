@@ -7,7 +7,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui import sanitise
 from nuvtui.model.export import Finding
 from nuvtui.tui.toolkit.commands import bindings
@@ -184,7 +183,7 @@ class FindingsPane(Vertical):
         """Share the room anew."""
         self.fit()
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Another one's text."""
         self._show_detail()
 
@@ -192,7 +191,7 @@ class FindingsPane(Vertical):
         one = self.current
         self._detail.show(told(one, self.list.glyphs, keys=True) if one is not None else [])
 
-    def _line(self, one: Seen, width: int) -> Line:
+    def _line(self, one: Seen, _width: int) -> Line:
         subject = (
             fit(one.finding.subject, SUBJECT) if len(one.finding.subject) < SUBJECT else one.finding.subject
         )

@@ -1,8 +1,8 @@
 """The form of a new export, with what stands in its way beside it, always for the present answers."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from textual.app import ComposeResult
@@ -10,7 +10,6 @@ from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportSpec, Finding
@@ -20,12 +19,13 @@ from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
-from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
+from nuvtui.tui.features.exports.findings import FindingDialog, FindingsPane, Seen, seen
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormList
 from nuvtui.tui.toolkit.line_list import LineList
@@ -61,7 +61,7 @@ def _looked_at(spec: ExportSpec) -> ExportSpec:
     )
 
 
-class ExportForm(Frame):
+class ExportForm(BaseScreen):
     """Fields, and findings beside or below them. Nothing here waits for the engine."""
 
     SCOPES = ("export-form",)
@@ -72,9 +72,15 @@ class ExportForm(Frame):
         "from the last line, goes to the findings; Enter shows one in full, x and a do something about it."
     )
 
-    def __init__(self, space: Space, instance: Instance, state: StateRef | None) -> None:
-        """`state`: what the export starts from at first (None: the Current State)."""
+    def __init__(
+        self, space: Space, instance: Instance, state: StateRef | None, started: Callable[[str], Any]
+    ) -> None:
+        """`state`: what the export starts from at first (None: the Current State).
+
+        `started` is called with the id of the export that was begun.
+        """
         super().__init__()
+        self._started = started
         self.space = space
         self.instance = instance
         self._source = state.snapshot if state is not None and state.instance == instance.id else None
@@ -95,7 +101,7 @@ class ExportForm(Frame):
         self._asked = self._took = 0.0
         self._checking = False
         """Preflight has not answered yet."""
-        self._wait: Timer | None = None
+        self._wait = Debounce(self, self._check, DELAY)
         self._queries = Queries()
         self._look_queries = Queries()
         self._clock: Timer | None = None
@@ -147,7 +153,7 @@ class ExportForm(Frame):
 
         self.load(read, self._choices_read, group="choices", failed=self._no_choices)
         # A database that cannot be read is no reason to show no form: preflight says so.
-        self.load(tables, self._tables_read, group="tables", failed=lambda error: self._tables_read([]))
+        self.load(tables, self._tables_read, group="tables", failed=lambda _error: self._tables_read([]))
 
     def _choices_read(self, choices: _Choices) -> None:
         self._known = self._known._replace(**choices._asdict())
@@ -202,25 +208,23 @@ class ExportForm(Frame):
         self._set_form()
         self._check_soon()
 
-    def on_form_list_leaving(self, message: FormList.Leaving) -> None:
+    def on_form_list_leaving(self) -> None:
         """Down from the last field."""
         if self.pane.list.count:
             self.pane.list.focus()
 
-    def on_findings_list_leaving(self, message: FindingsList.Leaving) -> None:
+    def on_findings_list_leaving(self) -> None:
         """Up from the first finding."""
         self.form.focus()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """Start."""
         self.action_go()
 
     # looking
 
     def _check_soon(self) -> None:
-        if self._wait is not None:
-            self._wait.stop()
-        self._wait = self.set_timer(DELAY, self._check)
+        self._wait.ask()
         key = _looked_at(self.spec)
         if self._looking is not None and self._looking != key:
             self._look_queries.stop()
@@ -366,7 +370,7 @@ class ExportForm(Frame):
         one = self.pane.current
         return one is not None and one.can_accept
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Other keys hold."""
         self.refresh_bindings()
 
@@ -430,7 +434,7 @@ class ExportForm(Frame):
         self.nuv.push_screen(ConfirmDialog("Exclude the file", text, "Exclude"), answered)
 
     def _accept(self, one: Seen) -> None:
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         if one.reason:
             for name in (one.finding.key, one.finding.path):
@@ -449,7 +453,7 @@ class ExportForm(Frame):
         self.nuv.push_screen(
             TextDialog(
                 "Accept the finding",
-                [Field("reason", "Why it may leave", placeholder="a made-up token for the manual")],
+                [TextField("reason", "Why it may leave", placeholder="a made-up token for the manual")],
                 "Accept it",
                 text=[
                     line((one.finding.subject, "strong")),
@@ -552,12 +556,9 @@ class ExportForm(Frame):
         title = f"Export {spec.application}"
 
         def submitted(task: str) -> None:
-            from nuvtui.tui.features.exports.pane import Exports
             from nuvtui.tui.features.exports.run import ExportRun
 
-            place = self.nuv.workbench.place("exports")
-            if isinstance(place, Exports):
-                place.select(export)
+            self._started(export)
             if self.nuv.screen is self:  # else the user went on meanwhile
                 self.nuv.switch_screen(ExportRun(TaskView(task, kind="export", title=title), export))
 

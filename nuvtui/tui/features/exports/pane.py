@@ -6,23 +6,22 @@ from pathlib import Path
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text
 from nuvtui.model.operations import Load
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.features.exports.actions import ExportActions
-from nuvtui.tui.features.exports.card import facts, head, standing
-from nuvtui.tui.toolkit.card import Card
+from nuvtui.tui.features.exports.details import fields, head, standing
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
+from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.tui.toolkit.moments import ago
-from nuvtui.tui.toolkit.rest import Rest
 
 FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all", ("running", "completed", "failed", "cancelled", "deleted")),
@@ -49,7 +48,7 @@ class _List(LineList):
         return None
 
 
-class Exports(Place, ExportActions):
+class Exports(Pane, ExportActions):
     """List and detail; Enter opens steps and log."""
 
     SCOPES = ("exports", "export")
@@ -68,7 +67,7 @@ class Exports(Place, ExportActions):
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
         self._wanted = ""
-        self._rest = Rest(self, self._show_detail)
+        self._rest = Debounce(self, self._show_detail)
         self._detailed = ""
         """Id of the export that the card tells of."""
         self._list = _List(id="export-list", empty=NOTHING, heading=_heading)
@@ -76,7 +75,7 @@ class Exports(Place, ExportActions):
     def compose(self) -> ComposeResult:
         """List and detail."""
         yield self._list
-        yield Card(id="export-detail")
+        yield DetailList(id="export-detail")
 
     def first_focus(self) -> Widget | None:
         """The list."""
@@ -165,19 +164,19 @@ class Exports(Place, ExportActions):
 
     def _show_detail(self) -> None:
         record = self.record
-        card = self.query_one("#export-detail", Card)
+        details = self.query_one("#export-detail", DetailList)
         if record is None:
-            card.show([])
+            details.show([])
         else:
             fresh, self._detailed = record.id != self._detailed, record.id
             glyphs = self.nuv.glyphs
-            card.show([*head(record, glyphs), *facts(record, glyphs)], fresh=fresh)
+            details.show([*head(record, glyphs), *fields(record, glyphs)], fresh=fresh)
         self.refresh_bindings()
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of another one."""
         if message.list is self._list:
-            self._rest.moved()
+            self._rest.ask()
             self.refresh_bindings()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
@@ -206,11 +205,11 @@ class Exports(Place, ExportActions):
         if context.space is not None and context.instance is not None:
             from nuvtui.tui.features.exports.form import ExportForm
 
-            self.nuv.push_screen(ExportForm(context.space, context.instance, context.state))
+            self.nuv.push_screen(ExportForm(context.space, context.instance, context.state, self.select))
 
     def action_load(self) -> None:
         """Ask for the archive, then read it back."""
-        from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+        from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         context = self.nuv.context
         space, instance = context.space, context.instance
@@ -240,7 +239,7 @@ class Exports(Place, ExportActions):
         text = ["It goes into the engine that answers; where none does, into nuvtui's own store.", ""]
         self.nuv.push_screen(
             TextDialog(
-                "Load an archive", [Field("file", "File to read")], "Load it", text=text, refuse=refuse
+                "Load an archive", [TextField("file", "File to read")], "Load it", text=text, refuse=refuse
             ),
             load,
         )

@@ -5,17 +5,16 @@ from typing import NamedTuple
 
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.export import Accepted, ExportPlan, ExportSpec, Finding
 from nuvtui.model.queries import PlanExport
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown, plural
-from nuvtui.tui.common.frame import Frame
 from nuvtui.tui.features.exports.findings import seen
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Tone, fit, line
-from nuvtui.tui.toolkit.meter import size
 from nuvtui.worker.queries import Queries
 
 LAYERS = {
@@ -38,7 +37,7 @@ class Row(NamedTuple):
     label: str = ""
 
 
-class ExportPlanScreen(Frame):
+class ExportPlanScreen(BaseScreen):
     """Reads the plan in a thread and lists it; `/` filters."""
 
     SCOPES = ("plan",)
@@ -146,7 +145,7 @@ def rows_of(plan: ExportPlan, accepted: list[Accepted]) -> list[Row]:
     return rows
 
 
-def _draw(item: Row, width: int) -> Line:
+def _draw(item: Row, _width: int) -> Line:
     match item.kind:
         case "head":
             return line((item.text, "accent"))

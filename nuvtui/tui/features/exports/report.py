@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from textual.widget import Widget
 
-import nuvtui.tui.features.exports.commands  # noqa: F401  (registers)
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.log_view import LogView
 
 
-class ReportScreen(Frame):
+class ReportScreen(BaseScreen):
     """Shows a text; Esc leaves."""
 
     SCOPES = ("report",)

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from textual import events
-
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.features.exports.actions import ExportActions
-from nuvtui.tui.features.exports.card import facts, head
-from nuvtui.tui.toolkit.card import Fact
+from nuvtui.tui.features.exports.details import fields, head
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.detail_list import Field
 from nuvtui.tui.toolkit.lines import line
 
 
@@ -38,7 +36,7 @@ class ExportRun(TaskScreen, ExportActions):
         """Read the record."""
         self._read_record()
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """A push, an archive or a check may have changed the record meanwhile."""
         if self._record is not None:
             self._read_record()
@@ -59,17 +57,17 @@ class ExportRun(TaskScreen, ExportActions):
         self._record = record
         self._show()
 
-    def result(self) -> list[Fact]:
+    def result(self) -> list[Field]:
         """An image is told in full."""
         if self._record is None or self.seen.status is not TaskStatus.COMPLETED:
             return TaskScreen.result(self)
-        return facts(self._record, self.nuv.glyphs)
+        return fields(self._record, self.nuv.glyphs)
 
-    def more(self) -> list[Fact]:
+    def more(self) -> list[Field]:
         """The record outlives its task."""
         if self._record is None:
             return []
-        return [Fact(line()), *head(self._record, self.nuv.glyphs), *facts(self._record, self.nuv.glyphs)]
+        return [Field(line()), *head(self._record, self.nuv.glyphs), *fields(self._record, self.nuv.glyphs)]
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """Task and export."""

@@ -8,11 +8,11 @@ from textual.widget import Widget
 from nuvtui.errors import NuvError
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.choose import ChooseDialog, options
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
 
@@ -33,7 +33,7 @@ class Read(NamedTuple):
     instances: Sequence[Instance]
 
 
-class Members(Frame):
+class Members(BaseScreen):
     """The members of a space with their roles."""
 
     SCOPES = ("members",)
@@ -144,7 +144,7 @@ class Members(Frame):
         self.nuv.push_screen(
             TextDialog(
                 "Add a member",
-                [Field("user", "Login name on this machine")],
+                [TextField("user", "Login name on this machine")],
                 "Go on",
                 refuse=lambda texts: None if texts["user"] else "A login name is missing.",
             ),

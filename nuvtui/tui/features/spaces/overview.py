@@ -5,25 +5,23 @@ from typing import NamedTuple
 
 from textual import events
 from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.model.names import short
 from nuvtui.model.task import TaskView
 from nuvtui.services.spaces.overview import ExportLine, InstanceLine, MessageLine, Overview, SnapshotLine
-from nuvtui.tui.common import describe
-from nuvtui.tui.common.frame import WIDE, Frame
-from nuvtui.tui.shell.goto import Target
+from nuvtui.tui.common import describe, export_details
+from nuvtui.tui.common.base_screen import WIDE, BaseScreen
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Piece, line, row
-from nuvtui.tui.toolkit.meter import size
 
-REST = 0.1
-"""Seconds that the cursor rests before the detail follows."""
 FEW, MANY = 5, 10
 """Lines of what is many, in one column and in two."""
 
@@ -58,7 +56,7 @@ class Sections(LineList):
         self.entries = []
         for at, section in enumerate(sections):
             if at:
-                self.entries.append(Entry(lambda width: line("")))
+                self.entries.append(Entry(lambda _width: line("")))
             self.entries.append(_title(section))
             self.entries += section.entries
         self.set_source(
@@ -96,7 +94,7 @@ class Sections(LineList):
             self.refresh()
 
 
-class SpaceOverview(Frame):
+class SpaceOverview(BaseScreen):
     """One list of sections, or two beside each other where there is room."""
 
     SCOPES = ("space",)
@@ -110,7 +108,7 @@ class SpaceOverview(Frame):
         super().__init__()
         self._overview: Overview | None = None
         self._store: int | None = None
-        self._rest: Timer | None = None
+        self._rest = Debounce(self, self._tell)
 
     def body(self) -> list[Widget]:
         """The lists, and what is under the cursor in full."""
@@ -172,7 +170,7 @@ class SpaceOverview(Frame):
         if self._store is None:
             self.load(lambda: self.nuv.services.overview.store_bytes(), self._added, group="store")
 
-    def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
+    def tasks_changed(self, _tasks: Sequence[TaskView]) -> None:
         """One may have ended."""
         self._draw()
 
@@ -212,11 +210,9 @@ class SpaceOverview(Frame):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail follows once the cursor rests."""
         message.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._tell)
+        self._rest.ask()
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_descendant_focus(self) -> None:
         """The detail is that of the list with the focus."""
         self._tell()
 
@@ -235,9 +231,7 @@ class SpaceOverview(Frame):
         """Go there."""
         message.stop()
         if self.target is not None:
-            from nuvtui.tui.shell.goto import go
-
-            self.nuv.call_next(go, self.nuv, self.target)
+            self.nuv.call_next(self.nuv.go, self.target)
 
     def copied(self) -> Copy | None:
         """The id of the thing."""
@@ -402,9 +396,7 @@ class Drawer:
         )
 
     def _export(self, each: ExportLine) -> Entry:
-        from nuvtui.tui.features.exports.card import sign
-
-        mark, tone = sign(each.status, self._glyphs)
+        mark, tone = export_details.sign(each.status, self._glyphs)
         return Entry(
             lambda width: row(
                 width,
@@ -441,7 +433,7 @@ class Drawer:
         plain = f"{size(held.newest_files)} of files in the newest snapshots, as plain copies"
         entries.append(
             Entry(
-                lambda width: line(*(kinds or [("By kind         nothing yet", "muted")])),
+                lambda _width: line(*(kinds or [("By kind         nothing yet", "muted")])),
                 "kinds",
                 None,
                 (
@@ -452,7 +444,7 @@ class Drawer:
         )
         entries.append(
             Entry(
-                lambda width: line(("Store on disk   ", "muted"), whole, ("  all spaces", "muted")),
+                lambda _width: line(("Store on disk   ", "muted"), whole, ("  all spaces", "muted")),
                 "store",
                 None,
                 (
@@ -503,5 +495,5 @@ def _title(section: Section) -> Entry:
     said = "" if section.entries else section.empty
     note: list[Piece] = [(section.note, "muted")] if section.note else []
     return Entry(
-        lambda width: line((section.name, "accent"), (f"  {said}" if said else "", "muted"), right=note)
+        lambda _width: line((section.name, "accent"), (f"  {said}" if said else "", "muted"), right=note)
     )

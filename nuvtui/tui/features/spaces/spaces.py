@@ -9,10 +9,10 @@ from nuvtui.model.names import text_to_path
 from nuvtui.model.space import Instance
 from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.frame import Frame
+from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 
@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     instance: Instance | None = None
 
 
-class Spaces(Frame):
+class Spaces(BaseScreen):
     """All spaces of the store with their instances; Enter opens."""
 
     SCOPES = ("spaces",)
@@ -116,7 +116,7 @@ class Spaces(Frame):
         instance = entry.instance or master
         if instance is not None:
             self.nuv.switch(instance.id)
-            self.nuv.call_next(self.nuv.action_place, "timeline")
+            self.nuv.call_next(self.nuv.show_pane, "timeline")
 
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """Other keys may be in force."""
@@ -142,8 +142,8 @@ class Spaces(Frame):
             TextDialog(
                 "New space",
                 [
-                    Field("folder", f"Folder of the project (relative to {nuv.start})", "."),
-                    Field("name", "Name (empty: that of the folder)"),
+                    TextField("folder", f"Folder of the project (relative to {nuv.start})", "."),
+                    TextField("name", "Name (empty: that of the folder)"),
                 ],
                 "Make it",
             ),
@@ -175,8 +175,8 @@ class Spaces(Frame):
             TextDialog(
                 f"New instance of {space.name}",
                 [
-                    Field("name", "Name", placeholder="reviewer"),
-                    Field("folder", "Its own folder, outside other workspaces"),
+                    TextField("name", "Name", placeholder="reviewer"),
+                    TextField("folder", "Its own folder, outside other workspaces"),
                 ],
                 "Make it",
                 refuse=refuse,

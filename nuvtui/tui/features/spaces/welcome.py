@@ -12,11 +12,12 @@ from nuvtui.model.names import path_to_text
 from nuvtui.model.queries import LayOutDemo
 from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.frame import Frame
-from nuvtui.tui.toolkit.commands import REGISTRY, bindings, key_label
+from nuvtui.tui.common.base_screen import BaseScreen
+from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-from nuvtui.tui.toolkit.dialogs.text import Field, TextDialog
+from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
+from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 from nuvtui.worker.queries import Queries
@@ -94,7 +95,7 @@ WORDS: tuple[Line | str, ...] = (
 """The words and a first day, where there is room."""
 
 
-class Welcome(Frame):
+class Welcome(BaseScreen):
     """Says what nuvtui is for and offers the ways in."""
 
     SCOPES = ("welcome",)
@@ -224,7 +225,7 @@ class Welcome(Frame):
         self.nuv.push_screen(
             TextDialog(
                 "New space",
-                [Field("name", "Name of the space", start.name)],
+                [TextField("name", "Name of the space", start.name)],
                 "Open it",
                 text=[line(("Folder: ", "muted"), str(start)), ""],
             ),

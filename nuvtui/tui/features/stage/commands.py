@@ -1,141 +1,21 @@
-"""Commands of the Stage place, of the distribution that it leads into, and of past distributions."""
+"""Commands of the Stage."""
 
-from nuvtui.tui.toolkit.commands import Command, Scope, register
+from nuvtui.tui.toolkit.command import Command, Scope
 
-register(
+# fmt: off
+COMMANDS: tuple[Scope | Command, ...] = (
     Scope("stage", "Stage", contains=("list",)),
-    Command(
-        id="stage.distribute",
-        title="Distribute",
-        short="distribute",
-        keys="d",
-        help="Pushes what is staged to other instances: targets, strategies, dry run, message.",
-        as_command="nuvtui distribution distribute --targets {targets}",
-        enabled=lambda place: place.filled or None,
-    ),
-    Command(
-        id="stage.history",
-        title="Past distributions",
-        short="history",
-        keys="H",
-        help="Who distributed what to whom, how it went; the way back and recall.",
-        as_command="nuvtui distribution list",
-    ),
-    Command(
-        id="stage.remove",
-        title="Take out of the stage",
-        short="remove",
-        keys="x,delete",
-        help="Takes the marked lines or the range begun with v, else the line under the cursor, out of the stage. The "
-        "source keeps them.",
-        as_command="nuvtui stage remove {items}",
-        enabled=lambda place: place.filled or None,
-    ),
-    Command(
-        id="stage.clear",
-        title="Empty the stage",
-        short="clear",
-        keys="X",
-        help="Takes everything out of the stage. The source keeps it.",
-        as_command="nuvtui stage clear",
-        destructive=True,
-        footer=False,
-        enabled=lambda place: place.filled or None,
-    ),
-    Command(
-        id="stage.everything",
-        title="Stage the whole state",
-        help="Puts all of the state that Contents shows into the stage.",
-        as_command="nuvtui stage add --all",
-    ),
-    Scope("wizard", "Distribution", contains=("form", "list")),
-    Command(
-        id="wizard.next",
-        title="Go on",
-        short="next",
-        keys="n",
-        help="To the next step; Esc goes back, answers stay.",
-        enabled=lambda screen: screen.step != "message",
-        as_command="nuvtui distribution distribute {options} --dry-run",
-    ),
-    Command(
-        id="wizard.show",
-        title="Show only one outcome",
-        short="only",
-        keys="o",
-        help="In the dry run: all, or only what is removed, replaced, created, kept.",
-        enabled=lambda screen: screen.step == "plan",
-        as_command="nuvtui distribution distribute {options} --dry-run",
-    ),
-    *(
-        Command(
-            id=f"wizard.only-{outcome}",
-            title=f"Show only what is {outcome}",
-            help=f"In the dry run: only what is {outcome}; again: all.",
-            keys=key,
-            call=f"only({outcome!r})",
-            footer=False,
-            enabled=lambda screen: screen.step == "plan",
-        )
-        for key, outcome in (
-            ("plus", "created"),
-            ("tilde", "replaced"),
-            ("minus", "removed"),
-            ("equals_sign", "kept"),
-        )
-    ),
-    Command(
-        id="wizard.target",
-        title="Show only one target",
-        short="target",
-        keys="t",
-        help="In the dry run: all targets, or one after the other.",
-        enabled=lambda screen: screen.several,
-    ),
-    Command(
-        id="wizard.go",
-        title="Distribute now",
-        help="Begins the distribution as a task; a snapshot of each target is taken first.",
-        as_command="nuvtui distribution distribute {options}",
-        enabled=lambda screen: screen.step == "message",
-    ),
-    Scope("history", "Past distributions", contains=("list", "scroll")),
-    Command(
-        id="history.undo",
-        title="The way back",
-        short="undo",
-        keys="u",
-        help="Restores the automatic snapshot of a target, taken before the distribution.",
-        as_command="nuvtui snapshots restore {backup} -i {target}",
-        destructive=True,
-        enabled=lambda screen: screen.may_undo,
-    ),
-    Command(
-        id="history.recall",
-        title="Recall",
-        short="recall",
-        keys="R",
-        help="Removes what a distribution brought from all its targets; what was changed there since is kept.",
-        as_command="nuvtui distribution recall {distribution}",
-        destructive=True,
-        enabled=lambda screen: screen.may_recall,
-    ),
-    Command(
-        id="history.show",
-        title="Show on the command line",
-        help="The distribution under the cursor.",
-        as_command="nuvtui distribution show {distribution}",
-        palette=False,
-    ),
-    Scope("delivery", "Distribution that ended"),
-    Command(
-        id="delivery.recall",
-        title="Recall",
-        short="recall",
-        keys="R",
-        help="Removes what the distribution brought from all its targets; what was changed there since is kept.",
-        as_command="nuvtui distribution recall {distribution}",
-        destructive=True,
-        enabled=lambda screen: screen.may_recall,
-    ),
+    Command("stage.distribute", "d", "distribute", "Distribute",
+        "Pushes what is staged to other instances: targets, strategies, dry run, message.",
+        "nuvtui distribution distribute --targets {targets}", enabled=lambda pane: pane.filled or None),
+    Command("stage.history", "H", "history", "Past distributions",
+        "Who distributed what to whom, how it went; the way back and recall.", "nuvtui distribution list"),
+    Command("stage.remove", "x,delete", "remove", "Take out of the stage",
+        "Takes the marked lines or the range begun with v, else the line under the cursor, out of the stage. The "
+        "source keeps them.", "nuvtui stage remove {items}", enabled=lambda pane: pane.filled or None),
+    Command("stage.clear", "X", "clear", "Empty the stage",
+        "Takes everything out of the stage. The source keeps it.", "nuvtui stage clear", destructive=True,
+        footer=False, enabled=lambda pane: pane.filled or None),
+    Command("stage.everything", "", "", "Stage the whole state",
+        "Puts all of the state that Contents shows into the stage.", "nuvtui stage add --all"),
 )

@@ -1,38 +1,28 @@
 """Stage: what is collected, from which state, how much; it leads into a distribution."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-import nuvtui.tui.features.stage.commands  # noqa: F401  (registers)
 from nuvtui.model.distribution import ObjectType
 from nuvtui.model.names import text_to_path
 from nuvtui.model.stage import Stage as StageValue
 from nuvtui.model.stage import StateRef
 from nuvtui.services.sharing.staging import StagedItem
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
+from nuvtui.tui.common.staged import Staged, totals
+from nuvtui.tui.toolkit.amounts import amount, size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, line
-from nuvtui.tui.toolkit.meter import amount, size
 
 WORDS = {ObjectType.FILES: "file", ObjectType.TABLES: "table", ObjectType.APPLICATIONS: "app"}
 OPTIONS = {ObjectType.FILES: "--files", ObjectType.TABLES: "--tables", ObjectType.APPLICATIONS: "--apps"}
 
 
-class Staged(NamedTuple):
-    """The stage as it is shown."""
-
-    stage: StageValue | None
-    label: str
-    """What the source state is called."""
-    items: list[StagedItem]
-
-
-class Stage(Place):
+class Stage(Pane):
     """The list of what is staged; Enter on it begins a distribution."""
 
     SCOPES = ("stage",)
@@ -115,7 +105,7 @@ class Stage(Place):
         note = f"{len(self.staged.items):,} staged" if self.filled else ""
         self.set_title(self.TITLE, f"{note}, {marked:,} marked" if marked else note)
 
-    def on_line_list_marked(self, message: LineList.Marked) -> None:
+    def on_line_list_marked(self) -> None:
         """How many are marked."""
         self._count()
 
@@ -144,16 +134,12 @@ class Stage(Place):
     def action_distribute(self) -> None:
         """The wizard."""
         if self.filled and self.nuv.context.space is not None:
-            from nuvtui.tui.features.distribution.wizard import Wizard
-
-            self.nuv.push_screen(Wizard(self.nuv.context.space, self.staged, self.answers))
+            self.nuv.open("distribution.wizard", self.nuv.context.space, self.staged, self.answers)
 
     def action_history(self) -> None:
         """Past distributions."""
         if self.nuv.context.space is not None:
-            from nuvtui.tui.features.distribution.history import History
-
-            self.nuv.push_screen(History(self.nuv.context.space))
+            self.nuv.open("distribution.history", self.nuv.context.space)
 
     def action_remove(self) -> None:
         """Take out what is marked, else the line under the cursor."""
@@ -272,28 +258,6 @@ def _amounts(item: StagedItem) -> tuple[str, str]:
     if item.type is ObjectType.APPLICATIONS:
         return "", ""
     return f"{item.count:,} files" if item.count > 1 else "", size(item.size) if item.size else ""
-
-
-def totals(items: Sequence[StagedItem]) -> list[Line]:
-    """Sums per type in one line, and what is missing."""
-    parts = []
-    files = [item for item in items if item.type is ObjectType.FILES]
-    if files:
-        everything = any(item.name == "." for item in files)
-        count, total = sum(item.count for item in files), sum(item.size for item in files)
-        what = "all files" if everything else amount(count, "files")
-        parts.append(what + (f", {size(total)}" if total else ""))
-    tables = [item for item in items if item.type is ObjectType.TABLES]
-    if tables:
-        parts.append(f"{amount(len(tables), 'tables')}, {amount(sum(item.size for item in tables), 'rows')}")
-    applications = sum(item.type is ObjectType.APPLICATIONS for item in items)
-    if applications:
-        parts.append(amount(applications, "applications"))
-    missing = sum(item.missing for item in items)
-    found = [line(("; ".join(parts), "muted"))] if parts else [line()]
-    if missing:
-        found.append(line((f"{missing} missing in the source state: x takes them out", "warn")))
-    return found
 
 
 def _key(item: StagedItem) -> tuple[str, str]:

@@ -6,15 +6,14 @@ from textual.app import ComposeResult
 from textual.timer import Timer
 from textual.widget import Widget
 
-import nuvtui.tui.features.tasks.commands  # noqa: F401  (registers)
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import WORDS, sign
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.pane import Pane
+from nuvtui.tui.toolkit.amounts import amount
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Tone, row
-from nuvtui.tui.toolkit.meter import amount
 from nuvtui.tui.toolkit.moments import ago, took
 
 WIDE = 100
@@ -23,7 +22,7 @@ NARROW = 66
 """Cells below which there is no room for the progress."""
 
 
-class Tasks(Place):
+class Tasks(Pane):
     """The list of tasks; Enter opens one."""
 
     SCOPES = ("tasks",)
@@ -116,7 +115,7 @@ class Tasks(Place):
         if self.on_screen:
             self._list.refresh_changed()
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Other keys may be of use now."""
         self.refresh_bindings()
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui import clock
@@ -21,22 +20,22 @@ from nuvtui.model.task import TaskView
 from nuvtui.model.timeline import Entry, Event, Group, restored
 from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.glimpse import keep, stamp
-from nuvtui.tui.common.place import Place
+from nuvtui.tui.common.navigation import Target
+from nuvtui.tui.common.pane import Pane
+from nuvtui.tui.common.startup_cache import keep, stamp
 from nuvtui.tui.features.timeline import rows
 from nuvtui.tui.features.timeline.list import StatesList
 from nuvtui.tui.features.timeline.rows import CURRENT, Columns, States
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, line
-from nuvtui.tui.toolkit.meter import Meter
+from nuvtui.tui.toolkit.progress_bar import ProgressBar
 from nuvtui.worker.queries import Queries
 
-REST = 0.1
-"""Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
 SETTLED = 0.6
 """Seconds that the cursor rests on a snapshot before it is worked out what it alone keeps in the store."""
 ROOMY = 14
@@ -53,7 +52,7 @@ FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
 
-class Timeline(Place):
+class Timeline(Pane):
     """Snapshots: take, look into, compare, restore, stage, rename, delete."""
 
     SCOPES = ("timeline",)
@@ -70,7 +69,7 @@ class Timeline(Place):
         super().__init__(id=id)
         self._past = Past([])
         self._total = 0
-        """Snapshots that there are: more than are known while a glimpse is shown."""
+        """Snapshots that there are: more than are known while the startup cache is shown."""
         self._opened: set[str] = set()
         """Keys of the groups that are open."""
         self._said = ("", "")
@@ -88,7 +87,8 @@ class Timeline(Place):
         self._took = 0.0
         """Seconds that the last comparison took."""
         self._manifest: Snapshot | None = None
-        self._rest: Timer | None = None
+        self.resting = Debounce(self, self._rested)
+        self._settling = Debounce(self, self._measure, SETTLED)
         self._measuring = Queries()
         self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
@@ -102,7 +102,7 @@ class Timeline(Place):
             markable=True,
             heading=lambda width: rows.heading(width, self._several_authors),
         )
-        yield Meter(id="work")
+        yield ProgressBar(id="work")
         yield DetailPane(id="snapshot-detail", can_focus=False)
 
     @property
@@ -160,11 +160,11 @@ class Timeline(Place):
                 [f"Your role ({role}) shows the README only.", "Contents (2) shows it."]
             )
             return
-        glimpse = self.nuv.glimpse
-        if glimpse is not None and not self._read:
-            self._total = glimpse.total
-            self._show(States(self, glimpse.timeline))
-        self.nuv.glimpse = None
+        startup_cache = self.nuv.startup_cache
+        if startup_cache is not None and not self._read:
+            self._total = startup_cache.total
+            self._show(States(self, startup_cache.timeline))
+        self.nuv.startup_cache = None
 
         def read() -> States:
             read_from = stamp(self.nuv.home.state)
@@ -316,7 +316,7 @@ class Timeline(Place):
         if running is not None:
             step = running.steps[-1].title if running.steps else "waiting to start"
             what = f"{running.title}: {step}"
-            self.query_one(Meter).set(running.done, running.total, running.unit, what)
+            self.query_one(ProgressBar).set(running.done, running.total, running.unit, what)
         ended = frozenset(task.id for task in mine if task.status.ended)
         if self._ended is not None and ended - self._ended and self._read:
             self._look()
@@ -415,9 +415,8 @@ class Timeline(Place):
         """The cursor went on: what is beneath follows once it rests."""
         self.refresh_bindings()
         self._measuring.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._rested)
+        self._settling.stop()
+        self.resting.ask()
         if self.states.filter or self._filtered:
             self._filtered = bool(self.states.filter)
             self._note()
@@ -442,7 +441,7 @@ class Timeline(Place):
                 lambda: self.nuv.services.snapshots.manifest(record.id),
                 self._show_manifest,
                 group="manifest",
-                failed=lambda error: None,  # deleted meanwhile; a damaged one is told when it is opened
+                failed=lambda _error: None,  # deleted meanwhile; a damaged one is told when it is opened
             )
 
     def _show_manifest(self, manifest: Snapshot) -> None:
@@ -450,7 +449,7 @@ class Timeline(Place):
             self._manifest = manifest
             self._show_detail(keep=True)
             if manifest.id not in self.unique:
-                self._rest = self.set_timer(SETTLED, self._measure)
+                self._settling.ask()
 
     def _measure(self) -> None:
         """Work out what the snapshot under the cursor alone keeps in the store."""
@@ -469,7 +468,7 @@ class Timeline(Place):
             lambda: pending.ask(self.nuv.services, Freed([identifier])),
             show,
             group="unique",
-            failed=lambda error: None,  # given up, or damaged: the figure is left out
+            failed=lambda _error: None,  # given up, or damaged: the figure is left out
         )
 
     # drawing
@@ -583,11 +582,10 @@ class Timeline(Place):
             self.action_fold()
         elif isinstance(entry, Event):
             if self.nuv.context.space is not None:
-                from nuvtui.tui.features.distribution.history import History
-
-                self.nuv.push_screen(History(self.nuv.context.space))
+                self.nuv.open("distribution.history", self.nuv.context.space)
         elif ref is not None:
-            await state_actions.show_contents(self, ref, describe.called(entry) if entry else "Current State")
+            self.nuv.show_state(ref, describe.called(entry) if entry else "Current State")
+            await self.nuv.show_pane("contents")
 
     def on_key(self, event: events.Key) -> None:
         """A key of something that the role does not allow says so."""
@@ -616,9 +614,9 @@ class Timeline(Place):
         key = self.states.current_key
         self._arrange(str(group.key if group is not None and not self._opened else key))
 
-    def reveal(self, snapshot: str) -> bool:
-        """Put the cursor on a snapshot (its id), out of its group and any filter; False: it is not listed (yet)."""
-        lines = self.lines
+    def reveal(self, target: Target) -> bool:
+        """Put the cursor on a snapshot, out of its group and any filter; False: it is not listed (yet)."""
+        lines, snapshot = self.lines, target.key
         if lines is None or not any(record.id == snapshot for record in self.records):
             return False
         if self.states.filter:
@@ -627,7 +625,7 @@ class Timeline(Place):
         if folded is not None:
             self._opened.add(folded.key)
             self._arrange(snapshot)
-        return self.states.move_to_key(snapshot)
+        return super().reveal(target)
 
     def _arrange(self, key: str) -> None:
         if self.lines is not None:
@@ -715,4 +713,4 @@ class Timeline(Place):
         by_id = {record.id: record for record in self.records}
         name = describe.called(by_id[new]) if new in by_id else "Current State"
         refs = [StateRef(self._instance, None if key == CURRENT else key) for key in (old, new)]
-        await state_actions.show_changes(self, refs[0], refs[1], name)
+        await self.nuv.route("contents.changes")(self.nuv, refs[0], refs[1], name)

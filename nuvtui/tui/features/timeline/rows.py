@@ -13,10 +13,10 @@ from nuvtui.model.snapshot import Changes, SnapshotRecord
 from nuvtui.model.snapshot_filter import FilterError, SnapshotFilter, parse
 from nuvtui.model.timeline import Entry, Event, Group, Timeline, folded, sequence
 from nuvtui.tui.common import describe
+from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import Source
 from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
-from nuvtui.tui.toolkit.meter import size
 
 CURRENT = "current"
 """Key of the Current State's line."""
@@ -191,7 +191,7 @@ class States(Source):
     def arrange(self) -> None:
         """Lay the lines out again: a group was opened or closed, or a filter looks into all of them."""
         if self.flat:
-            rows = sequence(self.entries, lambda group: True)
+            rows = sequence(self.entries, lambda _group: True)
             self._rows = [(entry, False) for entry, _ in rows if not isinstance(entry, Group)]
         else:
             self._rows = sequence(self.entries, self._shown.is_open)

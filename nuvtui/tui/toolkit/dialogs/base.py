@@ -19,14 +19,16 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nuvtui import sanitise
-from nuvtui.tui.common.frame import PUTS_TOGETHER
+from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.lines import Line, LineWidget, width_of
-from nuvtui.tui.toolkit.scoped import Scoped
 
 T = TypeVar("T")
+
+PUTS_TOGETHER = (events.Mount, events.Resize, events.ScreenResume)
+"""Events on which screens lay out what they hold."""
 
 
 class Choice(NamedTuple):
@@ -60,7 +62,7 @@ class Choices(LineWidget):
             self.locked = positions
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The row."""
         base = self.style_of("")
         segments: list[Segment] = []
@@ -78,7 +80,7 @@ class Choices(LineWidget):
             segments.append(Segment(" ", base))
         return Strip(segments).adjust_cell_length(width, base)
 
-    def get_content_width(self, container: object, viewport: object) -> int:
+    def get_content_width(self, _container: object, _viewport: object) -> int:
         """As wide as the labels."""
         return sum(width_of(choice.label) + 5 for choice in self.choices)
 
@@ -134,7 +136,7 @@ class Choices(LineWidget):
         self.refresh()
 
 
-class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
+class Dialog(ModalScreen[T | None], CommandTarget, Generic[T]):
     """A titled box: text, whatever `fields` gives, and choices."""
 
     SCOPES: ClassVar[tuple[str, ...]] = ("dialog",)
@@ -191,10 +193,7 @@ class Dialog(ModalScreen[T | None], Scoped, Generic[T]):
 
     def action_help(self) -> None:
         """What this is and its keys."""
-        from nuvtui.tui.shell.help import HelpDialog
-
-        if not isinstance(self, HelpDialog):
-            self.app.push_screen(HelpDialog(self.nuv.chain()))
+        self.host.action_help()
 
     def on_resize(self, event: events.Resize) -> None:
         """The text takes what the rest of the box leaves."""

@@ -41,7 +41,7 @@ def options(values: Iterable[tuple[str, str, str]]) -> Source:
     """A source of `(key, label, what it is)`."""
     return Items(
         list(values),
-        lambda item, width: line(item[1], right=[(item[2], "muted")]),
+        lambda item, _width: line(item[1], right=[(item[2], "muted")]),
         key=lambda item: item[0],
         text=lambda item: f"{item[1]} {item[2]}",
     )

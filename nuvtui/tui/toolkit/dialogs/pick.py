@@ -53,5 +53,5 @@ class PickDialog(Dialog[str]):
             self.dismiss(self._options[message.list.current].value)
 
 
-def _draw(option: Option, width: int) -> Line:
+def _draw(option: Option, _width: int) -> Line:
     return line(option.label, right=[(option.note, "muted")] if option.note else ())

@@ -13,7 +13,7 @@ from nuvtui.tui.toolkit.dialogs.base import Choice, Dialog
 from nuvtui.tui.toolkit.lines import Line, line
 
 
-class Field(NamedTuple):
+class TextField(NamedTuple):
     """A field to fill in."""
 
     id: str
@@ -33,7 +33,7 @@ class TextDialog(Dialog[Mapping[str, str]]):
     def __init__(
         self,
         title: str,
-        fields: Sequence[Field],
+        fields: Sequence[TextField],
         yes: str,
         *,
         text: Iterable[Line | str] = (),

@@ -164,7 +164,7 @@ async def test_a_query_that_runs_away_is_ended_by_esc(study: Study) -> None:
 
 
 def app_section(pilot: Pilot[Any]) -> Any:
-    return pilot.app.workbench.place("contents").current  # type: ignore[attr-defined]
+    return pilot.app.main_screen.pane("contents").current  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

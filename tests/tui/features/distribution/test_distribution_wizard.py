@@ -8,7 +8,8 @@ from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.features.distribution.history import History
 from nuvtui.tui.features.distribution.run import DistributionRun
 from nuvtui.tui.features.distribution.wizard import Wizard
-from nuvtui.tui.toolkit.commands import REGISTRY, as_command
+from nuvtui.tui.toolkit.command import as_command
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog, MessageDialog
 from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 from nuvtui.tui.toolkit.line_list import LineList

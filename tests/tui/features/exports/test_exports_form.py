@@ -10,7 +10,8 @@ from nuvtui.model.export import ExportSpec
 from nuvtui.tui.features.exports.findings import FindingDialog
 from nuvtui.tui.features.exports.form import ExportForm
 from nuvtui.tui.features.exports.run import ExportRun
-from nuvtui.tui.toolkit.commands import REGISTRY, as_command
+from nuvtui.tui.toolkit.command import as_command
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.toolkit.dialogs.marks import MarksDialog
 from nuvtui.tui.toolkit.dialogs.text import TextDialog

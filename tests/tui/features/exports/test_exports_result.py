@@ -8,11 +8,12 @@ from textual.widgets import Input
 from nuvtui.model.export import Accepted, Check, ExportRecord, ExportSpec, Finding, Verification
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.features.exports.actions import ExportActions
-from nuvtui.tui.features.exports.card import facts
+from nuvtui.tui.features.exports.details import fields
 from nuvtui.tui.features.exports.form import ExportForm
 from nuvtui.tui.features.exports.run import ExportRun
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.toolkit.commands import REGISTRY, as_command
+from nuvtui.tui.toolkit.command import as_command
+from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 from nuvtui.tui.toolkit.glyphs import UNICODE
 from tests.tui.sharing import Study, app_of, lay_out, press, running, screen, texts, until, words
@@ -21,7 +22,7 @@ SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
 
 
 def said(record: ExportRecord) -> list[str]:
-    return [each.text for each in facts(record, UNICODE)]
+    return [each.text for each in fields(record, UNICODE)]
 
 
 def record(**changes: object) -> ExportRecord:
@@ -81,7 +82,7 @@ def test_the_card_says_what_comes_before_the_run_command() -> None:
     text = "\n".join(said(record(**built_in)))
     assert "First        archive it (a), then docker load -i FILE; or push it (p)" in text
     assert text.index("First ") < text.index("Run it ")
-    archived = facts(record(**built_in, archive="/tmp/my archive.tar"), UNICODE)
+    archived = fields(record(**built_in, archive="/tmp/my archive.tar"), UNICODE)
     assert [each.value for each in archived if each.text.startswith("First")] == [
         "docker load -i '/tmp/my archive.tar'"
     ]

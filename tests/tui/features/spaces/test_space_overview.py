@@ -77,7 +77,7 @@ async def test_enter_goes_to_a_snapshot_of_another_instance(study: Study) -> Non
         screen.left.move_to_key(backup.key)
         await press(pilot, "enter")
         await until(pilot, lambda: says(pilot, "study / Second"), "the other instance")
-        timeline = pilot.app.workbench.place("timeline")  # type: ignore[attr-defined]
+        timeline = pilot.app.main_screen.pane("timeline")  # type: ignore[attr-defined]
         await until(pilot, lambda: timeline.states.current_key == backup.key, "the cursor on the snapshot")
 
 

@@ -131,16 +131,16 @@ async def test_staging_the_whole_state_asks_before_it_drops_another_stage(tmp_pa
     snapshot = study.services.snapshots.list(study.master.id)[0]
     study.services.staging.add(StateRef(study.master.id, snapshot.id), ["notes.md"])
     async with running(study) as pilot:
-        place = app_of(pilot).workbench.place("stage")
-        assert isinstance(place, Stage)
-        place.action_everything()
+        pane = app_of(pilot).main_screen.pane("stage")
+        assert isinstance(pane, Stage)
+        pane.action_everything()
         await settled(pilot)
         assert isinstance(app_of(pilot).screen, ConfirmDialog)
         await press(pilot, "enter")
         stage = study.services.staging.get(study.space.id)
         assert stage is not None
         assert not stage.everything
-        place.action_everything()
+        pane.action_everything()
         await settled(pilot)
         await press(pilot, "right", "enter")
         stage = study.services.staging.get(study.space.id)

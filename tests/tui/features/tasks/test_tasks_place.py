@@ -9,10 +9,10 @@ import pytest
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.task import Failure, TaskStatus
 from nuvtui.tui.common.task_screen import TaskScreen
-from nuvtui.tui.toolkit.card import Card
+from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.log_view import LogView
-from nuvtui.tui.toolkit.pulse import Pulse
+from nuvtui.tui.toolkit.sparkline import Sparkline
 from nuvtui.worker import lease
 from nuvtui.worker.events import EventWriter
 from nuvtui.worker.lifecycle import cancel, view
@@ -184,7 +184,7 @@ async def test_while_it_runs_steps_progress_and_the_rate_of_the_log_are_shown(tm
     worker.log("first\n")
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        pulse = app_of(pilot).screen.query_one(Pulse)
+        pulse = app_of(pilot).screen.query_one(Sparkline)
         for number in range(400):
             worker.log(f"line {number}\n")
             await pilot.pause(0.02)
@@ -216,7 +216,7 @@ async def test_at_80x24_the_card_and_the_log_both_have_room(tmp_path: Path) -> N
         run = app_of(pilot).screen
         assert isinstance(run, TaskScreen)
         await until(pilot, lambda: "line 99" in screen(pilot), "its log")
-        assert isinstance(run.focused, Card)
+        assert isinstance(run.focused, DetailList)
         assert run.log_view().size.height >= 7
         await press(pilot, "tab")
         assert run.log_view().has_focus
@@ -244,8 +244,8 @@ async def test_running_tasks_come_first_and_what_ended_while_away_is_marked(
         assert at[0] == min(at), "the one that runs"
         assert rows[at[2]].rstrip(" │┃").endswith("new")
         assert "1 ended while you were away" in words(pilot)
-        place = app_of(pilot).workbench.place("tasks")
-        place.query_one(LineList).move_to_key(task)
+        pane = app_of(pilot).main_screen.pane("tasks")
+        pane.query_one(LineList).move_to_key(task)
         await press(pilot, "enter", "escape")
         assert "while you were away" not in screen(pilot), "it was looked at"
         older.complete()

@@ -13,7 +13,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
 from nuvtui.tui.common.state_actions import way_back
 from nuvtui.tui.shell.app import NuvApp
-from nuvtui.tui.toolkit.meter import size
+from nuvtui.tui.toolkit.amounts import size
 from tests.support.many import make_state
 from tests.tui.sharing import press, says, screen, settled, until
 from tests.tui.states import Study, dialog_text, drop_privileges_of, fill, opened, study_with_past, task_ended

@@ -12,6 +12,7 @@ from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.state_actions import under_way
+from nuvtui.tui.features.timeline.pane import Timeline
 from nuvtui.tui.features.timeline.rows import Columns, compact
 from nuvtui.tui.toolkit.line_list import LineList
 from tests.tui.sharing import app_of, press, says, screen, settled, type_text, until
@@ -144,8 +145,8 @@ async def test_what_is_compared_is_said_and_in_the_order_of_time(study: Study) -
         assert says(pilot, "c compares it with the one under the cursor")
         await press(pilot, "g", "space")
         assert says(pilot, "c compares first-data with Current State")
-        place = app_of(pilot).workbench.place("timeline")
-        values = place.command_values()
+        pane = app_of(pilot).main_screen.pane("timeline")
+        values = pane.command_values()
         assert (values["old"], values["new"]) == (oldest.id[:8], "current")
         await press(pilot, "space")  # a third one: to delete, not to compare
         assert says(pilot, "3 marked")
@@ -162,15 +163,14 @@ async def test_a_marked_state_is_compared_with_the_one_under_the_cursor(study: S
         await until(pilot, lambda: says(pilot, "(first-data) to snapshot"), "the changes")
 
 
-async def test_the_detail_follows_when_the_cursor_rests(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_detail_follows_when_the_cursor_rests(study: Study) -> None:
     async with opened(study) as pilot:
         await until(pilot, lambda: says(pilot, "Changed since second-data"), "the status")
-        monkeypatch.setattr("nuvtui.tui.features.timeline.pane.REST", 3600.0)
+        resting = pilot.app.screen.query_one(Timeline).resting
+        resting.seconds = 3600.0
         await press(pilot, "down")
         assert says(pilot, "Changed since second-data"), "not at each key"
-        monkeypatch.setattr("nuvtui.tui.features.timeline.pane.REST", 0.01)
+        resting.seconds = 0.01
         await press(pilot, "down", "up")
         await until(pilot, lambda: says(pilot, "What b brought."), "the detail")
 

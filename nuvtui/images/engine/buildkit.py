@@ -8,6 +8,7 @@ them lines of plain text, which go into the log as they are. The log reads as th
 
 import contextlib
 import functools
+import itertools
 import os
 import re
 import select
@@ -25,6 +26,7 @@ import msgspec
 
 from nuvtui import sanitise
 from nuvtui.errors import NuvError
+from nuvtui.images.engine.lines import Lines
 from nuvtui.reporter import Reporter
 
 FIRST = (0, 13)
@@ -149,48 +151,22 @@ class Decoder:
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._held = 0
-        self._skipping = False
+        self._lines = Lines(limit)
         self._decoder = msgspec.json.Decoder(SolveStatus)
 
     def feed(self, data: bytes) -> Iterator[SolveStatus | bytes]:
         """What `data` completes."""
-        *lines, rest = data.split(b"\n")
-        for line in lines:
-            yield from self._hold(line)
-            yield from self._end(b"\n")
-        yield from self._hold(rest)
+        return itertools.starmap(self._decoded, self._lines.feed(data))
 
     def end(self) -> Iterator[SolveStatus | bytes]:
         """What is left at the end."""
-        yield from self._end(b"")
+        return itertools.starmap(self._decoded, self._lines.end())
 
-    def _hold(self, data: bytes) -> Iterator[bytes]:
-        if self._skipping:
-            if data:
-                yield data
-            return
-        if data:
-            self._parts.append(data)
-            self._held += len(data)
-        if self._held > self._limit:
-            yield b"".join(self._parts)
-            self._parts, self._held, self._skipping = [], 0, True
-
-    def _end(self, ending: bytes) -> Iterator[SolveStatus | bytes]:
-        line, skipped = b"".join(self._parts), self._skipping
-        self._parts, self._held, self._skipping = [], 0, False
-        if skipped:
-            yield ending
-        elif line.startswith(b"{"):
-            try:
-                yield self._decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                yield line + ending
-        elif line:
-            yield line + ending
+    def _decoded(self, line: bytes, whole: bool) -> SolveStatus | bytes:
+        if whole and line.startswith(b"{"):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return self._decoder.decode(line)
+        return line
 
 
 # What becomes of it

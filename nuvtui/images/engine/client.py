@@ -270,6 +270,7 @@ class Call:
         except Exception as error:
             # A file that cannot be read is not a connection that breaks.
             self._reason = error
+            self.stop()
             raise
         if size:
             yield b"".join(held)
@@ -307,6 +308,8 @@ def _problem(error: BaseException) -> str:
                 return f"the answer's framing is broken at {cause.length[:40]!r}"
             case requests.exceptions.JSONDecodeError():
                 return "the answer is no JSON"
+            case requests.TooManyRedirects():
+                return "it answers with a redirect, which is not followed"
             case requests.RequestException():
                 pass
             case OSError():

@@ -1,4 +1,4 @@
-"""Engines: what nuvtui wants of one, and the search for one that answers.
+"""The search for an engine that answers.
 
 Order: `DOCKER_HOST`, the Docker CLI's context (`ssh://` too), and without either the usual sockets: the one
 of the default context, rootless Docker and Docker Desktop, Podman. Who names an engine by the first two gets
@@ -42,8 +42,6 @@ class Discovery:
 
     engine: Daemon | None
     tried: list[Attempt]
-    where: str = ""
-    """What led to the engine: `DOCKER_HOST unix:///…`."""
     product: Product = field(default_factory=Product)
     described: str = ""
     """What was chosen and why, in one sentence."""
@@ -161,7 +159,6 @@ def discover(
     return Discovery(
         DockerEngine(place.endpoint, settings.build_network, settings, layout, tmp),
         tried,
-        place.label,
         product,
         f"{product} at {place.url}, found by {how}".replace("a Docker", "A Docker", 1),
         named,
@@ -226,6 +223,8 @@ def _context(name: str, config: Path) -> Place:
     """The engine of the CLI's context `name`, as `docker context` keeps it: a folder named by the name's
     SHA-256.
     """
+    # Not the package's `docker.context`: without a `config.json` it reads the current folder, and it does not
+    # verify, or does without TLS, where the context does not say or has no certificate of its own.
     label = f"Docker context {name}"
     if name == "default":
         return _place(label, "unix:///var/run/docker.sock", None, label)

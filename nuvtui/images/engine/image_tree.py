@@ -49,13 +49,6 @@ class ImageTree:
         """Symbolic links and where they point."""
         return {path: place.fact.target for path, place in self._places.items() if place.fact.kind == LINK}
 
-    def facts(self, below: str = "") -> Iterator[FileFact]:
-        """What is at and below `below`, sorted by path."""
-        prefix = f"{below}/" if below else ""
-        for path in self.paths:
-            if path == below or path.startswith(prefix):
-                yield self._places[path].fact
-
     def find(self, path: str) -> str | None:
         """The path of what `path` leads to over links; None where there is nothing."""
         real = resolve(path, self.links)

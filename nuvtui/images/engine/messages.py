@@ -7,11 +7,13 @@ both. Cost is linear in the bytes, memory bounded by `limit`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+
+from nuvtui.images.engine.lines import Lines
 
 LIMIT = 32 << 20
 """Bytes of the longest line that is decoded."""
@@ -40,49 +42,26 @@ class Decoder:
     """Bytes in, messages out."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._held = 0
-        self._skipping = False
+        self._lines = Lines(limit)
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that `data` completes."""
-        out: list[Message] = []
-        lines = data.split(b"\n")
-        for line in lines[:-1]:
-            out += self._line(line)
-        self._hold(lines[-1], out)
-        if self._parts and not self._skipping and self._held <= _EAGER and lines[-1].rstrip().endswith(b"}"):
-            whole = list(_objects(b"".join(self._parts)))
-            if all(not message.raw for message in whole):
-                self._clear()
-                out += whole
+        out = self._decoded(self._lines.feed(data))
+        if 0 < self._lines.held <= _EAGER and data.rstrip().endswith(b"}"):
+            found = list(_objects(self._lines.peek()))
+            if all(not message.raw for message in found):
+                self._lines.take()
+                out += found
         return out
 
     def end(self) -> list[Message]:
         """What is left when the connection has ended."""
-        return self._line(b"")
+        return self._decoded(self._lines.end())
 
-    def _line(self, rest: bytes) -> list[Message]:
-        out: list[Message] = []
-        self._hold(rest, out)
-        line, skipped = b"".join(self._parts), self._skipping
-        self._clear()
-        if skipped:
-            return [*out, Message(raw=line + b"\n")]
-        return [*out, *_objects(line)]
-
-    def _hold(self, data: bytes, out: list[Message]) -> None:
-        if data:
-            self._parts.append(data)
-            self._held += len(data)
-        if self._held > self._limit or (self._skipping and self._held > _EAGER):
-            # Longer than any message may be: passed on undecoded. Nothing is lost, memory stays bounded.
-            out.append(Message(raw=b"".join(self._parts)))
-            self._parts, self._held, self._skipping = [], 0, True
-
-    def _clear(self) -> None:
-        self._parts, self._held, self._skipping = [], 0, False
+    def _decoded(self, lines: Iterable[tuple[bytes, bool]]) -> list[Message]:
+        return [
+            message for line, whole in lines for message in (_objects(line) if whole else [Message(raw=line)])
+        ]
 
 
 def _objects(line: bytes) -> Iterator[Message]:

@@ -20,7 +20,7 @@ from nuvtui.images import facts
 from nuvtui.images import reference as references
 from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
 from nuvtui.images.engine.protocol import Built
-from nuvtui.images.facts import FileFact, ImageFacts
+from nuvtui.images.facts import ImageFacts
 from nuvtui.images.oci import archive
 from nuvtui.images.oci.config import image_config
 from nuvtui.images.oci.descriptor import Descriptor, digest_of
@@ -208,11 +208,6 @@ class OciEngine:
     def tree(self, image: str, reporter: Reporter) -> ImageTree:
         """The file system of an image, to be closed by the caller."""
         return image_tree(self.layout, self.blobs(image), self.tmp, reporter.check)
-
-    def list_files(self, image: str, path: str, reporter: Reporter) -> Iterator[FileFact]:
-        """Everything at and below `path` in an image."""
-        with self.tree(image, reporter) as tree:
-            yield from tree.facts(path.strip("/"))
 
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Digest of each plain layer (base first) and its tar, piece by piece."""

@@ -68,9 +68,6 @@ class Engine(Protocol):
     def layers(self, image: str, reporter: Reporter) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Digest of each plain layer of an image (base first) and its tar, piece by piece."""
 
-    def list_files(self, image: str, path: str, reporter: Reporter) -> Iterator[FileFact]:
-        """Everything at and below `path` in an image."""
-
     def push(self, reference: str, auth: Credentials | None, reporter: Reporter) -> str:
         """Push an image. Returns the digest that the registry confirms. Raises NuvError; Cancelled."""
 
@@ -103,7 +100,10 @@ class Streams(Protocol):
 
 
 class Runs(Protocol):
-    """Can run images."""
+    """Can run images, and look into them so."""
+
+    def list_files(self, image: str, path: str, reporter: Reporter) -> Iterator[FileFact]:
+        """Everything at and below `path` in an image."""
 
     def trial(self, image: str, reporter: Reporter, user: str) -> "AbstractContextManager[Trial]":
         """Start the image's own command as `user`, without network, on a read-only system but for `/tmp`.

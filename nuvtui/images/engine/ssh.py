@@ -1,6 +1,9 @@
 """Engines behind `ssh://`: a connection is the standard input and output of the user's own `ssh`, which runs
 `docker system dial-stdio` on the other machine, as the Docker CLI does it.
 
+(The docker package's own transport needs paramiko, takes no path of a socket, has no limit in time, may prompt,
+and does not say why `ssh` failed.)
+
 `ssh` is not asked to guess: it never prompts, and nothing of a URL can become one of its options or a word of
 the remote shell. Connections to one machine share a master connection, so that only the first exchange pays
 for a handshake. The master ends with the program, however that ends: a watcher sees its pipe close.

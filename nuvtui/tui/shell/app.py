@@ -1,4 +1,4 @@
-"""The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
+"""The app: panes by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
 import gc
 import sys
@@ -121,12 +121,12 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
     # beginning
 
     def get_default_screen(self) -> Screen[object]:
-        """The workbench."""
+        """The main screen."""
         return MainScreen(self._specs, self.complete_styles)
 
     @property
     def main_screen(self) -> MainScreen:
-        """The screen with the places."""
+        """The screen with the panes."""
         bottom = self.screen_stack[0]
         assert isinstance(bottom, MainScreen)
         return bottom
@@ -425,7 +425,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
         return [node for node in nodes if isinstance(node, CommandTarget)]
 
     async def action_pane(self, identifier: str) -> None:
-        """Go to a place, from wherever one is."""
+        """Go to a pane, from wherever one is."""
         await self.show_pane(identifier)
 
     async def action_next_pane(self) -> None:
@@ -443,7 +443,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
             self.screen.focus_previous()
 
     async def action_back(self) -> None:
-        """One level back: within the focused thing, what is around it, the screen, then to the place before."""
+        """One level back: within the focused thing, what is around it, the screen, then to the pane before."""
         for node in self.chain():
             if node is not self and getattr(node, "go_back", lambda: False)():
                 return

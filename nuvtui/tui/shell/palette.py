@@ -126,7 +126,7 @@ class PaletteDialog(Dialog[object], ShellTarget):
 
         self.load(
             lambda: palette_things.groups(
-                nuv.services.finding.things(space.id, state), state, context.state_name
+                nuv.services.search.things(space.id, state), state, context.state_name
             ),
             self._add,
             group="palette",
@@ -134,7 +134,7 @@ class PaletteDialog(Dialog[object], ShellTarget):
         )
         if state is not None:
             self.load(
-                lambda: palette_things.paths(nuv.services.finding.paths(state), state, context.state_name),
+                lambda: palette_things.paths(nuv.services.search.paths(state), state, context.state_name),
                 self._add,
                 group="palette files",
                 failed=ignore,

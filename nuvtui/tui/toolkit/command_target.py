@@ -77,7 +77,7 @@ class CommandTarget(DOMNode):
 
     def abandoned(self, _group: str) -> bool:
         """The user did not wait for a job of `group`. True: the same call once more is how it is read again."""
-        aside = getattr(self, "_aside", None)
-        if aside is not None:
-            aside.stop()  # the process that looked for the answer
-        return aside is None
+        queries = getattr(self, "_queries", None)
+        if queries is not None:
+            queries.stop()  # the process that looked for the answer
+        return queries is None

@@ -1,4 +1,4 @@
-"""A card: what came out of something, one fact a line. `y` copies exactly the value under the cursor, never its frame.
+"""Details of something, one field a line. `y` copies exactly the value under the cursor, never its frame.
 
 Values stay on one line, cut at the edge (Enter shows all of one); sentences are wrapped.
 """
@@ -17,7 +17,7 @@ LABEL = 12
 
 
 class Field(NamedTuple):
-    """A line of a card."""
+    """A line of the list."""
 
     shown: Line
     value: str = ""

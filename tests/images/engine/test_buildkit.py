@@ -113,7 +113,7 @@ def test_a_line_without_end_stays_bounded() -> None:
     decoder = Decoder(1000)
     for _ in range(100):
         list(decoder.feed(b"{" * 100))
-        assert decoder._held <= 1100
+        assert decoder._lines.held <= 1100
     assert list(decoder.feed(b"}\n")) == [b"}", b"\n"]
     assert [type(found) for found in decoder.feed(lines(GOOD[:1]))] == [SolveStatus]
     assert isinstance(decoded([b"ERROR: x\n", lines(GOOD[:1])])[1], SolveStatus)

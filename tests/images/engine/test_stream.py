@@ -320,6 +320,18 @@ def test_an_error_before_the_context_was_taken_is_told(fake: Scripted, project: 
     assert not tagged(fake)
 
 
+@pytest.mark.parametrize("fault", [OSError(5, "Input/output error"), BrokenPipeError(32, "Broken pipe")])
+def test_a_source_that_cannot_be_read_is_no_lost_connection(fake: Scripted, fault: OSError) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield bytes(1 << 20)
+        raise fault
+
+    fake.answers["POST /images/load"] = whole({})
+    with pytest.raises(OSError, match=str(fault.strerror)) as told:
+        DockerEngine(Endpoint(fake.url)).load_from(pieces(), "a.tar", Recorder())
+    assert told.value is fault
+
+
 def test_an_engine_that_hangs_is_found_out(fake: Scripted, project: Project) -> None:
     held: list[socket.socket] = []
 

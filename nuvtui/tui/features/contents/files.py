@@ -194,7 +194,7 @@ class Files(Section):
         message.stop()
         node = self.folders.node
         if isinstance(message.list, RowTable):
-            from nuvtui.tui.features.contents.tables import show_row
+            from nuvtui.tui.features.contents.rows import show_row
 
             show_row(message.list)
             return

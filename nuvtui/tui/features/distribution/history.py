@@ -141,7 +141,7 @@ class History(BaseScreen):
         )
         lines.append("")
         for target in each.targets:
-            lines += target_lines(msgspec.to_builtins(target), self.nuv.glyphs)
+            lines += target_lines(target, self.nuv.glyphs)
         lines += ["", line(("staged", "muted"))]
         if each.everything:
             lines.append("  the whole state")

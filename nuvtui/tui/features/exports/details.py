@@ -1,4 +1,4 @@
-"""Everything about an export as a card: what went wrong first, then the image and how to run it, then what is not in it."""
+"""Everything about an export, field by field: what went wrong first, then the image and how to run it, what is not in it."""
 
 from collections.abc import Sequence
 

@@ -8,6 +8,7 @@ from textual.widget import Widget
 
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text
+from nuvtui.model.operations import Load
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.pane import Pane
@@ -68,7 +69,7 @@ class Exports(Pane, ExportActions):
         self._wanted = ""
         self._rest = Debounce(self, self._show_detail)
         self._detailed = ""
-        """Id of the export that the card tells of."""
+        """Id of the export that the details are of."""
         self._list = _List(id="export-list", empty=NOTHING, heading=_heading)
 
     def compose(self) -> ComposeResult:
@@ -228,8 +229,7 @@ class Exports(Pane, ExportActions):
             title = f"Load {path.name}"
             submit(
                 self,
-                "load",
-                {"space": space.id, "path": path_to_text(str(path))},
+                Load(space.id, path_to_text(str(path))),
                 title,
                 lambda task: self.nuv.push_screen(TaskScreen(TaskView(task, kind="load", title=title))),
                 space=space.id,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -180,7 +181,7 @@ async def test_u_waits_for_the_restore_that_runs(study: Study) -> None:
     done = study.services.restore.restore(newest.id)
     before = TaskView(
         "1" * 16, "restore", "Restore an older one", space=study.space.id, instance=study.master.id,
-        status=TaskStatus.COMPLETED, created="2026-01-01T00:00:00+00:00", result={"backup": done.backup},
+        status=TaskStatus.COMPLETED, created="2026-01-01T00:00:00+00:00", result=msgspec.to_builtins(done),
     )  # fmt: skip
     running = TaskView(
         "2" * 16, "restore", "Restore second-data to Master", space=study.space.id, instance=study.master.id,

@@ -136,7 +136,7 @@ def texts(pilot: Pilot[Any]) -> str:
 
 def notices(app: App[Any]) -> list[str]:
     """The notices that are shown."""
-    return notices(app)
+    return [notice.message for notice in app._notifications]
 
 
 def ended(app: App[Any]) -> bool:

@@ -10,11 +10,10 @@ from nuvtui.services.context import Context, system_user
 
 if TYPE_CHECKING:
     from nuvtui.config import Settings
-    from nuvtui.operations import Operations
     from nuvtui.services.applications.service import ApplicationsService
     from nuvtui.services.exports.service import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
-    from nuvtui.services.search import FindingService
+    from nuvtui.services.search import SearchService
     from nuvtui.services.sharing.distribution import DistributionService
     from nuvtui.services.sharing.messages import MessagesService
     from nuvtui.services.sharing.staging import StagingService
@@ -147,16 +146,10 @@ class Services:
         return OverviewService(self.context)
 
     @functools.cached_property
-    def finding(self) -> FindingService:
-        from nuvtui.services.search import FindingService
+    def search(self) -> SearchService:
+        from nuvtui.services.search import SearchService
 
-        return FindingService(self.context)
-
-    @functools.cached_property
-    def operations(self) -> Operations:
-        from nuvtui.operations import Operations
-
-        return Operations(self)
+        return SearchService(self.context)
 
 
 def open_services(settings: Settings | None = None, user: str | None = None) -> Services:

@@ -40,6 +40,19 @@ class StoreError(NuvError):
     """The store (not the source) failed: disk full, damaged object, unreadable pack. Ends what was going on."""
 
 
+class PlanChangedError(NuvError):
+    """What would be done is not what the approved dry run said; nothing was changed."""
+
+    def __init__(self, target: str) -> None:
+        """`target`: what changed, by name."""
+        super().__init__(
+            f"{target} changed since the dry run",
+            "what would be done now is not what was approved",
+            "Look at a new dry run, and say its digest.",
+            Exit.CONFLICT,
+        )
+
+
 class Cancelled(NuvError):  # noqa: N818 - not an error of anything
     """The user asked a running operation to stop."""
 

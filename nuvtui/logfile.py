@@ -130,7 +130,7 @@ def kept(home: Home, level: str, started: str) -> Iterator[None]:
         name = arguments.thread.name if arguments.thread else "a thread"
         own.error("fault in %s", name, exc_info=arguments.exc_value)
 
-    def warned(message: Warning | str, category: type[Warning], *where: object) -> None:
+    def warned(message: Warning | str, category: type[Warning], *_where: object) -> None:
         own.warning("%s: %s", category.__name__, message)
 
     threading.excepthook = in_thread

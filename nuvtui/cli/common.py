@@ -5,20 +5,20 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from nuvtui import config
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.cli.output import emit
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.names import path_to_text
+from nuvtui.model.operations import Operation, Task, result_of
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
-from nuvtui.model.task import TaskStatus
+from nuvtui.model.task import TaskStatus, TaskView
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 
 CURRENT = ("current", "current-state", "now", ".")
 """What people may type for the Current State where a snapshot is asked for."""
@@ -73,6 +73,17 @@ def detachable(command: F) -> F:
         "wait",
         default=True,
         help="Wait for the task to end (default), or print its id at once.",
+    )(command)
+
+
+def planned(command: F) -> F:
+    """Add `--plan`, passed as `plan`: digests of dry runs, one of which what would be done has to have."""
+    return click.option(
+        "--plan",
+        multiple=True,
+        metavar="DIGEST",
+        help="Only as the dry run with this digest said; refused (exit code 5) where it changed since. "
+        "Repeat it for several targets.",
     )(command)
 
 
@@ -138,8 +149,7 @@ class Scope:
 
 def run_task(
     scope_services: Services,
-    kind: str,
-    arguments: dict[str, Any],
+    operation: Operation[R],
     title: str,
     *,
     space: str = "",
@@ -147,29 +157,19 @@ def run_task(
     subject: str = "",
     wait: bool = True,
     log: bool = False,
-) -> Any:
+) -> R | None:
     """Submit a task and (`wait`) follow it to its end: progress on standard error for people, silence for pipes.
 
     Returns the task's result, or None where it was only submitted (its id is then printed, in the form that the
-    command was asked for). Ctrl+C cancels the task;
-    a hang-up leaves it running. Raises NuvError as the task did.
+    command was asked for). Ctrl+C cancels the task; a hang-up leaves it running. Raises NuvError as the task did,
+    and where it is refused before there is one.
     """
-    from nuvtui.worker.request import Request
+    from nuvtui.operations import refuse
+    from nuvtui.worker.request import ask
     from nuvtui.worker.submit import submit
 
-    scope_services.context.require_store()
-    settings = config.for_task(scope_services.settings) | {"home": str(scope_services.home.root)}
-    request = Request(
-        kind=kind,
-        arguments=arguments,
-        title=title,
-        user=scope_services.user,
-        space=space,
-        instance=instance,
-        subject=subject,
-        settings=settings,
-        cwd=path_to_text(str(Path.cwd())),
-    )
+    refuse(scope_services, cast(Task, operation))
+    request = ask(scope_services, operation, title, space=space, instance=instance, subject=subject)
     if not wait:
         task = submit(scope_services.home, request)
         form = (click.get_current_context(silent=True) or click.Context(click.Command(""))).params.get("form")
@@ -179,9 +179,10 @@ def run_task(
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         task = submit(scope_services.home, request)
-        return follow(
+        view = follow(
             scope_services, task, log=log, begin=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before)
         )
+        return cast(R, result_of(view))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -193,8 +194,8 @@ def follow(
     log: bool = False,
     cancel: bool = True,
     begin: Callable[[], object] = lambda: None,
-) -> Any:
-    """Follow a task to its end and return its result. Raises NuvError as the task did.
+) -> TaskView:
+    """Follow a task to its end and return it. Raises NuvError as the task did.
 
     `cancel`: Ctrl+C cancels the task. `begin` is called as soon as it would.
     """
@@ -219,7 +220,7 @@ def follow(
     if view.error is not None:
         error = view.error
         raise NuvError(error.title, error.message, error.hint, Exit(error.exit_code))
-    return view.result
+    return view
 
 
 def asks(command: F) -> F:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from nuvtui import sanitise
 from nuvtui.cli.common import run_task, services
 from nuvtui.cli.output import say, size
 from nuvtui.errors import NuvError
-from nuvtui.model.distribution import Distribution, Strategies
-from nuvtui.model.export import ExportRecord, ExportSpec
+from nuvtui.model.distribution import Strategies
+from nuvtui.model.export import ExportSpec
+from nuvtui.model.operations import Distribute, Export, Restore
 from nuvtui.model.stage import StateRef
 from nuvtui.services.spaces.service import Location
 
@@ -73,35 +73,32 @@ def _main_job(ctx: click.Context, location: Location) -> None:
     _print(
         f"Dry run to reviewer: {len(plans[0].files.created)} files created, {len(plans[0].tables.created)} tables"
     )
-    done = msgspec.convert(
-        run_task(
-            opened,
-            "distribute",
-            {
-                "space": space,
-                "targets": [reviewer.id],
-                "strategies": msgspec.to_builtins(Strategies()),
-                "message": "The package for the review: run analysis.py.",
-            },
-            "Distribute to reviewer",
-            space=space,
-            instance=master,
+    done = run_task(
+        opened,
+        Distribute(
+            space,
+            [reviewer.id],
+            message="The package for the review: run analysis.py.",
+            plans=[plan.plan for plan in plans],
         ),
-        Distribution,
+        "Distribute to reviewer",
+        space=space,
+        instance=master,
     )
+    assert done is not None
     _print(
         f"Distribution {done.id[:8]}: {done.status}, {done.targets[0].files.created} files to {done.targets[0].name}"
     )
     restored = run_task(
         opened,
-        "restore",
-        {"snapshot": timeline[0].id, "instance": master},
+        Restore(timeline[0].id, master),
         "Restore the newest snapshot",
         space=space,
         instance=master,
     )
+    assert restored is not None
     _print(
-        f"Restore {timeline[0].id[:8]}: {restored['files']} files written; undo with snapshot {restored['backup'][:8]}"
+        f"Restore {timeline[0].id[:8]}: {restored.files} files written; undo with snapshot {restored.backup[:8]}"
     )
     _export(ctx, location)
 
@@ -123,10 +120,9 @@ def _export(ctx: click.Context, location: Location) -> None:
             _print(f"  {finding.subject}: {finding.text}")
         return
     try:
-        result = run_task(
+        record = run_task(
             opened,
-            "export",
-            {"spec": msgspec.to_builtins(spec)},
+            Export(spec),
             "Export penguins",
             space=location.space.id,
             instance=location.instance.id,
@@ -135,7 +131,7 @@ def _export(ctx: click.Context, location: Location) -> None:
         _print("Export: NOT DONE")
         _print(f"  {error}")
         return
-    record = msgspec.convert(result, ExportRecord)
+    assert record is not None
     _print(f"Export {record.id[:8]}: {record.image}, {size(record.size)}, left out: {len(record.excluded)}")
     if record.needs_loading:
         from nuvtui.cli.exports import loading

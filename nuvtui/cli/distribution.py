@@ -6,11 +6,12 @@ import click
 import msgspec
 
 from nuvtui import clock, sanitise
-from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, run_task, scoped
+from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, planned, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Distribution, Strategies, Strategy, TargetPlan
 from nuvtui.model.names import text_to_path
+from nuvtui.model.operations import Distribute, Recall
 
 STRATEGY = click.Choice([s.value for s in Strategy])
 
@@ -31,6 +32,7 @@ def distribution() -> None:
 @click.option(
     "--dry-run", is_flag=True, help="List what would be created, replaced, removed and kept; change nothing."
 )
+@planned
 @detachable
 @formatted
 @scoped
@@ -42,6 +44,7 @@ def distribute(
     apps_strategy: str,
     message: str,
     dry_run: bool,
+    plan: tuple[str, ...],
     wait: bool,
     form: str,
 ) -> None:
@@ -55,14 +58,7 @@ def distribute(
     try:
         result = run_task(
             scope.services,
-            "distribute",
-            {
-                "space": scope.space.id,
-                "targets": ids,
-                "strategies": msgspec.to_builtins(strategies),
-                "message": message,
-                "distribution": identifier,
-            },
+            Distribute(scope.space.id, ids, strategies, message, identifier, list(plan)),
             f"Distribute to {len(ids)} instance{'s' if len(ids) != 1 else ''}",
             space=scope.space.id,
             instance=scope.instance.id,
@@ -76,7 +72,7 @@ def distribute(
                 _print(found, form)
         raise
     if result is not None:
-        _print(msgspec.convert(result, Distribution), form)
+        _print(result, form)
 
 
 def _print(done: Distribution, form: str) -> None:
@@ -109,6 +105,7 @@ def _show_plans(scope: Scope, plans: list[TargetPlan], form: str) -> None:
         view = scope.services.context.view()
         instance = scope.services.context.instance(view, plan.instance)
         print(f"{sanitise.line(instance.name)}:")
+        print(f"  plan: {plan.plan}")
         for kind in ("files", "tables", "applications"):
             part = getattr(plan, kind)
             counts = ", ".join(
@@ -170,15 +167,14 @@ def recall(scope: Scope, distribution_key: str, yes: bool, wait: bool, form: str
     )
     result = run_task(
         scope.services,
-        "recall",
-        {"distribution": found.id},
+        Recall(found.id),
         f"Recall distribution {found.id[:8]}",
         space=scope.space.id,
         subject=found.id,
         wait=wait,
     )
     if result is not None:
-        _print(msgspec.convert(result, Distribution), form)
+        _print(result, form)
 
 
 def _value(found: Distribution) -> dict[str, Any]:

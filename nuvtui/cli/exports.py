@@ -4,10 +4,8 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
 from nuvtui import clock, sanitise
 from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, from_snapshot, run_task, scoped
@@ -15,6 +13,7 @@ from nuvtui.cli.output import emit, moment, pairs, say, size
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec, Verification
 from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.model.operations import Archive, Export, Load, Operation, Push, Verify
 from nuvtui.model.stage import StateRef
 
 
@@ -96,8 +95,7 @@ def create(
     export = clock.new_id()
     result = run_task(
         scope.services,
-        "export",
-        {"spec": msgspec.to_builtins(spec), "export": export},
+        Export(spec, export),
         f"Export {app}",
         space=scope.space.id,
         instance=scope.instance.id,
@@ -106,18 +104,18 @@ def create(
         log=form == "tabulated" and sys.stderr.isatty(),
     )
     if result is not None:
-        record = msgspec.convert(result, ExportRecord)
-        emit(record, form)
+        emit(result, form)
         if form == "tabulated":
-            _show(record)
+            _show(result)
 
 
-def _run(scope: Scope, record: ExportRecord, kind: str, title: str, wait: bool, more: dict[str, Any]) -> Any:
-    """Run a task on an export. Returns its result; None where it is not waited for."""
+def _run(
+    scope: Scope, record: ExportRecord, operation: Operation[ExportRecord], title: str, wait: bool
+) -> ExportRecord | None:
+    """Run a task on an export. Returns its record then; None where it is not waited for."""
     return run_task(
         scope.services,
-        kind,
-        {"export": record.id, **more},
+        operation,
         title,
         space=scope.space.id,
         instance=record.instance,
@@ -338,11 +336,11 @@ def loading(record: ExportRecord) -> str:
 def verify(scope: Scope, export: str, rebuild: bool, wait: bool, form: str) -> None:
     """Run the image as strangers will: no network, read-only, an unknown user; compare packages with the lock."""
     record = scope.services.exports.find(scope.space.id, export)
-    result = _run(scope, record, "verify", f"Verify {record.name}", wait, {"again": rebuild})
+    result = _run(scope, record, Verify(record.id, rebuild), f"Verify {record.name}", wait)
     if result is None:
         return
     emit(result, form)
-    verification = msgspec.convert(result, ExportRecord).verification
+    verification = result.verification
     assert verification is not None
     if form == "tabulated":
         _show_verification(verification)
@@ -359,8 +357,7 @@ def load(scope: Scope, file: Path, wait: bool, form: str) -> None:
     """Read an archive back, into the engine that answers, else into the store."""
     result = run_task(
         scope.services,
-        "load",
-        {"space": scope.space.id, "path": path_to_text(str(file.absolute()))},
+        Load(scope.space.id, path_to_text(str(file.absolute()))),
         f"Load {file.name}",
         space=scope.space.id,
         instance=scope.instance.id,
@@ -369,7 +366,7 @@ def load(scope: Scope, file: Path, wait: bool, form: str) -> None:
     if result is not None:
         emit(result, form)
         if form == "tabulated":
-            for name in result["images"]:
+            for name in result.images:
                 print(sanitise.line(name))
 
 
@@ -392,13 +389,12 @@ def exclude(scope: Scope, app: str, path: str) -> None:
 def archive(scope: Scope, export: str, file: Path, wait: bool, form: str) -> None:
     """Write the image to FILE, as `docker load` reads it."""
     record = scope.services.exports.find(scope.space.id, export)
-    result = _run(
-        scope, record, "archive", f"Archive {record.name}", wait, {"path": path_to_text(str(file.absolute()))}
-    )
+    operation = Archive(record.id, path_to_text(str(file.absolute())))
+    result = _run(scope, record, operation, f"Archive {record.name}", wait)
     if result is not None:
         emit(result, form)
         if form == "tabulated":
-            say(f"The archive is in {text_to_path(result['archive'])}. Load it with: docker load -i FILE")
+            say(f"The archive is in {text_to_path(result.archive or '')}. Load it with: docker load -i FILE")
 
 
 @exports.command("push")
@@ -410,11 +406,11 @@ def archive(scope: Scope, export: str, file: Path, wait: bool, form: str) -> Non
 def push(scope: Scope, export: str, public_ok: bool, wait: bool, form: str) -> None:
     """Push the image to its registry."""
     record = scope.services.exports.find(scope.space.id, export)
-    result = _run(scope, record, "push", f"Push {record.image}", wait, {"public_ok": public_ok})
+    result = _run(scope, record, Push(record.id, public_ok), f"Push {record.image}", wait)
     if result is not None:
         emit(result, form)
         if form == "tabulated":
-            say(f"Pushed: {result['image']}@{result['digest']}")
+            say(f"Pushed: {result.image}@{result.digest}")
 
 
 @exports.command("delete")

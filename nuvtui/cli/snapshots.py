@@ -12,8 +12,10 @@ from nuvtui.cli.output import counted, emit, moment, pairs, say, size
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import path_to_text, short, text_to_path
+from nuvtui.model.operations import Restore, TakeSnapshot
 from nuvtui.model.snapshot import SnapshotRecord
 
+PLAN = "Only as the dry run with this digest said; refused (exit code 5) where that changed since."
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 
 
@@ -58,24 +60,16 @@ def create(
         say(f"note: {hint}")
     result = run_task(
         scope.services,
-        "snapshot",
-        {
-            "instance": scope.instance.id,
-            "name": name,
-            "description": description,
-            "next_phase": next_phase,
-            "reread": reread,
-        },
+        TakeSnapshot(scope.instance.id, name, description, next_phase, reread),
         f"Snapshot {name}".strip() + f" of {scope.instance.name}",
         space=scope.space.id,
         instance=scope.instance.id,
         wait=wait,
     )
     if result is not None:
-        record = msgspec.convert(result, SnapshotRecord)
-        emit(record, form)
+        emit(result, form)
         if form == "tabulated":
-            _announce(record)
+            _announce(result)
 
 
 def _announce(record: SnapshotRecord) -> None:
@@ -357,14 +351,25 @@ def show_diff(found: Diff, form: str) -> None:
     metavar="[SPACE/]INSTANCE",
     help="Instance whose Current State is replaced (default: its own).",
 )
+@click.option("--dry-run", is_flag=True, help="List what would be changed; change nothing.")
+@click.option("--plan", default="", metavar="DIGEST", help=PLAN)
 @asks
 @detachable
 @formatted
 @scoped
-def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, form: str) -> None:
+def restore(
+    scope: Scope, snapshot: str, to: str | None, dry_run: bool, plan: str, yes: bool, wait: bool, form: str
+) -> None:
     """Replace the whole Current State by a snapshot; an automatic snapshot is taken first."""
     record = scope.services.snapshots.find(scope.instance.id, snapshot)
     target = scope.target(to) if to else scope.instance
+    if dry_run:
+        found = scope.services.restore.dry_run(record.id, target.id)
+        emit(found, form)
+        if form == "tabulated":
+            show_diff(found.changes, form)
+            print(f"plan: {found.plan}")
+        return
     confirm(
         yes,
         f"The Current State of {target.name} will be replaced by snapshot {short(record.id)}; "
@@ -372,8 +377,7 @@ def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, 
     )
     result = run_task(
         scope.services,
-        "restore",
-        {"snapshot": record.id, "instance": target.id},
+        Restore(record.id, target.id, plan),
         f"Restore {record.name or short(record.id)} to {target.name}",
         space=target.space,
         instance=target.id,
@@ -384,10 +388,10 @@ def restore(scope: Scope, snapshot: str, to: str | None, yes: bool, wait: bool, 
         emit(result, form)
         if form == "tabulated":
             say(
-                f"{target.name} is as in snapshot {short(record.id)}: {result['files']} files written, "
-                f"{result['files_removed']} removed, {result['tables']} tables, {result['applications']} applications."
+                f"{target.name} is as in snapshot {short(record.id)}: {result.files} files written, "
+                f"{result.files_removed} removed, {result.tables} tables, {result.applications} applications."
             )
-            say(f"To undo: nuvtui snapshots restore {short(result['backup'])}")
+            say(f"To undo: nuvtui snapshots restore {short(result.backup)}")
 
 
 @snapshots.command("rename")
@@ -421,6 +425,7 @@ def _age(_ctx: click.Context, _parameter: click.Parameter, value: str | None) ->
 @click.option("--kind", type=click.Choice(["automatic", "quick"]), help="All of this kind.")
 @click.option("--older-than", "age", callback=_age, metavar="AGE", help="Only those: 12h, 30d, 8w.")
 @click.option("--dry-run", is_flag=True, help="Say what would go and what that frees; delete nothing.")
+@click.option("--plan", default="", metavar="DIGEST", help=PLAN)
 @asks
 @formatted
 @scoped
@@ -430,6 +435,7 @@ def delete(
     kind: str | None,
     age: datetime.timedelta | None,
     dry_run: bool,
+    plan: str,
     yes: bool,
     form: str,
 ) -> None:
@@ -437,6 +443,8 @@ def delete(
 
     A filter never takes a named snapshot. Storage comes free only where no state refers to the data any more.
     """
+    from nuvtui.services.snapshots.service import deletion
+
     filtered = kind is not None or age is not None
     if bool(snapshot) == filtered:
         raise click.UsageError("Give snapshots, or --kind and --older-than.")
@@ -455,13 +463,18 @@ def delete(
         for r in records:
             say(f"{short(r.id)}  {moment(r.created)}  {r.name or r.sentence or r.kind}")
         names = counted(len(records), "snapshot") if filtered else names
+    if plan and not dry_run and not records:
+        found.delete(ids, plan)
     if dry_run or not records:
-        emit({"deleted": [], "would_delete": ids, "freed_bytes": freed}, form)
+        digest = deletion(records)
+        emit({"deleted": [], "would_delete": ids, "freed_bytes": freed, "plan": digest}, form)
         if form == "tabulated":
             say(f"Would delete {names}; {coming}" if records else "There is nothing to delete.")
+            if records:
+                print(f"plan: {digest}")
         return
     confirm(yes, f"Deletes for ever: {names}. {coming}")
-    found.delete(ids)
+    found.delete(ids, plan)
     emit({"deleted": ids, "freed_bytes": freed}, form)
     if form == "tabulated":
         say(f"Deleted {names}; {coming}")

@@ -7,6 +7,7 @@ from nuvtui.cli.common import detachable, formatted, run_task, services
 from nuvtui.cli.output import counted, emit, pairs, say, size
 from nuvtui.errors import Exit
 from nuvtui.model.names import short
+from nuvtui.model.operations import Check, Prune, Repair
 
 SHOWN = 20
 """So many snapshots `store info` lists, those that need most alone."""
@@ -67,7 +68,7 @@ def info(ctx: click.Context, form: str) -> None:
 @click.pass_context
 def check(ctx: click.Context, read_data: bool, wait: bool, form: str) -> None:
     """Check the store and name affected snapshots and paths."""
-    result = run_task(services(ctx), "check", {"read_data": read_data}, "Check the store", wait=wait)
+    result = run_task(services(ctx), Check(read_data), "Check the store", wait=wait)
     if result is None:
         return
     emit(result, form)
@@ -98,7 +99,7 @@ def check(ctx: click.Context, read_data: bool, wait: bool, form: str) -> None:
 @click.pass_context
 def gc(ctx: click.Context, dry_run: bool, grace: float | None, wait: bool, form: str) -> None:
     """Free what no snapshot refers to."""
-    result = run_task(services(ctx), "gc", {"dry_run": dry_run, "grace": grace}, "Free storage", wait=wait)
+    result = run_task(services(ctx), Prune(dry_run, grace), "Free storage", wait=wait)
     if result is not None:
         emit(result, form)
         if form == "tabulated":
@@ -112,7 +113,7 @@ def gc(ctx: click.Context, dry_run: bool, grace: float | None, wait: bool, form:
 @click.pass_context
 def repair(ctx: click.Context, dry_run: bool, wait: bool, form: str) -> None:
     """Rebuild the index from the packs and the state from the manifests. Nothing is deleted."""
-    result = run_task(services(ctx), "repair", {"dry_run": dry_run}, "Repair the store", wait=wait)
+    result = run_task(services(ctx), Repair(dry_run), "Repair the store", wait=wait)
     if result is not None:
         emit(result, form)
         if form == "tabulated":

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, from_snapshot, run_task, scoped
 from nuvtui.cli.exit_status import show
 from nuvtui.cli.output import emit, pairs, say, table
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text
+from nuvtui.model.operations import ImportTable
+from nuvtui.model.table_import import ImportOptions, ImportReport
 
 
 @click.group()
@@ -57,15 +60,14 @@ def import_(
 
     A type is taken only where every value written back is the same; what is doubtful stays text, and is told.
     """
-    options = {
+    options = ImportOptions(
+        delimiter=_delimiter(delimiter),
+        null=list(nulls),
+        types=_types(types),
+        dates=list(dates),
+        range=cells,
         **said,
-        "delimiter": _delimiter(delimiter),
-        "null": list(nulls),
-        "types": _types(types),
-        "dates": list(dates),
-        "range": cells,
-    }
-    options = {key: value for key, value in options.items() if value not in (None, [], {})}
+    )
     if name is not None and len(files) > 1:
         raise NuvError(
             "One name for several files",
@@ -153,39 +155,27 @@ def _import_one(
     file: Path,
     name: str | None,
     replace: bool,
-    options: dict[str, Any],
+    options: ImportOptions,
     wait: bool,
     form: str,
-) -> Any:
+) -> ImportReport | None:
     result = run_task(
         scope.services,
-        "import-table",
-        {
-            "instance": scope.instance.id,
-            "file": path_to_text(str(file.absolute())),
-            "name": name,
-            "replace": replace,
-            "options": options,
-        },
+        ImportTable(scope.instance.id, path_to_text(str(file.absolute())), name, replace, options),
         f"Import {file.name}",
         space=scope.space.id,
         instance=scope.instance.id,
         wait=wait,
     )
     if result is not None and form == "tabulated":
-        say(f"Table {result['name']}: {result['rows']:,} rows, {len(result['columns'])} columns.")
+        say(f"Table {result.name}: {result.rows:,} rows, {len(result.columns)} columns.")
     return result
 
 
-def _rehearse(scope: Scope, file: Path, name: str | None, options: dict[str, Any], form: str) -> Any:
-    import msgspec
-
-    from nuvtui.model.table_import import ImportOptions
+def _rehearse(scope: Scope, file: Path, name: str | None, options: ImportOptions, form: str) -> ImportReport:
     from nuvtui.tables.intake import sentences
 
-    report = scope.services.tables.rehearse_import(
-        scope.instance.id, file.absolute(), name, msgspec.convert(options, ImportOptions)
-    )
+    report = scope.services.tables.rehearse_import(scope.instance.id, file.absolute(), name, options)
     if form == "tabulated":
         if report.dialect is not None:
             pairs([(key, _shown(value)) for key, value in msgspec.structs.asdict(report.dialect).items()])

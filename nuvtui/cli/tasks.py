@@ -82,7 +82,7 @@ def attach(ctx: click.Context, task: str, form: str) -> None:
     view = find(services(ctx).home, task)
     if form == "tabulated":
         say(f"{sanitise.line(view.title)} ({view.status}); Ctrl+C leaves it running.")
-    result = follow(services(ctx), view.id, log=form == "tabulated", cancel=False)
-    emit(result, form)
+    ended = follow(services(ctx), view.id, log=form == "tabulated", cancel=False)
+    emit(ended.result, form)
     if form == "tabulated":
         say(f"Task {view.id[:8]}: {TaskStatus.COMPLETED}.")

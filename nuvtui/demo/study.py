@@ -16,7 +16,7 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.spaces.service import Location
 
 if TYPE_CHECKING:
-    from nuvtui.services.use_cases import UseCases
+    from nuvtui.bootstrap import Services
 
 SPACE = "penguins"
 REVIEWER = "reviewer"
@@ -28,7 +28,7 @@ def exists(folder: Path) -> bool:
 
 
 def lay_out(
-    services: "UseCases", folder: Path, say: Callable[[str], None], reporter: Reporter | None = None
+    services: "Services", folder: Path, say: Callable[[str], None], reporter: Reporter | None = None
 ) -> Location:
     """Make the study in `folder` (new or empty) and give it a past; each result is told to `say`.
 

@@ -124,6 +124,8 @@ class TargetPlan(msgspec.Struct, frozen=True):
     files: TypePlan = TypePlan()
     tables: TypePlan = TypePlan()
     applications: TypePlan = TypePlan()
+    plan: str = ""
+    """Digest of all that this depends on: what a distribution is to be held to."""
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -154,6 +156,8 @@ class TargetResult(msgspec.Struct, frozen=True):
     """Files that were written in the target meanwhile and that no snapshot holds, with where they are now."""
     skipped: list[str] = []
     """Paths, in text form, that the target's file system cannot hold."""
+    changed: bool = False
+    """Failed, since what would be done is not what was approved."""
 
 
 class Distribution(msgspec.Struct, frozen=True):

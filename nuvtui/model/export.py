@@ -72,6 +72,23 @@ class Finding(msgspec.Struct, frozen=True):
     """Names the finding where it is accepted; says nothing of the value. Empty: it cannot be accepted."""
 
 
+class ExportPlan(msgspec.Struct, frozen=True):
+    """What an export would do: the dry run."""
+
+    image: str
+    engine: str
+    findings: list[Finding]
+    dockerfile: str
+    """The install steps; empty where there are none."""
+    excluded: list[Excluded]
+    files: int
+    bytes: int
+    members: list[tuple[str, int]]
+    """Workspace files that go in, by their path in the image (text form), with their sizes; the largest first."""
+    layers: list[str] = []
+    """What the image would be made of, in words, base first."""
+
+
 class Check(msgspec.Struct, frozen=True):
     """One thing that `exports verify` looked at."""
 

@@ -6,7 +6,7 @@ import os
 import pwd
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.roles import Action, Role
-from nuvtui.model.snapshot import Snapshot
+from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import DOT, Home, Workspace
@@ -94,6 +94,21 @@ class Context:
     def exists(self) -> bool:
         """True where there is a store at the home, be it one that lost its state."""
         return self.state.exists() or self.home.snapshots.is_dir()
+
+    def forget(
+        self,
+        snapshots: Sequence[str],
+        approved: Callable[[list[SnapshotRecord]], None] = lambda _records: None,
+    ) -> None:
+        """Take snapshots off the list, then remove their manifests; `approved` may raise, and nothing is done.
+
+        A crash between the two leaves snapshots that `store repair` lists again, never a listed one without manifest.
+        """
+        with self.state.transaction() as tx:
+            approved([record for each in snapshots if (record := tx.snapshots.get(each)) is not None])
+            tx.snapshots.delete(*snapshots)
+        for snapshot in snapshots:
+            self.store.delete_manifest(snapshot)
 
     def view(self) -> View:
         """What the state file holds now."""

@@ -50,7 +50,7 @@ class Listing(msgspec.Struct, frozen=True):
     """True where there are more."""
 
 
-class FindingService:
+class SearchService:
     """Finds what can be gone to."""
 
     def __init__(self, context: Context) -> None:

@@ -11,6 +11,8 @@ what was displaced with what was recorded, and keep what no snapshot holds (`sto
 Nothing outside the workspace is ever touched: every folder is opened from its parent's descriptor without following
 links, and a path with an empty, `.` or `..` component is refused. Killed in the middle, it leaves each file old or
 new and the staging folder, which `staging.recover` clears away.
+
+Longer than 500 lines: each step stands beside what undoes it, and all of them share what was displaced.
 """
 
 import contextlib

@@ -14,13 +14,13 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from nuvtui import config
 from nuvtui.config import Settings
-from nuvtui.errors import Cancelled, NuvError
+from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.task import Failure
 from nuvtui.reporter import Reporter
@@ -31,24 +31,14 @@ from nuvtui.worker.reporting import TaskReporter
 _LOOK_SECONDS = 0.5
 
 
-class Operations(Protocol):
-    """What can be run as a task."""
-
-    def run(self, kind: str, arguments: dict[str, Any], reporter: Reporter) -> Any:
-        """Do `kind`; the result is what `msgspec.to_builtins` takes."""
+Work = Callable[[Settings, dict[str, Any], Reporter], Any]
+"""Does an operation, given as plain values, and returns what `msgspec.to_builtins` takes."""
 
 
-class Services(Protocol):
-    """What the worker needs of the services."""
-
-    @property
-    def operations(self) -> Operations: ...
-
-
-def main(argv: Sequence[str], open_services: Callable[[Settings], Services] | None = None) -> int:
+def main(argv: Sequence[str], work: Work | None = None) -> int:
     """Do the task in folder `argv[0]`; returns the exit status. For the main thread of its own process.
 
-    `open_services` gives the services for the settings of the task; None: those of `bootstrap`.
+    `work` does the operation; None: `nuvtui.operations`.
     """
     folder = Path(argv[0]).absolute()
     os.environ["NUVTUI_TASK"] = folder.name
@@ -64,23 +54,29 @@ def main(argv: Sequence[str], open_services: Callable[[Settings], Services] | No
         reporter = TaskReporter(folder, events)
         with contextlib.closing(reporter), _listening(folder, reporter):
             events.write("started", pid=os.getpid())
-            return _work(folder, reporter, open_services or _bootstrap)
+            return _work(folder, reporter, work or _carry_out)
 
 
-def _bootstrap(settings: Settings) -> Services:
+def _carry_out(settings: Settings, operation: dict[str, Any], reporter: Reporter) -> Any:
+    from nuvtui import operations
     from nuvtui.bootstrap import open_services
+    from nuvtui.model.operations import Task
 
-    return open_services(settings)
+    try:
+        known = msgspec.convert(operation, Task)
+    except msgspec.ValidationError as error:
+        raise NuvError(f"No operation {operation.get('kind')!r}", str(error), "", Exit.USAGE) from error
+    return operations.carry_out(open_services(settings), known, reporter)
 
 
-def _work(folder: Path, reporter: TaskReporter, open_services: Callable[[Settings], Services]) -> int:
+def _work(folder: Path, reporter: TaskReporter, work: Work) -> int:
     try:
         task = request.read(folder)
         with contextlib.suppress(OSError):
             os.chdir(text_to_path(task.cwd) or "/")
         settings = config.load(task.settings | {"home": os.fspath(folder.parents[1])})
         reporter.check()
-        result = open_services(settings).operations.run(task.kind, task.arguments, reporter)
+        result = work(settings, task.operation, reporter)
         reporter.end_step()
         reporter.finish(status="completed", result=msgspec.to_builtins(result))
         return 0

@@ -6,10 +6,15 @@ stands for such bytes as `\udcXX`.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from nuvtui import config
+from nuvtui.config import Settings
+from nuvtui.model.names import path_to_text
+from nuvtui.model.operations import Operation
+from nuvtui.paths import Home
 from nuvtui.worker import files
 
 _LARGEST = 256 << 20
@@ -18,10 +23,8 @@ _LARGEST = 256 << 20
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the worker needs to know; nothing else reaches it but the environment."""
 
-    kind: str
-    """Which operation: `snapshot`, `restore`, `export`, …"""
-    arguments: dict[str, Any]
-    """The operation's keyword arguments as plain JSON values; paths absolute, in text form (`path_to_text`)."""
+    operation: dict[str, Any]
+    """The operation (`model.operations`) as plain values, its `kind` among them."""
     title: str
     """One line for lists."""
     user: str
@@ -33,6 +36,46 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The settings in force, flags included, as `config.for_task` gives them."""
     cwd: str = ""
     """Folder that the worker works in, absolute, in text form; empty: the root folder."""
+
+    @property
+    def kind(self) -> str:
+        """Which operation: `snapshot`, `restore`, `export`, …"""
+        return str(self.operation["kind"])
+
+
+class Asker(Protocol):
+    """Who has something done, and with which settings: the services, to those below them."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def home(self) -> Home: ...
+
+
+def ask(
+    asker: Asker,
+    operation: Operation[Any],
+    title: str,
+    *,
+    space: str = "",
+    instance: str = "",
+    subject: str = "",
+) -> Request:
+    """The request to do `operation`, in the current folder. The one place where requests are put together."""
+    return Request(
+        operation=msgspec.to_builtins(operation),
+        title=title,
+        user=asker.user,
+        space=space,
+        instance=instance,
+        subject=subject,
+        settings=config.for_task(asker.settings),
+        cwd=path_to_text(str(Path.cwd())),
+    )
 
 
 def encode(request: Request) -> bytes:

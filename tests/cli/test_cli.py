@@ -224,12 +224,59 @@ def test_detach_prints_the_task_and_attach_its_result(study: Nuvtui) -> None:
 
 
 def test_a_failed_task_is_told_with_its_own_exit_code(study: Nuvtui) -> None:
-    task = study.run("tables", "import", "nothing.csv", "--detach").stdout.strip()
-    attached = study.run("tasks", "attach", task, code=3)
-    study.run("tables", "import", "nothing.csv", code=3)
-    assert "nothing.csv" in attached.stderr
+    (study.folder / "twice.csv").write_text("a,b\n1,2\n")
+    study.run("tables", "import", "twice.csv")
+    task = study.run("tables", "import", "twice.csv", "--detach").stdout.strip()
+    attached = study.run("tasks", "attach", task, code=5)
+    study.run("tables", "import", "twice.csv", code=5)
+    assert "twice" in attached.stderr
     assert study.json("tasks", "get", task)["status"] == "FAILED"
-    assert "nothing.csv" in study.run("tasks", "get", task).stdout
+    assert "twice" in study.run("tasks", "get", task).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["snapshots", "create", "-n", "two\nlines"], 2),
+        (["tables", "import", "nothing.csv"], 3),
+        (["tables", "import", "README.md"], 2),
+        (["tables", "import", "numbers.csv", "-n", " "], 2),
+        (["exports", "create", "unknown"], 3),
+        (["distribution", "distribute", "--targets", "Distributed"], 6),
+    ],
+)
+def test_what_is_refused_before_a_task_exists_leaves_none(study: Nuvtui, words: list[str], code: int) -> None:
+    (study.folder / "numbers.csv").write_text("a,b\n1,2\n")
+    before = study.json("tasks", "list")
+    assert study.run(*words, code=code).stderr
+    assert study.json("tasks", "list") == before
+
+
+def test_commands_are_held_to_the_digest_of_their_dry_run(study: Nuvtui, tmp_path: Path) -> None:
+    study.run("instances", "create", "held", "--path", tmp_path / "held")
+    study.run("stage", "add", "--files", "README.md")
+    share = ("distribution", "distribute", "--targets", "held")
+    (planned,) = study.json(*share, "--dry-run")
+    (tmp_path / "held" / "meanwhile.txt").write_text("mine")
+    refused = study.run(*share, "--plan", planned["plan"], code=5)
+    assert "held changed since the dry run" in refused.stderr
+    (planned,) = study.json(*share, "--dry-run")
+    study.run(*share, "--plan", planned["plan"])
+    taken = study.json("snapshots", "create", "-n", "held-to")["id"]
+    back = ("snapshots", "restore", taken)
+    plan = study.json(*back, "--dry-run")["plan"]
+    (study.folder / "meanwhile.txt").write_text("mine")
+    assert "changed since the dry run" in study.run(*back, "--yes", "--plan", plan, code=5).stderr
+    assert (study.folder / "meanwhile.txt").exists()
+    plan = study.json(*back, "--dry-run")["plan"]
+    study.run(*back, "--yes", "--plan", plan)
+    assert not (study.folder / "meanwhile.txt").exists()
+    delete = ("snapshots", "delete", taken)
+    plan = study.json(*delete, "--dry-run")["plan"]
+    study.run("snapshots", "rename", taken, "held-dear")
+    study.run(*delete, "--yes", "--plan", plan, code=5)
+    plan = study.json(*delete, "--dry-run")["plan"]
+    study.run(*delete, "--yes", "--plan", plan)
 
 
 def test_a_partly_failed_distribution_prints_what_became_of_each_target(

@@ -1,20 +1,22 @@
 """The same snapshot exported from `oci` by anybody, anywhere, any time: the same layers, the same digest."""
 
+import datetime
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nuvtui import clock
 from tests.exports.conftest import Make, Study
 from tests.services.test_shared_store import ADA, BEN, GROUP, PATHS, interpreter
 from tests.support.engine import busybox_root
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("services")]
 
@@ -114,7 +116,7 @@ def test_two_users_umasks_zones_languages_folders_and_times_give_one_digest(lab:
             shutil.chown(path, user=owner, group=GROUP)
     create = ("exports", "create", "demo", "-p", "handed-over", "--with-files", "--engine", "oci")
     first = lab.run(ADA, *create, umask=0o077)
-    time.sleep(1.1)  # another second
+    wait_until(lambda: clock.now()[:19] > first["finished"][:19], "another second")
     others = [
         lab.run(BEN, *create, umask=0o002, TZ="Pacific/Kiritimati", LC_ALL="C", LANG="C"),
         lab.run(
@@ -137,7 +139,27 @@ def test_two_users_umasks_zones_languages_folders_and_times_give_one_digest(lab:
         }
 
 
-def test_a_second_export_writes_no_layer_again(study: Study, tiny_archive: str) -> None:
+@pytest.fixture
+def another_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Moves the clock of this process on by a day."""
+    days = 0
+    now = clock.now
+
+    def told() -> str:
+        then = clock.parse(now()) + datetime.timedelta(days=days)
+        return then.isoformat(timespec="microseconds")
+
+    def move() -> None:
+        nonlocal days
+        days += 1
+
+    monkeypatch.setattr(clock, "now", told)
+    return move
+
+
+def test_a_second_export_writes_no_layer_again(
+    study: Study, tiny_archive: str, another_day: Callable[[], None]
+) -> None:
     study.application(tiny_archive, ["true"])
     study.write("data/a.bin", os.urandom(200_000))
     snapshot = study.snapshot()
@@ -157,7 +179,7 @@ def test_a_second_export_writes_no_layer_again(study: Study, tiny_archive: str) 
     assert {name: after[name] for name in layers} == {name: before[name] for name in layers}
     # From another snapshot of the same files: the layer of the files is not written again either.
     study.write(".nuvtui/ignore", "*.tmp\n")
-    time.sleep(1.1)  # a snapshot of another second
+    another_day()
     third = study.export(with_files=True)
     assert dict(study.layers(third))["files"] == dict(study.layers(first))["files"]
     assert third.image_id != first.image_id
@@ -168,7 +190,7 @@ def test_a_second_export_writes_no_layer_again(study: Study, tiny_archive: str) 
 
 
 def test_the_same_content_in_two_folders_and_stores_is_the_same_layer_of_files(
-    make_study: Make, tmp_path: Path
+    make_study: Make, tmp_path: Path, another_day: Callable[[], None]
 ) -> None:
     base = tmp_path / "base.tar"
     _archive_of_tiny(base)
@@ -180,7 +202,7 @@ def test_the_same_content_in_two_folders_and_stores_is_the_same_layer_of_files(
             os.utime(study.write(path, text, mode), (1_700_000_000, 1_700_000_000))
         os.utime(study.world.root() / "src", (1_700_000_001, 1_700_000_001))
         found.append(dict(study.layers(study.export(with_files=True)))["files"])
-        time.sleep(1.1)  # snapshots of different seconds
+        another_day()
     assert found[0] == found[1]
 
 

@@ -6,6 +6,7 @@ A function gets the app's `View` after its start, with the Timeline in front. `m
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from tests.support.waiting import PATIENCE
 rest.install()
 QUIET = 0.35
 """Seconds without a change after which a screen is taken for finished."""
+READING = re.compile(r"Reading what there is|checking; an engine has")
+"""What screens say that are not."""
 
 
 class View:
@@ -78,7 +81,7 @@ class View:
         while time.monotonic() < deadline:
             await self.settle()
             now = "\n".join("".join(segment.text for segment in strip) for strip in lines_of(self.app))
-            if now != last:
+            if now != last or READING.search(now):
                 last, since = now, time.monotonic()
             elif time.monotonic() - since >= QUIET:
                 return

@@ -22,16 +22,19 @@ from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.model.distribution import Strategies
 from nuvtui.model.export import Excluded, ExportRecord
+from nuvtui.model.queries import AnyQuery, Freed
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import Failure
+from nuvtui.model.typed import result_type
 from nuvtui.paths import Home
 from nuvtui.reporter import Silent
-from nuvtui.tui.common.aside import Question, answer
 from nuvtui.tui.features.timeline import pane
 from nuvtui.worker import lease
+from nuvtui.worker.answer import answer
 from nuvtui.worker.events import EventWriter
+from nuvtui.worker.queries import PendingQuery
 from nuvtui.worker.request import Request
 from nuvtui.worker.submit import _make
 from tests.support.many import make_state
@@ -91,19 +94,17 @@ def frozen() -> Iterator[Clock]:
         ),
         mock.patch("nuvtui.services.snapshots.provenance.sys", SimpleNamespace(version="3.12.0 ")),
         mock.patch("nuvtui.services.snapshots.provenance.__version__", "1.0"),
-        # What deleting frees depends on the version of the compressor; the Timeline asks for it at once.
-        mock.patch.object(Question, "freed_by", lambda _self, _services, snapshots: 321 * len(snapshots)),
         mock.patch.object(pane, "SETTLED", 0.01),
-        mock.patch.object(Question, "_ask", _here),
+        mock.patch.object(PendingQuery, "ask", _here),
     ):
         yield ticking
 
 
-def _here(_self: Question, services: Services, what: str, arguments: dict[str, Any]) -> Any:
-    """A question is answered in this process: starting another one takes longer than the answer."""
-    settings = msgspec.to_builtins(services.settings) | {"home": str(services.home.root)}
-    found = answer({"settings": settings, "user": services.user, "what": what, "arguments": arguments})
-    return msgspec.json.decode(msgspec.json.encode(found))
+def _here(_self: PendingQuery, services: Services, query: AnyQuery) -> Any:
+    """A query is answered in this process: starting another one takes longer than the answer."""
+    if isinstance(query, Freed):
+        return 321 * len(query.snapshots)  # the true figure depends on the version of the compressor
+    return msgspec.convert(msgspec.to_builtins(answer(services, query)), result_type(type(query)))
 
 
 @contextlib.contextmanager
@@ -271,8 +272,7 @@ def _tasks(home: Home, space: str, instance: str, clocked: Clock) -> None:
         clocked.at(hours=4 - number)
         folder = home.task(clock.new_id())
         request = Request(
-            kind="export",
-            arguments={},
+            operation={"kind": "export"},
             title=title,
             user=USER,
             space=space,
@@ -369,8 +369,7 @@ def running_task(stand: Stand) -> Path:
     view = stand.services.context.view()
     instance = next(each for each in view.instances.all() if each.name == "Master")
     request = Request(
-        kind="export",
-        arguments={},
+        operation={"kind": "export"},
         title="Export penguins",
         user=USER,
         space=instance.space,

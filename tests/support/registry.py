@@ -39,7 +39,7 @@ def certificate(folder: Path) -> tuple[Path, Path, Path]:
     for words in (
         (
             *("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem"),
-            *("-days", "2", "-subj", "/CN=CA of tests"),
+            *("-days", "2", "-subj", "/CN=CA of tests", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
         ),
         ("req", *key, "-keyout", "tls.key", "-out", "tls.csr", "-subj", "/CN=localhost"),
         (

@@ -88,14 +88,15 @@ class Walk:
     def until(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
         """Wait until `condition` holds. Raises AssertionError with the screen."""
         try:
-            wait_until(lambda: (self._pump(), condition())[1], what, seconds)
+            wait_until(lambda: self._pumped(condition), what, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}; the screen is\n{self.display.text}") from None
 
-    def _pump(self) -> None:
+    def _pumped(self, condition: Callable[[], object]) -> object:
         pump = getattr(self.display, "pump", None)  # a pseudo-terminal moves only while somebody reads
         if pump is not None:
             pump(0)
+        return condition()
 
     def _again(self, where: str) -> Iterator[None]:
         """Once; a second time where the walk was interrupted after the first."""

@@ -163,28 +163,22 @@ def hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def start_export(study: Study) -> str:
     """Submit an export of the application `hello` as a task and return the task's id."""
-    import msgspec
-
     from nuvtui import clock
     from nuvtui.model.export import ExportSpec
-    from nuvtui.worker.request import Request
+    from nuvtui.model.operations import Export
+    from nuvtui.worker.request import ask
     from nuvtui.worker.submit import submit
 
     export = clock.new_id()
+    operation = Export(ExportSpec("hello", study.master.id, None, with_files=True), export)
     return submit(
         study.services.home,
-        Request(
-            kind="export",
-            arguments={
-                "spec": msgspec.to_builtins(ExportSpec("hello", study.master.id, None, with_files=True)),
-                "export": export,
-            },
-            title="Export hello",
-            user=study.services.user,
+        ask(
+            study.services,
+            operation,
+            "Export hello",
             space=study.space.id,
             instance=study.master.id,
             subject=export,
-            settings=msgspec.to_builtins(study.settings),
-            cwd="/",
         ),
     )

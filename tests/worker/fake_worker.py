@@ -33,12 +33,10 @@ class Fake:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    @property
-    def operations(self) -> "Fake":
-        return self
-
-    def run(self, kind: str, arguments: dict[str, Any], reporter: Reporter) -> Any:
-        return getattr(self, f"do_{kind}")(reporter, **arguments)
+    @classmethod
+    def work(cls, settings: Settings, operation: dict[str, Any], reporter: Reporter) -> Any:
+        arguments = {name: value for name, value in operation.items() if name != "kind"}
+        return getattr(cls(settings), f"do_{operation['kind']}")(reporter, **arguments)
 
     def do_work(self, reporter: Reporter, text: str) -> Result:
         reporter.step("read", "Reading")
@@ -129,4 +127,4 @@ class Fake:
 
 
 if __name__ == "__main__":
-    sys.exit(process.main(sys.argv[1:], Fake))
+    sys.exit(process.main(sys.argv[1:], Fake.work))

@@ -22,7 +22,9 @@ WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
 
 
 def request(kind: str, **arguments: Any) -> Request:
-    return Request(kind=kind, arguments=arguments, title=f"Do {kind}", user="alice", space="s", instance="i")
+    return Request(
+        operation={"kind": kind, **arguments}, title=f"Do {kind}", user="alice", space="s", instance="i"
+    )
 
 
 def start(home: Home, kind: str, **arguments: Any) -> str:

@@ -31,7 +31,11 @@ def test_it_arrives_as_it_was_asked(
 ) -> None:
     folder = tmp_path_factory.mktemp("task")
     asked = Request(
-        kind="k", arguments=arguments, title="", user=user, settings={"home": cwd}, cwd=path_to_text(cwd)
+        operation={"kind": "k"} | arguments,
+        title="",
+        user=user,
+        settings={"home": cwd},
+        cwd=path_to_text(cwd),
     )
     (folder / files.REQUEST).write_bytes(request.encode(asked))
     assert request.read(folder) == asked
@@ -53,7 +57,7 @@ def test_a_worker_works_in_a_folder_of_any_name(
     monkeypatch.setenv("SOMEBODYS", os.fsdecode(name))
     home = Home(folder / "home")
     asked = Request(
-        kind="about", arguments={}, title=f"About {folder}", user=os.fsdecode(name), cwd=path_to_text(str(folder)),
+        operation={"kind": "about"}, title=f"About {folder}", user=os.fsdecode(name), cwd=path_to_text(str(folder)),
         settings={"home": str(home.root)},
     )  # fmt: skip
     task = submit(home, asked, worker=WORKER)

@@ -79,7 +79,7 @@ def test_the_worker_stands_alone(home: Home, tmp_path: Path, monkeypatch: pytest
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile module was imported')")
     monkeypatch.chdir(tmp_path)
     task = Request(
-        kind="about", arguments={}, title="", user="alice", settings={"ascii": True, "home": "/elsewhere"},
+        operation={"kind": "about"}, title="", user="alice", settings={"ascii": True, "home": "/elsewhere"},
         cwd=str(tmp_path),
     )  # fmt: skip
     identifier = submit(home, task, worker=WORKER)
@@ -98,7 +98,7 @@ def test_the_worker_stands_alone(home: Home, tmp_path: Path, monkeypatch: pytest
 
 def test_the_real_worker_is_started_by_default_and_knows_the_services(home: Home, tmp_path: Path) -> None:
     (tmp_path / "nuvtui.py").write_text("raise SystemExit('hostile module was imported')")
-    task = Request(kind="no such operation", arguments={}, title="", user="alice", cwd=str(tmp_path))
+    task = Request(operation={"kind": "no such operation"}, title="", user="alice", cwd=str(tmp_path))
     identifier = submit(home, task)
     view = ended(home, identifier)
     assert view.status is TaskStatus.FAILED
@@ -107,7 +107,7 @@ def test_the_real_worker_is_started_by_default_and_knows_the_services(home: Home
 
 
 def test_a_folder_that_is_gone_does_not_keep_a_task_from_running(home: Home) -> None:
-    task = Request(kind="about", arguments={}, title="", user="alice", cwd="/no/such/folder")
+    task = Request(operation={"kind": "about"}, title="", user="alice", cwd="/no/such/folder")
     assert ended(home, submit(home, task, worker=WORKER)).result["cwd"] == "/"
 
 
@@ -229,7 +229,7 @@ def test_the_request_is_kept_word_for_word(home: Home) -> None:
     identifier = start(home, "work", text="ä")
     ended(home, identifier)
     kept = json.loads((home.task(identifier) / "request.json").read_bytes())
-    assert (kept["kind"], kept["arguments"]) == ("work", {"text": "ä"})
+    assert kept["operation"] == {"kind": "work", "text": "ä"}
 
 
 def test_the_lease_names_the_worker(home: Home, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def main(argv):
 
 process.main = main
 sys.stdout.write("said before, not yet written;")
-task = Request(kind="about", arguments={}, title="", user="alice")
+task = Request(operation={'kind': "about"}, title="", user="alice")
 print(submit.submit(Home(Path(sys.argv[1])), task))
 """
 
@@ -299,7 +299,7 @@ def test_closed_standard_streams_do_not_keep_a_task_from_its_end(home: Home, clo
     code = (
         "import sys; from pathlib import Path; from nuvtui.worker.submit import submit; "
         "from nuvtui.worker.request import Request; from nuvtui.paths import Home; "
-        "submit(Home(Path(sys.argv[1])), Request(kind='no such operation', arguments={}, title='', user='a'))"
+        "submit(Home(Path(sys.argv[1])), Request(operation={'kind': 'no such operation'}, title='', user='a'))"
     )
     # -P: as the program is started, whose own copy is its worker.
     command = ["sh", "-c", f'"$0" -P -c "$1" "$2" {closed}', sys.executable, code, str(home.root)]

@@ -10,43 +10,25 @@ against a list of likely values by whoever reads the report. So an acceptance al
 same kind at the same place; it is worth what its reason says, and belongs to one export.
 """
 
-import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import Protocol, cast
 
 import msgspec
 
 from nuvtui.images.denylist import denied
 from nuvtui.images.facts import ImageFacts
-from nuvtui.images.guard import forked, notebooks, tarstream, unpack
-from nuvtui.images.guard.secrets import (
-    HITS,
-    KNOWN,
-    MORE,
-    PIECE,
-    URL,
-    Hit,
-    Scanner,
-    Search,
-    is_text,
-    suffix,
-    text_limit,
-)
+from nuvtui.images.guard import forked, tarstream
+from nuvtui.images.guard.look import NOT_WHOLE, ContentLook
+from nuvtui.images.guard.secrets import PIECE, URL, Scanner, SecretSearch
+from nuvtui.images.guard.texts import suffix
+from nuvtui.images.oci.layers import Objects
 from nuvtui.model.application import Application
 from nuvtui.model.export import Finding
-from nuvtui.model.names import path_to_text
 from nuvtui.model.tree import FILE, LINK, Entry
 from nuvtui.reporter import Reporter, Silent
 
-if TYPE_CHECKING:
-    from nuvtui.images.oci.layers import Objects
-
-NOT_WHOLE = "could not be looked into wholly"
-_EXCLUDE = "Leave it out with the application's `exclude`, or accept it with a reason."
 _CREDENTIALS = frozenset(
     ".netrc _netrc .git-credentials .pypirc .npmrc .yarnrc .yarnrc.yml pip.conf pip.ini .condarc .dockercfg .renviron"  # noqa: SIM905
     " .pgpass .my.cnf .s3cfg .boto kaggle.json .vault-token .bash_history .zsh_history .sh_history .python_history"
@@ -76,7 +58,7 @@ VERSION = 1
 
 
 def scan_members(
-    members: Iterable[tuple[str, Entry]], store: "Objects", known_values: Sequence[str], reporter: Reporter
+    members: Iterable[tuple[str, Entry]], store: Objects, known_values: Sequence[str], reporter: Reporter
 ) -> list[Finding]:
     """Findings in `members` (path in the image, entry); `known_values` may appear in no file and in no name.
 
@@ -108,13 +90,13 @@ def _divided(members: list[tuple[str, Entry]], total: int, count: int) -> list[l
 
 
 def _scan(
-    scanner: Scanner, members: list[tuple[str, Entry]], store: "Objects", reporter: Reporter, total: int
+    scanner: Scanner, members: list[tuple[str, Entry]], store: Objects, reporter: Reporter, total: int
 ) -> Iterator[Finding]:
     done = 0
     for path, entry in members:
         reporter.check()
         inside = path.removeprefix("files/")
-        look = _Look(scanner, reporter, path, inside)
+        look = ContentLook(scanner, reporter, path, inside)
         if reason := denied(inside):
             look.tell(look.shown, f"must not be in an image: {reason}")
         if scanner.holds_value(path.encode("utf-8", "surrogateescape") + b"\0" + entry.target):
@@ -139,7 +121,7 @@ def scan_application(application: Application, known_values: Sequence[str]) -> l
     texts += [("packages.pip", "\n".join(application.packages.pip))]
     out: list[Finding] = []
     for where, text in texts:
-        look = _Look(scanner, Silent(), f"application, {where}", "")
+        look = ContentLook(scanner, Silent(), f"application, {where}", "")
         # As a shell script: a value needs no quotes there.
         look.hits(look.shown, scanner.text(text.encode("utf-8", "replace"), "x.sh"))
         out += look.findings
@@ -161,7 +143,7 @@ def scan_facts(facts: ImageFacts, files: Mapping[str, bytes], known_values: Sequ
     data = {subject: text.encode("utf-8", "surrogateescape") for subject, text in texts.items()} | dict(files)
     out: list[Finding] = []
     for subject, content in data.items():
-        look = _Look(scanner, Silent(), f"image, {subject}", "")
+        look = ContentLook(scanner, Silent(), f"image, {subject}", "")
         look.hits(look.shown, scanner.whole(content), lines=subject in files or subject == "history")
         out += look.findings
     return out
@@ -186,7 +168,7 @@ def scan_layer(
     try:
         for member in tarstream.members(read):
             name = member.name.decode("utf-8", "surrogateescape")
-            look = _Look(scanner, reporter, f"{where}, {name}", "")
+            look = ContentLook(scanner, reporter, f"{where}, {name}", "")
             if scanner.holds_value(member.name + b"\0" + member.target):
                 look.name_holds_value()
             if thorough and member.kind in (tarstream.FILE, tarstream.HARD_LINK):
@@ -195,7 +177,7 @@ def scan_layer(
                 _layer_file(look, name, member, thorough)
             out += look.findings
     except tarstream.TarError:
-        look = _Look(scanner, reporter, where, "")
+        look = ContentLook(scanner, reporter, where, "")
         look.tell(where, f"{NOT_WHOLE}: the layer is no whole tar archive")
         out += look.findings
     return out
@@ -209,8 +191,8 @@ def scan_text(
 ) -> list[Finding]:
     """Secrets in a log or a report, by known values and shapes. Raises Cancelled, OSError where it is a file."""
     scanner = Scanner(known_values)
-    look = _Look(scanner, reporter or Silent(), subject, "")
-    search = Search(scanner)
+    look = ContentLook(scanner, reporter or Silent(), subject, "")
+    search = SecretSearch(scanner)
     for piece in _read(chunks) if isinstance(chunks, Path) else chunks:
         look.check()
         search.feed(piece)
@@ -224,7 +206,7 @@ def _read(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _layer_name(look: "_Look", name: str, member: tarstream.TarMember) -> None:
+def _layer_name(look: ContentLook, name: str, member: tarstream.TarMember) -> None:
     inside = name.removeprefix("./").strip("/")
     parts = inside.lower().split("/")
     if (
@@ -238,10 +220,10 @@ def _layer_name(look: "_Look", name: str, member: tarstream.TarMember) -> None:
         look.tell(look.shown, f"must not be in an image: {reason}")
 
 
-def _layer_file(look: "_Look", name: str, member: tarstream.TarMember, thorough: bool) -> None:
+def _layer_file(look: ContentLook, name: str, member: tarstream.TarMember, thorough: bool) -> None:
     # What packages ship has sample keys in it; what else lies there is somebody's own.
     own = thorough and not _SHIPPED.search(name) and not _SYSTEM.match(name)
-    search = Search(look.scanner, shapes=own)
+    search = SecretSearch(look.scanner, shapes=own)
     base = name.rpartition("/")[2]
     settings = suffix(base) in _SETTINGS or base in ("direct_url.json", ".npmrc", "config", "sources.list")
     if thorough and settings and not own and member.size <= _SETTINGS_LIMIT:
@@ -251,187 +233,3 @@ def _layer_file(look: "_Look", name: str, member: tarstream.TarMember, thorough:
     else:
         search.feed_all(member.pieces)
     look.hits(look.shown, search.close())
-
-
-class _Look:
-    """A look at one file (or one text) and all that is in it."""
-
-    def __init__(self, scanner: Scanner, reporter: Reporter, name: str, path: str) -> None:
-        """`path`: in the workspace; empty where it is no file of it. Both str with surrogateescape."""
-        self.scanner = scanner
-        shown = scanner.hidden(name)
-        self.shown = path_to_text(shown)
-        # A path that is a secret itself cannot be shown, not even to be excluded by.
-        self.path = path_to_text(path) if shown == name else ""
-        self.findings: list[Finding] = []
-        self._reporter = reporter
-        self._count: Counter[tuple[str, str]] = Counter()
-
-    def check(self) -> None:
-        """Raises Cancelled where the user asked to stop."""
-        self._reporter.check()
-
-    def name_holds_value(self) -> None:
-        """The path or the link's target is a secret."""
-        self.tell(self.shown, "its name or target holds a known secret value")
-
-    def tell(
-        self, subject: str, what: str, level: Literal["push", "warning"] = "push", line: str = ""
-    ) -> None:
-        """One more finding, as long as the list is not full."""
-        told = sum(finding.level == level for finding in self.findings)
-        if told > HITS or (told == HITS and level == "warning"):
-            return
-        if told == HITS:
-            subject, what, line = self.shown, MORE, ""
-        self._count[subject, what] += 1
-        text = f"{subject}\0{what}\0{self._count[subject, what]}".encode("utf-8", "surrogatepass")
-        key = hashlib.sha256(text).hexdigest()[:12] if level == "push" else ""
-        hint = _EXCLUDE if self.path and level == "push" else ""
-        self.findings.append(Finding(level, subject + line, what, hint, self.path, key))
-
-    def hits(self, subject: str, hits: Iterable[Hit], *, lines: bool = True) -> None:
-        """What was found in the text called `subject`."""
-        for hit in hits:
-            self.tell(subject, hit.what, line=f":{hit.line}" if lines else "")
-
-    def file(self, name: str, pieces: Iterator[bytes]) -> None:
-        """The content of the file, read once."""
-        self._content(self.shown, name, pieces, 0, unpack.Budget())
-
-    def _checked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self.check()
-            yield piece
-
-    def _content(
-        self, subject: str, name: str, pieces: Iterator[bytes], depth: int, budget: unpack.Budget
-    ) -> Counter[str]:
-        """Look at something called `name`; returns how often what was found. Raises LimitError where nested."""
-        pieces = self._checked(pieces)
-        head = b""
-        for piece in pieces:
-            head = head + piece if head else piece
-            if len(head) >= unpack.HEAD:
-                break
-        pieces = chain((head,), pieces)
-        if sort := unpack.kind(head):
-            return self._archive(subject, name, sort, pieces, depth, budget)
-        limit = notebooks.LIMIT if suffix(name) == "ipynb" else text_limit(name)
-        held: list[bytes] = []
-        size = 0
-        for piece in pieces:
-            held.append(piece)
-            size += len(piece)
-            if size > limit:
-                search = Search(self.scanner)
-                search.feed_all(chain(held, pieces))
-                return self._told(subject, search.close())
-        data = held[0] if len(held) == 1 else b"".join(held)
-        if suffix(name) == "ipynb":
-            return self._notebook(subject, name, data)
-        text = is_text(data)
-        return self._told(subject, self.scanner.text(data, name) if text else self.scanner.whole(data))
-
-    def _told(self, subject: str, hits: list[Hit]) -> Counter[str]:
-        self.hits(subject, hits)
-        return Counter(hit.what for hit in hits)
-
-    def _notebook(self, subject: str, name: str, data: bytes) -> Counter[str]:
-        found: Counter[str] = Counter()
-        try:
-            for place, kind, text in notebooks.texts(data):
-                self.check()
-                hits = self.scanner.text(text.encode("utf-8", "replace"), kind)
-                self.hits(f"{subject}:{place}", hits, lines=False)
-                found.update(hit.what for hit in hits)
-        except ValueError:
-            text_like = len(data) <= text_limit(name) and is_text(data)
-            return self._told(
-                subject, self.scanner.text(data, name) if text_like else self.scanner.whole(data)
-            )
-        # The file as it is, too: its metadata and attachments are in no cell.
-        return self._rest(subject, self.scanner.whole(data), found)
-
-    def _rest(self, subject: str, raw: list[Hit], found: Counter[str]) -> Counter[str]:
-        """Tell of the search through the raw bytes what the look inside did not find."""
-        counts = Counter(hit.what for hit in raw)
-        return found + self._told(subject, [hit for hit in raw if counts[hit.what] > found[hit.what]])
-
-    def _archive(
-        self, subject: str, name: str, sort: str, pieces: Iterator[bytes], depth: int, budget: unpack.Budget
-    ) -> Counter[str]:
-        raw = Search(self.scanner, shapes=depth == 0)
-        found: Counter[str] = Counter()
-
-        def teed() -> Iterator[bytes]:
-            for piece in pieces:
-                raw.feed(piece)
-                if depth == 0:
-                    budget.packed += len(piece)
-                yield piece
-
-        source = teed()
-        try:
-            if depth >= unpack.DEPTH:
-                raise unpack.BrokenError("nested too deep")
-            self._unpack(subject, name, sort, source, depth, budget, found)
-        except unpack.BrokenError:
-            why = (
-                "nested too deep"
-                if depth >= unpack.DEPTH
-                else "it is damaged, or of a kind that is not known"
-            )
-            self.tell(subject, f"{NOT_WHOLE}: {why}", level="warning")
-        except unpack.LimitError as error:
-            if depth:
-                raise
-            self.tell(subject, f"{NOT_WHOLE}: {error}", level="warning")
-        try:
-            for _ in source:
-                continue
-        except unpack.BrokenError:
-            pass  # Told where it was unpacked.
-        # A generator that an error ended gives no more: what is left of the bytes is searched all the same.
-        raw.feed_all(pieces)
-        return self._rest(subject, raw.close(), found)
-
-    def _unpack(
-        self,
-        subject: str,
-        name: str,
-        sort: str,
-        source: Iterator[bytes],
-        depth: int,
-        budget: unpack.Budget,
-        found: Counter[str],
-    ) -> None:
-        sealed = damaged = False
-        for member in unpack.members(sort, source, budget):
-            self.check()
-            if member.name is None:
-                inner, shown = re.sub(r"(?i)\.(?:gz|bz2|xz|zst|tgz)$", "", name), subject
-            else:
-                inner = member.name
-                hidden = self.scanner.hidden(inner)
-                shown = f"{subject}!{path_to_text(hidden)}"
-                if hidden != inner:
-                    self.tell(shown, "its name or target holds a known secret value")
-                elif reason := denied(inner):
-                    self.tell(shown, f"must not be in an image: {reason}")
-            if member.pieces is None:
-                sealed = True
-            else:
-                try:
-                    found += self._content(shown, inner, member.pieces, depth + 1, budget)
-                except unpack.BrokenError:
-                    if sort != "zip":
-                        raise
-                    damaged = True  # The members of a zip do not depend on each other.
-        if damaged:
-            raise unpack.BrokenError(name)
-        if sealed:
-            self.tell(subject, f"{NOT_WHOLE}: it is encrypted", level="warning")
-
-
-__all__ = ["KNOWN", "NOT_WHOLE", "scan_application", "scan_facts", "scan_layer", "scan_members", "scan_text"]

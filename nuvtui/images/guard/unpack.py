@@ -42,7 +42,7 @@ class LimitError(Exception):
     """An archive is more than the budget allows; the text says in what."""
 
 
-class BrokenError(Exception):
+class DamagedError(Exception):
     """What begins like an archive and cannot be read to its end."""
 
 
@@ -98,7 +98,7 @@ class Reader:
 
 
 @dataclass
-class Member:
+class ArchiveMember:
     """Something in an archive."""
 
     name: str | None
@@ -122,17 +122,17 @@ def kind(head: bytes) -> str | None:
     return "tar" if tarstream.is_tar(head) else None
 
 
-def members(sort: str, pieces: Iterator[bytes], budget: Budget) -> Iterator[Member]:
+def members(sort: str, pieces: Iterator[bytes], budget: Budget) -> Iterator[ArchiveMember]:
     """What is in the archive that `pieces` are; each member is to be read before the next is asked for.
 
-    Raises LimitError and BrokenError, also out of a member's pieces; what `pieces` raises goes through.
+    Raises LimitError and DamagedError, also out of a member's pieces; what `pieces` raises goes through.
     """
     if sort == "zip":
         yield from _zip(pieces, budget)
     elif sort == "tar":
         yield from _tar(pieces, budget)
     else:
-        yield Member(None, _unpacked(sort, pieces, budget))
+        yield ArchiveMember(None, _unpacked(sort, pieces, budget))
 
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, tarstream.TarError,
@@ -141,11 +141,11 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, 
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """What readers of archives raise becomes a BrokenError."""
+    """What readers of archives raise becomes a DamagedError."""
     try:
         yield
     except _BROKEN as error:
-        raise BrokenError(str(error)) from error
+        raise DamagedError(str(error)) from error
 
 
 def _unpacked(sort: str, pieces: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
@@ -192,7 +192,7 @@ def _next(stream: IO[bytes]) -> bytes:
     try:
         return stream.read(_PIECE)
     except OSError as error:
-        raise BrokenError(str(error)) from error
+        raise DamagedError(str(error)) from error
 
 
 def _xz(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -239,7 +239,7 @@ def _passing() -> Iterator[None]:
         raise (error.__cause__ or error) from None
 
 
-def _tar(pieces: Iterator[bytes], budget: Budget) -> Iterator[Member]:
+def _tar(pieces: Iterator[bytes], budget: Budget) -> Iterator[ArchiveMember]:
     reader = Reader(_guarded(pieces))
     found = tarstream.members(reader.read)
     while True:
@@ -248,7 +248,7 @@ def _tar(pieces: Iterator[bytes], budget: Budget) -> Iterator[Member]:
         if member is None:
             return
         budget.member()
-        yield Member(member.name.decode("utf-8", "surrogateescape"), _content(member.pieces, budget))
+        yield ArchiveMember(member.name.decode("utf-8", "surrogateescape"), _content(member.pieces, budget))
 
 
 def _content(pieces: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
@@ -261,7 +261,7 @@ def _content(pieces: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
         yield piece
 
 
-def _zip(pieces: Iterator[bytes], budget: Budget) -> Iterator[Member]:
+def _zip(pieces: Iterator[bytes], budget: Budget) -> Iterator[ArchiveMember]:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
         size = 0
         for piece in pieces:
@@ -275,16 +275,16 @@ def _zip(pieces: Iterator[bytes], budget: Budget) -> Iterator[Member]:
             try:
                 archive = zipfile.ZipFile(file)
             except (ValueError, OSError) as error:
-                raise BrokenError(str(error)) from error
+                raise DamagedError(str(error)) from error
         with archive:
             for info in archive.infolist():
                 budget.member()
                 if info.flag_bits & 1:
-                    yield Member(info.filename, None)
+                    yield ArchiveMember(info.filename, None)
                 elif not info.is_dir():
-                    yield Member(info.filename, _inflated(archive, info, budget))
+                    yield ArchiveMember(info.filename, _inflated(archive, info, budget))
                 else:
-                    yield Member(info.filename, iter(()))
+                    yield ArchiveMember(info.filename, iter(()))
 
 
 def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Iterator[bytes]:
@@ -292,7 +292,7 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -
         try:
             stream = archive.open(info)
         except (ValueError, OSError) as error:
-            raise BrokenError(str(error)) from error
+            raise DamagedError(str(error)) from error
     with stream:
         yield from _content(iter(lambda: _next(stream), b""), budget)
 
@@ -304,12 +304,12 @@ def _check_directory(file: BinaryIO, size: int) -> None:
     data = file.read(tail)
     at = data.rfind(b"PK\x05\x06")
     if at < 0 or len(data) < at + 22:
-        raise BrokenError("its directory is missing")
+        raise DamagedError("its directory is missing")
     length = struct.unpack_from("<L", data, at + 12)[0]
     if at >= 20 and data[at - 20 : at - 16] == b"PK\x06\x07":
         big = at - 20 - 56
         if big < 0 or data[big : big + 4] != b"PK\x06\x06":
-            raise BrokenError("its directory is missing")
+            raise DamagedError("its directory is missing")
         length = struct.unpack_from("<Q", data, big + 40)[0]
     if length > _DIRECTORY:
         raise LimitError(f"more than {MEMBERS:,} members")

@@ -21,7 +21,7 @@ _URL_TOKEN = re.compile(rb"/t/(?!<)[^/\s\"']+/")
 
 
 @dataclass(frozen=True)
-class Rules:
+class CaptureRules:
     """What is left out of a folder: paths are relative to it."""
 
     skipped: Mapping[str, Excluded] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class Collector:
             self.add(into, file)
         return done
 
-    def take(self, root: str, into: dict[str, HostFile], rules: Rules) -> None:
+    def take(self, root: str, into: dict[str, HostFile], rules: CaptureRules) -> None:
         """All of a folder but what `rules` leave out. `root` is real."""
         if self.place(root, into) is None:
             self.notes.group("These cannot be read and are not in the image", shown(root))
@@ -144,7 +144,7 @@ class Collector:
         names: set[str],
         root: str,
         into: dict[str, HostFile],
-        rules: Rules,
+        rules: CaptureRules,
         first: dict[tuple[int, int], str],
     ) -> bool:
         """Take one entry; True: it is a folder to go into."""
@@ -179,7 +179,7 @@ class Collector:
         return False
 
     def _take_file(
-        self, path: str, relative: str, info: os.stat_result, into: dict[str, HostFile], rules: Rules
+        self, path: str, relative: str, info: os.stat_result, into: dict[str, HostFile], rules: CaptureRules
     ) -> None:
         name = relative.rpartition("/")[2]
         if info.st_mode & 0o111 or ".so" in name:
@@ -198,7 +198,7 @@ class Collector:
                 return
         self.add(into, file_at(path, info))
 
-    def _left_out(self, path: str, relative: str, names: set[str], folder: bool, rules: Rules) -> bool:
+    def _left_out(self, path: str, relative: str, names: set[str], folder: bool, rules: CaptureRules) -> bool:
         name = relative.rpartition("/")[2]
         if rules.only is not None and relative not in rules.only and "/" not in relative:
             what = "files of the workspace beside the environment"
@@ -273,7 +273,7 @@ def _compiled(name: str, names: set[str]) -> bool:
     return name.endswith((".pyc", ".pyo")) and f"{name.rpartition('.')[0]}.py" in names
 
 
-def _in_standard(relative: str, rules: Rules) -> bool:
+def _in_standard(relative: str, rules: CaptureRules) -> bool:
     if "site-packages" in relative or "dist-packages" in relative:
         return False
     return any(not folder or relative.startswith(f"{folder}/") for folder in rules.standard)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from nuvtui.errors import Exit, NuvError
-from nuvtui.images.host.collector import Collector, Rules, runs_python
+from nuvtui.images.host.collector import CaptureRules, Collector, runs_python
 from nuvtui.images.host.files import head_of, is_elf, names_in
 from nuvtui.images.host.interpreter import Interpreter, base_programs, installed
 from nuvtui.images.host.notes import shown, some
@@ -41,7 +41,7 @@ def take_venv(collector: Collector, root: str, real: str, settings: dict[str, st
     packages = settings.get("include-system-site-packages", "").lower() == "true"
     collector.place(root, collector.environment)
     only = _VENV_PARTS if _WORKSPACE_SIGNS.intersection(names_in(real)) else None
-    collector.take(real, collector.environment, Rules(only=only))
+    collector.take(real, collector.environment, CaptureRules(only=only))
     take_installation(collector, found, packages, apart=real)
     # The standard library is searched for by way of `home`, which may lead through links of its own.
     if home.startswith("/"):
@@ -82,7 +82,7 @@ def take_installation(collector: Collector, found: Interpreter, packages: bool, 
         if collector.inside(folder):
             continue
         skipped = {} if packages else _unused({"site-packages", "dist-packages"}, found)
-        collector.take(folder, collector.runtime, Rules(skipped=skipped, standard=("",)))
+        collector.take(folder, collector.runtime, CaptureRules(skipped=skipped, standard=("",)))
     if packages and found.shared:
         _system_packages(collector, found)
 
@@ -103,7 +103,7 @@ def _system_packages(collector: Collector, found: Interpreter) -> None:
             real = os.path.realpath(f"{prefix}/{folder}")
             if os.path.isdir(real) and not collector.inside(real):
                 collector.place(f"{prefix}/{folder}", collector.runtime)
-                collector.take(real, collector.runtime, Rules())
+                collector.take(real, collector.runtime, CaptureRules())
         for name in names_in(f"{prefix}/bin"):
             path = os.path.realpath(f"{prefix}/bin/{name}")
             if path.startswith(f"{prefix}/") and os.path.isfile(path) and runs_python(head_of(path, 256)):
@@ -128,7 +128,7 @@ def _unused(folders: Iterable[str], found: Interpreter) -> dict[str, Excluded]:
     return dict.fromkeys(folders, said)
 
 
-def _prefix_rules(found: Interpreter, root: str, packages: bool, apart: str) -> Rules:
+def _prefix_rules(found: Interpreter, root: str, packages: bool, apart: str) -> CaptureRules:
     """What is left out of a prefix that is Python's own. `apart`: an environment that is taken by itself."""
     standard = tuple(folder[len(root) + 1 :] for folder in found.standard if folder.startswith(f"{root}/"))
     skipped = {
@@ -142,7 +142,7 @@ def _prefix_rules(found: Interpreter, root: str, packages: bool, apart: str) -> 
     if apart.startswith(f"{root}/"):
         skipped[apart[len(root) + 1 :]] = Excluded(shown(apart), "is in the image as the environment")
     conda = os.path.isdir(f"{root}/conda-meta")
-    return Rules(skipped=skipped, standard=standard, scripts=packages, conda=conda)
+    return CaptureRules(skipped=skipped, standard=standard, scripts=packages, conda=conda)
 
 
 def no_environment(root: str, real: str) -> NuvError:

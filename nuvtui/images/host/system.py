@@ -2,7 +2,7 @@
 
 import os
 
-from nuvtui.images.host.collector import Collector, Rules
+from nuvtui.images.host.collector import CaptureRules, Collector
 from nuvtui.images.host.files import HostFile, folder_at
 from nuvtui.images.host.interpreter import Interpreter, homes
 from nuvtui.images.host.libraries import closure, configured_folders
@@ -35,11 +35,11 @@ def add_frame(collector: Collector) -> None:
         other = Excluded("time zones with leap seconds", "programs use the others")
         local = Excluded(f"{_ZONES}/localtime", "the image is in UTC unless TZ says otherwise")
         skipped = {"right": other, "posix": other, "localtime": local}
-        collector.take(zones, collector.runtime, Rules(skipped=skipped, hard_links=True))
+        collector.take(zones, collector.runtime, CaptureRules(skipped=skipped, hard_links=True))
     for locale in _LOCALES:
         if os.path.isdir(locale):
             collector.place(locale, collector.runtime)
-            collector.take(os.path.realpath(locale), collector.runtime, Rules())
+            collector.take(os.path.realpath(locale), collector.runtime, CaptureRules())
     collector.generate(
         "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
     )

@@ -169,39 +169,30 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def _pools(opened: Any) -> dict[str, Any]:
-    class Remembered(HTTPConnection):
+    kinds = (("http", HTTPConnectionPool, HTTPConnection), ("https", HTTPSConnectionPool, HTTPSConnection))
+    return {
+        scheme: type("Pool", (pool,), {"ConnectionCls": _remembered(connection, opened)})
+        for scheme, pool, connection in kinds
+    }
+
+
+def _remembered(kind: type, opened: Any) -> type:
+    """Connections of a kind, each of which is told to `opened`, and that may take their time with a body."""
+
+    class Remembered(kind):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
             opened(self.sock)
 
         def send(self, data: Any) -> None:
-            _patient(self)
+            # A registry may need more for a body than a new connection may take.
+            if self.sock is None:
+                self.connect()
+            if self.sock is not None:
+                self.sock.settimeout(SEND_SECONDS)
             super().send(data)
 
-    class RememberedTls(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            opened(self.sock)
-
-        def send(self, data: Any) -> None:
-            _patient(self)
-            super().send(data)
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Remembered
-
-    class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = RememberedTls
-
-    return {"http": Pool, "https": TlsPool}
-
-
-def _patient(connection: HTTPConnection) -> None:
-    """A registry may take its time with a body: more than a new connection may take."""
-    if connection.sock is None:
-        connection.connect()
-    if connection.sock is not None:
-        connection.sock.settimeout(SEND_SECONDS)
+    return Remembered
 
 
 def _trusted(bundle: str) -> ssl.SSLContext:

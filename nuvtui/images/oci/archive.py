@@ -151,7 +151,7 @@ def read_from(
                 for member in archive
                 if member.isreg() or member.issym()
             }
-            return _Reading(layout, archive, members, name, reporter).image(platform)
+            return _ArchiveReader(layout, archive, members, name, reporter).image(platform)
     except (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
         raise NuvError(
             f"Archive {name} cannot be used",
@@ -160,7 +160,7 @@ def read_from(
         ) from error
 
 
-class _Reading:
+class _ArchiveReader:
     """An archive that is being read."""
 
     def __init__(

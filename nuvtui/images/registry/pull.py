@@ -116,7 +116,7 @@ def pull(
         if not sink.has(image.config.digest):
             sink.write(image.config, iter([config]))
         layers = list(dict.fromkeys(image.layers))
-        _Layers(client, sink, reporter, log, check, ended).fetch(layers)
+        _LayerPull(client, sink, reporter, log, check, ended).fetch(layers)
     return Pulled(digest, found.data, found.digest, found.kind, config)
 
 
@@ -235,7 +235,7 @@ class _Log:
             self._reporter.log(f"{self._lines.popleft()}\n".encode("utf-8", "replace"))
 
 
-class _Layers:
+class _LayerPull:
     """The layers of one pull."""
 
     def __init__(

@@ -333,7 +333,7 @@ class _Upload:
         headers = dict(_OCTETS)
         if start or count < left:
             headers["Content-Range"] = f"{start}-{start + count - 1}"
-        body = _Body(self._source, self._blob, start, count, self._tell)
+        body = _BlobPart(self._source, self._blob, start, count, self._tell)
         answer = self._client.exchange("PATCH", self._location, headers, body, COMMIT)
         if answer.status_code == 413 and count > PART:
             finish(answer)
@@ -386,7 +386,7 @@ class _Upload:
         return min(end + 1, self._blob.size)
 
 
-class _Body:
+class _BlobPart:
     """A part of a blob, as a request's body that can be sent again."""
 
     def __init__(

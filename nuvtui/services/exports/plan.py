@@ -12,7 +12,7 @@ import msgspec
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import HOST_IMAGE, Application
-from nuvtui.model.export import Accepted, AcceptedFinding, Excluded, ExportSpec, Finding
+from nuvtui.model.export import Accepted, AcceptedFinding, ExportPlan, ExportSpec, Finding
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
@@ -32,23 +32,6 @@ FREE_SPACE = 256 << 20
 """Bytes that have to be free in the store: for the snapshot, the log and the report of an export."""
 
 
-class ExportPlan(msgspec.Struct, frozen=True):
-    """What an export would do: the dry run."""
-
-    image: str
-    engine: str
-    findings: list[Finding]
-    dockerfile: str
-    """The install steps; empty where there are none."""
-    excluded: list[Excluded]
-    files: int
-    bytes: int
-    members: list[tuple[str, int]]
-    """Workspace files that go in, by their path in the image (text form), with their sizes; the largest first."""
-    layers: list[str] = []
-    """What the image would be made of, in words, base first."""
-
-
 class Planner:
     """Preflight and dry run."""
 
@@ -56,7 +39,7 @@ class Planner:
         self, context: Context, states: StatesService, applications: ApplicationsService, images: Images
     ) -> None:
         self._context, self._states = context, states
-        self._applications, self._images = applications, images
+        self.applications, self.images = applications, images
 
     def preflight(self, spec: ExportSpec) -> tuple[list[Finding], Application, Engine | None]:
         """Everything that would stop or should be known about an export; the application; the engine.
@@ -66,9 +49,9 @@ class Planner:
         view = self._context.view()
         instance = self._context.instance(view, spec.instance)
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        part, application = self._applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
+        part, application = self.applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
         findings = eligibility(spec, application)
-        engine, said = self._images.chosen(spec.engine)
+        engine, said = self.images.chosen(spec.engine)
         findings += said
         if engine is not None:
             findings += needs_engine(application, part.lock, engine.name)

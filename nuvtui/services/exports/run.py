@@ -23,7 +23,8 @@ from nuvtui.services.applications import application_file
 from nuvtui.services.context import Context
 from nuvtui.services.exports.guard_memory import GuardMemory
 from nuvtui.services.exports.parts import Base, Parts
-from nuvtui.services.exports.plan import eligibility, judged, refuse, refuse_push
+from nuvtui.services.exports.plan import Planner, eligibility, judged, refuse, refuse_push
+from nuvtui.services.exports.publishing import delete_tag, push_image, run_command
 from nuvtui.services.snapshots import archiver
 from nuvtui.tables import scratch
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from nuvtui.images.facts import ImageFacts
     from nuvtui.images.oci.layers import Layer
     from nuvtui.images.recipe import Recipe
-    from nuvtui.services.exports.service import ExportsService
 
 
 class Run:
@@ -40,8 +40,8 @@ class Run:
 
     def __init__(
         self,
-        service: ExportsService,
         context: Context,
+        planner: Planner,
         spec: ExportSpec,
         record: ExportRecord,
         reporter: Reporter,
@@ -51,8 +51,7 @@ class Run:
         """`fresh`: every layer is made anew, whatever is known of it from before. `pin`: digest of the base image."""
         self._pin = pin
         self._fresh = fresh
-        self._service = service
-        self._planner = service.planner
+        self._planner = planner
         self._context = context
         self._spec = spec
         self._record = record
@@ -66,7 +65,7 @@ class Run:
         """Run every stage. What fails is recorded with its stage, and what it began is taken away."""
         self._save()
         try:
-            with self._service.images.layout.using():  # nobody sweeps away what this one stands on
+            with self._planner.images.layout.using():  # nobody sweeps away what this one stands on
                 base = self._preflight()
                 manifest = self._snapshot()
                 report = self._image(manifest, base)
@@ -86,7 +85,8 @@ class Run:
 
     def _save(self, **changes: object) -> None:
         self._record = msgspec.structs.replace(self._record, **changes)
-        self._service.save(self._record)
+        with self._context.state.transaction() as tx:
+            tx.exports.put(self._record)
 
     def _begin(self, stage: str, title: str) -> None:
         self._reporter.check()
@@ -116,14 +116,14 @@ class Run:
         return self._base(application, self._part())
 
     def _part(self) -> ApplicationPart:
-        part, _ = self._service.applications.get(
+        part, _ = self._planner.applications.get(
             StateRef(self._spec.instance, self._spec.snapshot), self._spec.application
         )
         return part
 
     def _base(self, application: Application, part: ApplicationPart) -> Base:
         assert self._engine is not None
-        parts = Parts(self._context, self._service.images, self._engine, self._reporter, self._pin)
+        parts = Parts(self._context, self._planner.images, self._engine, self._reporter, self._pin)
         base = parts.base(self._spec, application, part)
         self._save(base_digest=base.digest)
         return base
@@ -259,7 +259,7 @@ class Run:
         from nuvtui.images.oci import layers as making
 
         assert self._engine is not None
-        parts = Parts(self._context, self._service.images, self._engine, self._reporter)
+        parts = Parts(self._context, self._planner.images, self._engine, self._reporter)
         layers = list(base.layers)
         if recipe.requirements and (self._engine.name == "oci" or base.layers):
             folder = stack.enter_context(scratch.folder(self._context.home.tmp))
@@ -313,10 +313,10 @@ class Run:
 
         if self._spec.verify:
             self._begin("verify", "Running the image")
-            found = verification.verify(self._service, self._record, report, self._reporter)
+            found = verification.verify(self._planner.images, self._record, report, self._reporter)
         elif self._record.engine == "oci":
             # Nobody asked to run it; but one that cannot even start is not handed over without a word.
-            check = verification.configuration(self._service, self._record, self._reporter)
+            check = verification.configuration(self._planner.images, self._record, self._reporter)
             if check.status == "passed":
                 return
             found = Verification(clock.now(), [check])
@@ -335,8 +335,6 @@ class Run:
     def _push(self) -> None:
         if not self._spec.push:
             return
-        from nuvtui.services.exports.service import push_image
-
         refuse_push(self._record.findings)
         self._begin("push", f"Pushing {self._record.image}")
         assert self._engine is not None
@@ -347,7 +345,6 @@ class Run:
         from nuvtui.images import report as reports
         from nuvtui.images import sbom
         from nuvtui.images.guard import scans
-        from nuvtui.services.exports.service import run_command
 
         self._begin("report", "Writing the report")
         command = run_command(report)
@@ -404,7 +401,7 @@ class Run:
                 Path(text_to_path(self._record.archive)).unlink()
         pushed = self._record.pushed
         if pushed:
-            if problem := self._service.delete_tag(self._record.image):
+            if problem := delete_tag(self._planner.images, self._context.settings, self._record.image):
                 warnings.append(problem)
             else:
                 pushed = False

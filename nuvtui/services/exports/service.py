@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import roles
-from nuvtui.model.export import ExportRecord, ExportSpec, Finding, Report
+from nuvtui.model.export import Accepted, Check, ExportPlan, ExportRecord, ExportSpec, Finding, Report
 from nuvtui.model.names import path_to_text, slugify, text_to_path
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
@@ -26,7 +25,8 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.applications.service import ApplicationsService
 from nuvtui.services.context import Context
 from nuvtui.services.exports.parts import Images
-from nuvtui.services.exports.plan import ExportPlan, Planner, refuse_push
+from nuvtui.services.exports.plan import Planner, refuse_push
+from nuvtui.services.exports.publishing import delete_tag, push_image
 from nuvtui.services.exports.run import Run
 from nuvtui.services.spaces.service import pick
 from nuvtui.services.states.service import StatesService
@@ -92,14 +92,16 @@ class ExportsService:
             task=os.environ.get("NUVTUI_TASK"),
         )
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        run = Run(self, self._context, spec, record, reporter, fresh, pin)
+        run = Run(self._context, self.planner, spec, record, reporter, fresh, pin)
         with self._context.exclusive(f"export-{record.id}", "This export"):
             return run.all()
 
-    def save(self, record: ExportRecord) -> None:
-        """Put the record into the state."""
-        with self._context.state.transaction() as tx:
-            tx.exports.put(record)
+    def check(self, spec: ExportSpec) -> None:
+        """Raise NuvError where an export is refused whatever the engine says: role (4), no such application (3)."""
+        view = self._context.view()
+        instance = self._context.instance(view, spec.instance)
+        self._context.require(view, Action.EXPORT, instance.space, instance.id)
+        self.applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
 
     def public(self, registry: str) -> bool:
         """True where `registry` (`host[:port][/path]`, empty: that of the settings) counts as public."""
@@ -115,7 +117,7 @@ class ExportsService:
         """Exports of a space, newest first; without failed, cancelled and deleted ones unless `all_states`."""
         view = self._context.view()
         self._context.require_somewhere(view, Action.VIEW, space)
-        self._settle(space)
+        self._reap(space)
         found = [e for e in self._context.view().exports.all() if e.space == space]
         if not all_states:
             # One that is still in a registry is listed, whatever became of it here.
@@ -163,7 +165,7 @@ class ExportsService:
         """The snapshot that an export was made of. Raises NuvError (3) where it was deleted."""
         return self._context.manifest(StateRef(record.instance, record.snapshot))
 
-    def _settle(self, space: str) -> None:
+    def _reap(self, space: str) -> None:
         """An export that says it is running while its process is gone has failed; what it began is taken away.
 
         What could not be taken away is said in its warnings. Left to somebody who may export, where a viewer looks.
@@ -205,26 +207,9 @@ class ExportsService:
                 self._engine(record).remove(record.image)
             except NuvError as error:
                 warnings.append(f"an image {record.image} may be left in the engine: {error}")
-        if record.pushed and (problem := self.delete_tag(record.image)):
+        if record.pushed and (problem := delete_tag(self.images, self._context.settings, record.image)):
             warnings.append(problem)
         return warnings
-
-    def delete_tag(self, image: str) -> str:
-        """Delete a tag from its registry; returns a sentence where it stays."""
-        from nuvtui.images import reference as references
-        from nuvtui.images.registry.credentials import credentials
-        from nuvtui.images.registry.tags import delete_tag
-
-        try:
-            auth = credentials(references.parse(image).registry)
-            insecure: tuple[str, ...] = ()
-            with contextlib.suppress(NuvError):  # without an engine, only the registry's own word counts
-                engine = self.images.discovery.engine
-                insecure = engine.insecure_registries if engine else ()
-            deletion = delete_tag(image, auth, insecure, self._context.settings)
-        except NuvError as error:
-            return f"the tag {image} stays in the registry: {error}"
-        return "" if deletion.deleted else deletion.said
 
     def _update(self, export: str, **changes: object) -> ExportRecord:
         """Change fields of a record as it is now, whatever others changed meanwhile."""
@@ -247,7 +232,7 @@ class ExportsService:
         """
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self._own(export)
+            record = self.with_image(export)
             if path.is_dir():
                 path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
             reporter.step("archive", f"Writing {path.name}")
@@ -263,7 +248,7 @@ class ExportsService:
         """
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self._own(export)
+            record = self.with_image(export)
             if self.public(record.image.rpartition(":")[0]) and not public_ok:
                 raise NuvError(
                     f"{record.image} would be public",
@@ -293,20 +278,72 @@ class ExportsService:
 
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self._own(export)
+            record = self.with_image(export)
             self._same(record)
             reporter.step("verify", f"Running {record.image}")
-            found = verification.verify(self, record, self.report_of(record), reporter)
+            found = verification.verify(self.images, record, self.report_of(record), reporter)
             self._update(export, verification=found)
             if again:
-                check = verification.rebuild(self, record, reporter)
+                check = self._rebuild(record, reporter)
                 found = msgspec.structs.replace(found, checks=[*found.checks, check])
             return self._update(export, verification=found)
 
+    def _rebuild(self, record: ExportRecord, reporter: Reporter) -> Check:
+        """Build the export again from its snapshot, compare the images, and take the second one away.
+
+        Raises Cancelled.
+        """
+        try:
+            return self._rebuilt(record, reporter)
+        except NuvError as error:
+            if error.exit_code == Exit.CANCELLED:
+                raise
+            return Check("rebuild", "not done", f"it cannot be built again: {error}"[:1000])
+
+    def _rebuilt(self, record: ExportRecord, reporter: Reporter) -> Check:
+        if record.snapshot is None:
+            return Check("rebuild", "not done", "the export has no snapshot to be built from")
+        self.snapshot_of(record)
+        spec = ExportSpec(
+            application=record.application,
+            instance=record.instance,
+            snapshot=record.snapshot,
+            name=record.name,
+            with_files=record.with_files,
+            engine=record.engine,  # type: ignore[arg-type]
+            registry=record.image.rpartition("/")[0],
+            without_license=True,
+            tables=record.tables,
+            tables_format=record.tables_format,
+            accepted=[Accepted(one.finding, one.reason) for one in record.accepted],
+        )
+        again = self.create(spec, reporter, fresh=True, pin=record.base_digest)
+        try:
+            if again.image_id == record.image_id:
+                cached = " (the engine knew what the install steps led to, and did not run them again)"
+                known = cached if again.steps_image and again.steps_image == record.steps_image else ""
+                return Check(
+                    "rebuild", "passed", f"built again, and it is the same image: {record.image_id}{known}"
+                )
+            old, new = self.report_of(record).layers, self.report_of(again).layers
+            differ = [b.what for a, b in zip(old, new, strict=False) if a.diff_id != b.diff_id]
+            return Check(
+                "rebuild",
+                "failed",
+                f"built again, it is another image ({again.image_id}); different: {', '.join(differ) or 'configuration'}",
+            )
+        finally:
+            self.delete(again.id)
+
+    def check_load(self, space: str, path: Path) -> None:
+        """Raise NuvError where the archive at `path` may not be loaded (4) or is none (3)."""
+        self._context.require_somewhere(self._context.view(), Action.EXPORT, space)
+        if not path.is_file():
+            raise NuvError(f"No file {path_to_text(str(path))}", "", "", Exit.NOT_FOUND)
+
     def load(self, space: str, path: Path, reporter: Reporter | None = None) -> builtins.list[str]:
         """Read an archive back, into the engine that answers, else into the store. Returns the references in it."""
-        view = self._context.view()
-        self._context.require_somewhere(view, Action.EXPORT, space)
+        self.check_load(space, path)
         reporter = reporter or Silent()
         reporter.step("load", f"Reading {path.name}")
         engine = self.images.discovery.engine or self.images.oci
@@ -352,14 +389,15 @@ class ExportsService:
                         engine.forget(record.steps_image)
                 except NuvError as error:
                     problems.append(f"the image stays in the engine: {error}")
-            if record.pushed and (problem := self.delete_tag(record.image)):
+            if record.pushed and (problem := delete_tag(self.images, self._context.settings, record.image)):
                 problems.append(problem)
             if record.archive:
                 problems.append(f"the archive stays where it is: {record.archive}")
             record = self._update(export, status="deleted", warnings=[*record.warnings, *problems])
         return record, problems
 
-    def _own(self, export: str) -> ExportRecord:
+    def with_image(self, export: str) -> ExportRecord:
+        """An export that has an image, which the user may work with. Raises NuvError: role (4), no image (6)."""
         record = self.get(export)
         self._context.require(self._context.view(), Action.EXPORT, record.space, record.instance)
         if record.status != "completed":
@@ -382,27 +420,3 @@ class ExportsService:
     def _engine(self, record: ExportRecord) -> Engine:
         """The engine that has the export's image. Raises NuvError (6) where it does not answer."""
         return self.images.named(record.engine)
-
-
-def push_image(engine: Engine, reference: str, reporter: Reporter) -> str:
-    """Push, and return the digest that engine and registry agree on. Raises NuvError where they do not."""
-    from nuvtui.images import reference as references
-    from nuvtui.images.registry.credentials import credentials
-
-    return engine.push(reference, credentials(references.parse(reference).registry), reporter)
-
-
-def run_command(report: Report) -> str:
-    """The `docker run` command for an image, ready to paste: ports on loopback, secrets and licences from outside."""
-    words = ["docker", "run", "--rm", "-it"]
-    if not report.with_files:
-        # The workspace files are not in the image: whoever runs it brings them along.
-        words += ["-v", '"$PWD"/:/files']
-    for port in report.ports:
-        words += ["-p", f"127.0.0.1:{port}:{port}"]
-    for name in (*report.secrets, *report.license_variables):
-        words += ["-e", shlex.quote(name)]
-    for file in report.license_files:
-        licence = shlex.quote(f"{Path(file).name}:{file}:ro")
-        words += ["-v", f'"$PWD"/{licence}']
-    return " ".join([*words, shlex.quote(report.image)])

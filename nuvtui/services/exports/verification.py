@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from nuvtui import clock
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.export import Accepted, Check, ExportRecord, Report, Verification
+from nuvtui.model.export import Check, ExportRecord, Report, Verification
 from nuvtui.reporter import Reporter
 
 if TYPE_CHECKING:
     from nuvtui.images.engine.image_tree import ImageTree
     from nuvtui.images.engine.protocol import Daemon
-    from nuvtui.services.exports.service import ExportsService
+    from nuvtui.services.exports.parts import Images
 
 USER = "54321:54321"
 """A user that no image knows."""
@@ -26,75 +26,24 @@ _INFO = re.compile(r"(?:site|dist)-packages/(?P<name>[^/]+?)-(?P<version>[^-/]+)
 _CONDA = re.compile(r"conda-meta/(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json$")
 
 
-def verify(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Verification:
+def verify(images: Images, record: ExportRecord, report: Report, reporter: Reporter) -> Verification:
     """Look at the image of an export in every way that there is here. Raises NuvError, Cancelled."""
-    checks = [_run(service, record, report, reporter)]
+    checks = [_run(images, record, report, reporter)]
     reporter.progress(1, 3, "steps", "packages")
     if record.engine == "oci":
-        with service.images.oci.tree(record.image, reporter) as tree:
+        with images.oci.tree(record.image, reporter) as tree:
             paths = tree.paths
-            checks += [_packages(paths, report), *_looked(tree, record, service)]
+            checks += [_packages(paths, report), *_looked(tree, record, images)]
     else:
-        engine = service.images.discovery.required()
+        engine = images.discovery.required()
         paths = [fact.path for fact in engine.list_files(record.image, "/", reporter)]
         checks.append(_packages(paths, report))
     return Verification(clock.now(), checks)
 
 
-def rebuild(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
-    """Build the export again from its snapshot, compare the images, and take the second one away.
-
-    Raises Cancelled.
-    """
-    try:
-        return _rebuilt(service, record, reporter)
-    except NuvError as error:
-        if error.exit_code == Exit.CANCELLED:
-            raise
-        return Check("rebuild", "not done", f"it cannot be built again: {error}"[:1000])
-
-
-def _rebuilt(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
-    from nuvtui.model.export import ExportSpec
-
-    if record.snapshot is None:
-        return Check("rebuild", "not done", "the export has no snapshot to be built from")
-    service.snapshot_of(record)
-    spec = ExportSpec(
-        application=record.application,
-        instance=record.instance,
-        snapshot=record.snapshot,
-        name=record.name,
-        with_files=record.with_files,
-        engine=record.engine,  # type: ignore[arg-type]
-        registry=record.image.rpartition("/")[0],
-        without_license=True,
-        tables=record.tables,
-        tables_format=record.tables_format,
-        accepted=[Accepted(one.finding, one.reason) for one in record.accepted],
-    )
-    again = service.create(spec, reporter, fresh=True, pin=record.base_digest)
-    try:
-        if again.image_id == record.image_id:
-            cached = " (the engine knew what the install steps led to, and did not run them again)"
-            known = cached if again.steps_image and again.steps_image == record.steps_image else ""
-            return Check(
-                "rebuild", "passed", f"built again, and it is the same image: {record.image_id}{known}"
-            )
-        old, new = service.report_of(record).layers, service.report_of(again).layers
-        differ = [b.what for a, b in zip(old, new, strict=False) if a.diff_id != b.diff_id]
-        return Check(
-            "rebuild",
-            "failed",
-            f"built again, it is another image ({again.image_id}); different: {', '.join(differ) or 'configuration'}",
-        )
-    finally:
-        service.delete(again.id)
-
-
-def _run(service: ExportsService, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
+def _run(images: Images, record: ExportRecord, report: Report, reporter: Reporter) -> Check:
     """Run it: no network, read-only root, a user that it does not know."""
-    discovery = service.images.discovery
+    discovery = images.discovery
     other = record.engine == "oci"
     if other and discovery.engine is None:
         return Check(
@@ -106,7 +55,7 @@ def _run(service: ExportsService, record: ExportRecord, report: Report, reporter
         if other:
             reporter.progress(0, 3, "bytes", "handing the image to an engine")
             had = engine.inspect(record.image) is not None
-            engine.load_from(service.images.oci.pieces(record.image), record.image, reporter)
+            engine.load_from(images.oci.pieces(record.image), record.image, reporter)
             loaded = not had
         return _answers(engine, record, report, reporter)
     except NuvError as error:
@@ -193,7 +142,7 @@ def _packages(paths: list[str], report: Report) -> Check:
     return Check("packages", "failed", said + (f" ({len(other)} in another version)" if other else ""))
 
 
-def _looked(tree: ImageTree, record: ExportRecord, service: ExportsService) -> list[Check]:
+def _looked(tree: ImageTree, record: ExportRecord, images: Images) -> list[Check]:
     """What can be told without running: shared libraries, interpreter, configuration."""
     from nuvtui.images.host.libraries import missing
     from nuvtui.images.host.trees import VirtualTree
@@ -207,17 +156,17 @@ def _looked(tree: ImageTree, record: ExportRecord, service: ExportsService) -> l
         checks.append(
             Check("libraries", "passed", "every shared library that a program in it needs is there")
         )
-    return [*checks, _configuration(tree, record, service)]
+    return [*checks, _configuration(tree, record, images)]
 
 
-def configuration(service: ExportsService, record: ExportRecord, reporter: Reporter) -> Check:
+def configuration(images: Images, record: ExportRecord, reporter: Reporter) -> Check:
     """Whether an image of the engine `oci` can start at all: its command, interpreter and working folder are in it."""
-    with service.images.oci.tree(record.image, reporter) as tree:
-        return _configuration(tree, record, service)
+    with images.oci.tree(record.image, reporter) as tree:
+        return _configuration(tree, record, images)
 
 
-def _configuration(tree: ImageTree, record: ExportRecord, service: ExportsService) -> Check:
-    facts = service.images.oci.inspect(record.image)
+def _configuration(tree: ImageTree, record: ExportRecord, images: Images) -> Check:
+    facts = images.oci.inspect(record.image)
     assert facts is not None
     words = [*facts.entrypoint, *facts.command]
     missing = _not_found(words[:1], tree, facts.env.get("PATH", ""))

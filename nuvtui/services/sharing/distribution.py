@@ -6,17 +6,17 @@ that what was distributed can be named for ever. Each target is changed all or n
 
 import builtins
 import contextlib
-import functools
 import shlex
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
 from nuvtui import clock
 from nuvtui.catalog.view import View
-from nuvtui.errors import Cancelled, Exit, NuvError
+from nuvtui.errors import Cancelled, Exit, NuvError, PlanChangedError
 from nuvtui.model.cause import Cause
+from nuvtui.model.digest import digest_of
 from nuvtui.model.distribution import (
     Counts,
     Distribution,
@@ -31,41 +31,20 @@ from nuvtui.model.distribution import (
 )
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.roles import Action
-from nuvtui.model.snapshot import ApplicationPart, Snapshot, TablePart, same_table
+from nuvtui.model.snapshot import Snapshot, same_table
 from nuvtui.model.space import Instance, Message
 from nuvtui.model.stage import Stage, StateRef
-from nuvtui.model.tree import FOLDER, Entry
+from nuvtui.model.tree import FOLDER
 from nuvtui.reporter import Reporter, Silent
-from nuvtui.services.applications import applications
 from nuvtui.services.context import Context
 from nuvtui.services.sharing.staging import STAGE_HINT, StagingService
 from nuvtui.services.snapshots import archiver, changeset
 from nuvtui.services.snapshots.changeset import IGNORE, HalfDoneError, Transition
+from nuvtui.services.snapshots.objects import Objects, file_token, objects_of
 from nuvtui.services.spaces.service import pick
-from nuvtui.services.states.service import Files, StatesService, table_memory
-from nuvtui.store import ignore, trees
+from nuvtui.services.states.service import StatesService
 from nuvtui.store.folders import Folders, opened
 from nuvtui.store.recorded import holds
-from nuvtui.tables import capture as table_capture
-from nuvtui.tables.database import Tables
-
-
-class Objects(msgspec.Struct, dict=True):
-    """The objects of a state, or the staged part of them, by name."""
-
-    files: dict[str, Entry]
-    """Files, links and empty folders by path."""
-    folders: dict[str, Entry]
-    """All other folders by path."""
-    tables: dict[str, TablePart]
-    applications: dict[str, ApplicationPart]
-    rules: ignore.Rules
-    """What the state leaves out, and so does not speak of."""
-
-    @functools.cached_property
-    def filled(self) -> set[str]:
-        """Folders that hold something."""
-        return folders_above(self.files)
 
 
 class DistributionService:
@@ -83,12 +62,17 @@ class DistributionService:
     ) -> builtins.list[TargetPlan]:
         """What a distribution of the stage would do to each target: created, replaced, removed, kept, by name.
 
+        Each with a digest (`plan`), by which `distribute` tells whether it would still do the same.
         Raises NuvError: nothing staged (6), role (4), target is the source (2).
         """
-        stage = self._stage(space)
-        self._check(stage, targets)
+        stage = self.check(space, targets)
         source = self._staged(stage, stage.source)
-        return [_plan(target, source, self._objects(StateRef(target)), strategies) for target in targets]
+        return [self._foreseen(target, source, strategies) for target in targets]
+
+    def _foreseen(self, target: str, source: Objects, strategies: Strategies) -> TargetPlan:
+        now = objects_of(self._context, StateRef(target))
+        found = _plan(target, source, now, strategies)
+        return msgspec.structs.replace(found, plan=_digest(target, source, now, strategies))
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -101,22 +85,24 @@ class DistributionService:
         reporter: Reporter | None = None,
         task: str | None = None,
         identifier: str | None = None,
+        plans: Collection[str] = (),
     ) -> Distribution:
         """Distribute the stage to `targets` (ids of instances, not empty).
 
+        `plans`: digests of the dry runs that were approved; a target that would not be changed as one of them says is
+        refused, and its result says so (`changed`). Empty: whatever the targets hold.
         A target that fails is as it was, the others are done: the status of the distribution and of each target
         says so. `identifier` is the id to give it (None: a new one). Raises NuvError before anything is touched:
         nothing staged (6), role (4), unknown target (3).
         """
         reporter = reporter or Silent()
-        stage = self._stage(space)
-        self._check(stage, targets)
+        stage = self.check(space, targets)
         with self._running(stage, targets, strategies, message, task, identifier) as distribution:
             source_ref = self._fix_source(stage, distribution, reporter)
             source = self._staged(stage, source_ref)
             for target in targets:
                 reporter.check()
-                self._one(distribution, source, target, reporter)
+                self._one(distribution, source, target, reporter, plans)
             return self._close(distribution.id)
 
     @contextlib.contextmanager
@@ -180,6 +166,7 @@ class DistributionService:
         source: Objects,
         target: str,
         reporter: Reporter,
+        plans: Collection[str],
     ) -> None:
         """Distribute to one target; its outcome goes into the record. Raises Cancelled, and what is a defect."""
         identifier, strategies, message = distribution.id, distribution.strategies, distribution.message
@@ -190,7 +177,9 @@ class DistributionService:
             planned: builtins.list[TargetPlan] = []
 
             def make(backup: Snapshot) -> Transition:
-                now = self._objects(StateRef(target, backup.id))
+                now = objects_of(self._context, StateRef(target, backup.id))
+                if plans and _digest(target, source, now, strategies) not in plans:
+                    raise PlanChangedError(instance.name)
                 planned.append(_plan(target, source, now, strategies))
                 return _transition(planned[0], source, now)
 
@@ -229,6 +218,7 @@ class DistributionService:
                 result,
                 status="cancelled" if isinstance(error, Cancelled) else "failed",
                 error=f"{reason}. The target is as it was.",
+                changed=isinstance(error, PlanChangedError),
             )
             self._record(identifier, result)
             if isinstance(error, Cancelled) or not known:
@@ -278,7 +268,7 @@ class DistributionService:
     def list(self, space: str) -> builtins.list[Distribution]:
         """Past and running distributions of a space, newest first. One whose process is gone is shown interrupted."""
         self._context.require_somewhere(self._context.view(), Action.VIEW, space)
-        self._settle(space)
+        self._reap(space)
         found = [d for d in self._context.view().distributions.all() if d.space == space]
         return sorted(found, key=lambda d: d.created, reverse=True)
 
@@ -286,7 +276,7 @@ class DistributionService:
         """The distribution that `key` (id or prefix) means."""
         return pick(key, self.list(space), "distribution", lambda d: d.id, lambda d: ())
 
-    def _settle(self, space: str) -> None:
+    def _reap(self, space: str) -> None:
         """Mark as interrupted what says it is running while its process is gone."""
         for distribution in self._context.view().distributions.all():
             if distribution.space != space or distribution.status != "running":
@@ -301,13 +291,8 @@ class DistributionService:
 
     # -- recall ------------------------------------------------------------------------------------------------------
 
-    def recall(self, identifier: str, reporter: Reporter | None = None) -> Distribution:
-        """Remove what a finished distribution brought from all its targets again, with an automatic snapshot first.
-
-        What was changed in a target since then is kept and named in a warning. Needs the administrator role (4).
-        Raises NuvError (6) while it runs or where it was recalled already.
-        """
-        reporter = reporter or Silent()
+    def check_recall(self, identifier: str) -> Distribution:
+        """The distribution to recall. Raises NuvError: none such (3), role (4), it runs or was recalled already (6)."""
         distribution = self._context.view().distributions.get(identifier)
         if distribution is None:
             raise NuvError(f"No distribution {identifier[:8]}", "", "", Exit.NOT_FOUND)
@@ -319,6 +304,16 @@ class DistributionService:
                 "Only a finished distribution can be recalled, once.",
                 Exit.REFUSED,
             )
+        return distribution
+
+    def recall(self, identifier: str, reporter: Reporter | None = None) -> Distribution:
+        """Remove what a finished distribution brought from all its targets again, with an automatic snapshot first.
+
+        What was changed in a target since then is kept and named in a warning. Needs the administrator role (4).
+        Raises NuvError (6) while it runs or where it was recalled already.
+        """
+        reporter = reporter or Silent()
+        distribution = self.check_recall(identifier)
         stage = Stage(
             distribution.space,
             distribution.author,
@@ -374,8 +369,8 @@ class DistributionService:
         reporter: Reporter,
     ) -> Transition:
         """Removals of what the distribution wrote and nobody changed since."""
-        present = self._objects(StateRef(now.instance.id, now.id))
-        earlier = self._objects(StateRef(before.instance.id, before.id))
+        present = objects_of(self._context, StateRef(now.instance.id, now.id))
+        earlier = objects_of(self._context, StateRef(before.instance.id, before.id))
         brought = _plan(now.instance.id, source, earlier, distribution.strategies)
         out = Transition([], [], [], {}, [], [], [], [])
         paths = [text_to_path(text) for text in [*brought.files.created, *brought.files.replaced]]
@@ -383,7 +378,7 @@ class DistributionService:
         unseen = self._unseen(now.instance.id, [path for path in paths if path not in present.files], source)
         for path in paths:
             if path in present.files:
-                same = _file_token(present.files[path]) == _file_token(source.files[path])
+                same = file_token(present.files[path]) == file_token(source.files[path])
             elif path in unseen:
                 same = unseen[path]
                 out.known[path] = source.files[path]
@@ -440,8 +435,9 @@ class DistributionService:
             )
         return stage
 
-    def _check(self, stage: Stage, targets: builtins.list[str]) -> None:
-        """Roles and targets, before anything happens."""
+    def check(self, space: str, targets: builtins.list[str]) -> Stage:
+        """What is staged. Raises NuvError: nothing (6), role (4), unknown target (3), none or the source itself (2)."""
+        stage = self._stage(space)
         view = self._context.view()
         if not targets:
             raise NuvError(
@@ -464,6 +460,7 @@ class DistributionService:
         self._context.distinct(
             self._origin(stage.source), [self._context.instance(view, target) for target in targets]
         )
+        return stage
 
     def _origin(self, source: StateRef) -> Instance | None:
         """The instance that a source state is of; None where it is gone."""
@@ -473,29 +470,9 @@ class DistributionService:
         instance: Instance = self._context.instance(view, target)
         return f"{self._context.space(view, instance.space).name}/{instance.name}"
 
-    def _objects(self, ref: StateRef) -> Objects:
-        """All objects of a state. For the Current State nothing is written to the store."""
-        files = self._states.files(ref)
-        if ref.snapshot is not None:
-            manifest = self._context.manifest(ref)
-            tables, parts = manifest.tables, manifest.applications
-            rules = changeset.rules_of(self._context.store, bytes.fromhex(manifest.files.root))
-        else:
-            instance = self._context.instance(self._context.view(), ref.instance)
-            workspace = self._context.workspace(instance)
-            newest = self._context.newest_sound(self._context.view(), ref.instance)
-            tables = table_capture.describe(
-                Tables(workspace), newest.tables if newest else [], table_memory(self._context, ref.instance)
-            )
-            parts = applications.capture(workspace)[0]
-            with opened(workspace.root) as root:
-                rules = ignore.read(root)
-        plain, folders = _entries(files, None)
-        return Objects(plain, folders, {t.name: t for t in tables}, {a.slug: a for a in parts}, rules)
-
     def _staged(self, stage: Stage, ref: StateRef) -> Objects:
         """The staged objects in the state `ref`. Raises NuvError (3) where something staged is gone from it."""
-        whole = self._objects(ref)
+        whole = objects_of(self._context, ref)
         if stage.everything:
             return whole
         paths = [text_to_path(text) for text in stage.files]
@@ -551,24 +528,6 @@ def _gone(option: str, name: str, kind: str = "") -> NuvError:
     )
 
 
-def _entries(files: Files, prefix: str | None) -> tuple[dict[str, Entry], dict[str, Entry]]:
-    """Files, links and empty folders by path; and the other folders."""
-    plain: dict[str, Entry] = {}
-    folders: dict[str, Entry] = {}
-    for path, entry in trees.walk(files.tree, files.root):
-        if entry.kind == FOLDER and entry.count:
-            folders[path] = entry
-        else:
-            plain[path] = entry
-    return plain, folders
-
-
-def _file_token(entry: Entry) -> object:
-    if entry.kind == FOLDER:
-        return (FOLDER, entry.mode)
-    return entry.kind, entry.mode, tuple(entry.content), entry.target
-
-
 def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) -> TargetPlan:
     # An empty folder is in nobody's way: what comes goes into it, and what is in a folder that comes empty stays
     # (but for Mirror, which empties it).
@@ -576,12 +535,12 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
     mirror = strategies.files is Strategy.MIRROR
     files = plan_paths(
         {
-            path: _file_token(entry)
+            path: file_token(entry)
             for path, entry in source.files.items()
             if mirror or not (entry.kind == FOLDER and path in now.folders)
         },
         {
-            path: _file_token(entry)
+            path: file_token(entry)
             for path, entry in now.files.items()
             # The target's own ignore rules are its settings: only a staged one stands in their place.
             if not (entry.kind == FOLDER and path in filled) and (path != IGNORE or path in source.files)
@@ -612,6 +571,11 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
             strategies.applications if source.applications else Strategy.SKIP,
         ),
     )
+
+
+def _digest(target: str, source: Objects, now: Objects, strategies: Strategies) -> str:
+    """What tells whether a distribution to a target would do the same again: all that it depends on."""
+    return digest_of("distribute", target, repr(strategies), source.digest, now.digest)
 
 
 def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transition:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from nuvtui.errors import NuvError
+from nuvtui.errors import NuvError, PlanChangedError
 from nuvtui.model.cause import Cause
 from nuvtui.model.kept import KeptFile
 from nuvtui.model.names import path_to_text, text_to_path
@@ -135,7 +135,11 @@ def run(
     backup = taken.snapshot
     for warning in backup.warnings:
         reporter.warning(f"{warning.path} is not in the automatic snapshot: {warning.reason}")
-    transition = make(backup)
+    try:
+        transition = make(backup)
+    except PlanChangedError:
+        context.forget([backup.id])  # nothing came of it: it would tell of a change that never was
+        raise
     reporter.check()
     workspace = context.workspace(instance)
     recorded = Recorded(

@@ -3,15 +3,18 @@
 import builtins
 import datetime
 import re
+from collections.abc import Sequence
 
 import msgspec
 
 from nuvtui import clock
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import Exit, NuvError, PlanChangedError
 from nuvtui.model import order, timeline
+from nuvtui.model.digest import digest_of
 from nuvtui.model.names import slugify
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
+from nuvtui.model.space import Instance
 from nuvtui.model.timeline import Timeline
 from nuvtui.reporter import Reporter
 from nuvtui.services.context import Context
@@ -47,10 +50,7 @@ class SnapshotsService:
         from nuvtui.reporter import Silent
         from nuvtui.services.snapshots import archiver  # lists of snapshots do without what takes them
 
-        view = self._context.view()
-        instance = self._context.instance(view, instance_id)
-        self._context.require(view, Action.MODIFY, instance.space, instance.id)
-        name = check_name(name)
+        instance, name = self.check_create(instance_id, name)
         with self._context.exclusive(
             f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
         ):
@@ -65,6 +65,13 @@ class SnapshotsService:
                 reread=reread,
             ).snapshot
         return summarise(snapshot)
+
+    def check_create(self, instance_id: str, name: str) -> tuple[Instance, str]:
+        """Where a snapshot would be taken, and its name, stripped. Raises NuvError: role (4), unusable name (2)."""
+        view = self._context.view()
+        instance = self._context.instance(view, instance_id)
+        self._context.require(view, Action.MODIFY, instance.space, instance.id)
+        return instance, check_name(name)
 
     def list(self, instance_id: str) -> builtins.list[SnapshotRecord]:
         """The timeline of an instance, newest first. Needs the viewer role (4)."""
@@ -152,10 +159,11 @@ class SnapshotsService:
 
         return usage.unique_bytes(self._context.store, snapshots)
 
-    def delete(self, snapshots: builtins.list[str]) -> None:
+    def delete(self, snapshots: builtins.list[str], plan: str = "") -> None:
         """Delete snapshots. Their storage comes free at the next `store gc`, where no other state refers to it.
 
-        Needs the editor role (4). Raises NuvError (5) where a running export or distribution works from one.
+        Needs the editor role (4). Raises NuvError (5) where a running export or distribution works from one, or where
+        they are not those of the dry run with the digest `plan` (see `deletion`).
         """
         view = self._context.view()
         for snapshot in snapshots:
@@ -174,12 +182,17 @@ class SnapshotsService:
                     "Wait for it to end: `nuvtui tasks list`.",
                     Exit.CONFLICT,
                 )
-        # First out of the list, then the manifest: a crash between the two leaves a snapshot that `store repair`
-        # lists again, never a listed snapshot without its manifest.
-        with self._context.state.transaction() as tx:
-            tx.snapshots.delete(*snapshots)
-        for snapshot in snapshots:
-            self._context.store.delete_manifest(snapshot)
+
+        def approved(records: builtins.list[SnapshotRecord]) -> None:
+            if plan and deletion(records) != plan:
+                raise PlanChangedError("What would be deleted")
+
+        self._context.forget(snapshots, approved)
+
+
+def deletion(records: Sequence[SnapshotRecord]) -> str:
+    """Digest of the plan to delete snapshots: which ones, as they are called now."""
+    return digest_of("delete", *sorted(f"{record.id} {record.kind} {record.name}" for record in records))
 
 
 def check_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """Tables of an instance's Current State, with the roles checked; and queries over any state."""
 
 import builtins
+import os
 from pathlib import Path
 
 from nuvtui.errors import Exit, NuvError
@@ -12,7 +13,7 @@ from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.states.service import StatesService, TableView
-from nuvtui.tables import parquet
+from nuvtui.tables import connection, intake, parquet
 from nuvtui.tables.codebook import Codebook, refuse_other, write_codebook
 from nuvtui.tables.database import ColumnInfo, Rows, Tables, rehearse
 
@@ -42,6 +43,10 @@ class TablesService:
         """Columns of a table with how their values are spread."""
         return self._states.reader(ref).distributions(table)
 
+    def bound(self, memory: str) -> None:
+        """Hold the SQL of this process to a part of this machine: nobody knows what it asks for."""
+        connection.bound(memory, max(1, (os.cpu_count() or 2) - 1))
+
     def preview(self, ref: StateRef, table: str, offset: int = 0, limit: int = 100) -> Rows:
         """A page of a table's rows."""
         return self._states.reader(ref).rows(table, offset, limit)
@@ -57,6 +62,14 @@ class TablesService:
         return parquet.query(
             manifest.tables, self._context.store, self._context.home.cache / "tables", sql, limit, clip
         )
+
+    def check_import(self, instance: str, file: Path, name: str | None) -> None:
+        """Raise NuvError where a file cannot become a table: role (4), no such file (3), of no known format or name (2)."""
+        self._open(instance, Action.MODIFY)
+        if name is not None:
+            intake.checked_name(name)
+        with intake.opened(file):
+            pass
 
     def import_file(
         self,

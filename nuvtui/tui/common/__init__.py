@@ -1,1 +1,1 @@
-"""What several features share: what is known of the model, and of no feature."""
+"""What several features share: the app as they know it, bases of panes and screens, actions on states and tasks."""

@@ -13,14 +13,14 @@ from textual.widget import Widget
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.header import Header
 from nuvtui.tui.common.shell import ShellTarget
-from nuvtui.tui.toolkit.dialogs.base import PUTS_TOGETHER
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.lines import Line, LineWidget, line
+from nuvtui.tui.toolkit.screen_events import too_late
 
 SMALLEST = (60, 20)
 """Columns and rows below which nothing can be shown."""
 WIDE = 120
-"""Columns from which places stand side by side."""
+"""Columns from which panes stand side by side."""
 
 
 class TooSmall(LineWidget, can_focus=False):
@@ -76,14 +76,14 @@ class BaseScreen(Screen[object], ShellTarget, inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """Where it was left before it was whole, nothing of it is put together any more."""
-        if not (isinstance(event, PUTS_TOGETHER) and self not in self.app.screen_stack):
+        if not too_late(self, event):
             await super().on_event(event)
 
     def on_mount(self) -> None:
         """Say where one is."""
         self.query_one(Header).show(self.nuv.where)
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """Say where one is now."""
         self.query_one(Header).show(self.nuv.where)
 

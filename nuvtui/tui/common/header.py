@@ -35,7 +35,7 @@ class Header(LineWidget, can_focus=False):
             self._where = where
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The line."""
         where = self._where
         left: list[Piece] = [(" nuvtui", "strong")]

@@ -5,8 +5,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nuvtui.model.export import Verification
+from nuvtui.model.distribution import Counts, Distribution, TargetResult
+from nuvtui.model.export import ExportRecord, Verification
 from nuvtui.model.names import short, text_to_path
+from nuvtui.model.operations import Loaded, RestoreResult, result_of
+from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.export_details import verification_fields
 from nuvtui.tui.toolkit.amounts import size
@@ -71,8 +74,8 @@ def way_out(task: TaskView, glyphs: Glyphs) -> list[Line]:
 def brought(task: TaskView, glyphs: Glyphs) -> list[Field]:
     """What a completed task brought, and its warnings."""
     found: list[Field] = []
-    if task.status is TaskStatus.COMPLETED and isinstance(task.result, dict):
-        found += _result(task.kind, task.result, glyphs)
+    if task.status is TaskStatus.COMPLETED:
+        found += _result(task.kind, result_of(task), glyphs)
     return found + warnings(task, glyphs)
 
 
@@ -89,43 +92,42 @@ def warned(warning: str, glyphs: Glyphs) -> Field:
     return say((f"{glyphs.warning} {warning}", "warn"), value=warning, what="the warning")
 
 
-def _result(kind: str, result: dict[str, Any], glyphs: Glyphs) -> Iterator[Field]:
-    match kind:
-        case "distribute" | "recall":
-            for target in result.get("targets", ()):
+def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Field]:
+    match result:
+        case Distribution():
+            for target in result.targets:
                 yield from target_fields(target, glyphs)
-        case "restore":
+        case RestoreResult():
             for name in ("files", "tables", "applications"):
-                written, removed = result.get(name, 0), result.get(f"{name}_removed", 0)
+                written, removed = getattr(result, name), getattr(result, f"{name}_removed")
                 yield field(name.capitalize(), f"{written:,} written, {removed:,} removed")
-            if result.get("backup"):
-                yield _before(result["backup"], "u brings back what was there")
-        case "export" | "push" | "archive":
+            yield _before(result.backup, "u brings back what was there")
+        case ExportRecord(verification=Verification() as verification) if kind == "verify":
+            yield from verification_fields(verification, glyphs)
+        case ExportRecord():
             yield from _pairs(
-                ("Image", result.get("image")),
-                ("Digest", result.get("digest")),
-                ("Size", size(result["size"]) if result.get("size") else ""),
-                ("Archive", text_to_path(result["archive"]) if result.get("archive") else ""),
-                ("Run it", result.get("run_command")),
+                ("Image", result.image),
+                ("Digest", result.digest),
+                ("Size", size(result.size) if result.size else ""),
+                ("Archive", text_to_path(result.archive) if result.archive else ""),
+                ("Run it", result.run_command),
             )
-            left_out = len(result.get("excluded", ()))
-            if left_out:
-                yield say((f"{left_out:,} left out; r shows the report with the reasons", "muted"))
-        case "verify" if result.get("verification"):
-            yield from verification_fields(msgspec.convert(result["verification"], Verification), glyphs)
-        case "load":
-            for image in result.get("images", ()):
-                yield field("Image", str(image))
-        case "snapshot":
-            name = str(result.get("name") or result.get("kind") or "")
-            yield field(
-                "Snapshot", short(str(result.get("id", ""))), name, "accent", "the id of the snapshot"
-            )
+            if result.excluded:
+                yield say(
+                    (f"{len(result.excluded):,} left out; r shows the report with the reasons", "muted")
+                )
+        case Loaded():
+            for image in result.images:
+                yield field("Image", image)
+        case SnapshotRecord():
+            name = result.name or result.kind
+            yield field("Snapshot", short(result.id), name, "accent", "the id of the snapshot")
         case _:
+            values = msgspec.to_builtins(result)
             yield from _pairs(
                 *(
                     (key.replace("_", " ").capitalize(), f"{value:,}" if type(value) is int else str(value))
-                    for key, value in result.items()
+                    for key, value in (values.items() if isinstance(values, dict) else ())
                     if isinstance(value, str | int | float) and not isinstance(value, bool)
                 )
             )
@@ -140,32 +142,30 @@ STATUS: dict[str, tuple[str, Tone]] = {
 """Glyph and tone of how a distribution went for a target; of any other status: failed."""
 
 
-def target_fields(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Field]:
-    """How a distribution went for one target, from its record as plain values: where it failed, the reason first."""
-    status = target.get("status", "")
-    mark, tone = STATUS.get(status, ("failed", "bad"))
-    name = target.get("name", "")
+def target_fields(target: TargetResult, glyphs: Glyphs) -> Iterator[Field]:
+    """How a distribution went for one target: where it failed, the reason first."""
+    mark, tone = STATUS.get(target.status, ("failed", "bad"))
     yield Field(
-        line((f"{getattr(glyphs, mark)} ", tone), (name, "strong"), (f"  {status}", tone)),
-        name,
+        line((f"{getattr(glyphs, mark)} ", tone), (target.name, "strong"), (f"  {target.status}", tone)),
+        target.name,
         "the name of the target",
     )
-    if target.get("error"):
-        yield say((f"  {target['error']}", "bad"), value=target["error"], what="the reason")
+    if target.error:
+        yield say((f"  {target.error}", "bad"), value=target.error, what="the reason")
     changed = False
     for kind in ("files", "tables", "applications"):
-        counts = target.get(kind) or {}
-        if any(counts.get(what) for what in ("created", "replaced", "removed")):
+        counts: Counts = getattr(target, kind)
+        if counts.created or counts.replaced or counts.removed:
             changed = True
             pieces: list[Piece] = [(f"  {kind:<{LABEL}}", "muted")]
             for what, tone in OUTCOMES:
-                number = counts.get(what, 0)
+                number = getattr(counts, what)
                 pieces.append((f"{number:>6,} {what}", tone if number else "muted"))
             yield Field(line(*pieces))
-    if status == "completed" and not changed:
+    if target.status == "completed" and not changed:
         yield Field(line(("  nothing changed: it had all of it already", "muted")))
-    if target.get("backup"):
-        yield _before(target["backup"], "as it was before", "  ")
+    if target.backup:
+        yield _before(target.backup, "as it was before", "  ")
 
 
 OUTCOMES: tuple[tuple[str, Tone], ...] = (
@@ -188,7 +188,7 @@ def _before(snapshot: str, note: str, indent: str = "") -> Field:
     )
 
 
-def target_lines(target: dict[str, Any], glyphs: Glyphs) -> Iterator[Line]:
+def target_lines(target: TargetResult, glyphs: Glyphs) -> Iterator[Line]:
     """`target_facts` as lines alone."""
     return (each.shown for each in target_fields(target, glyphs))
 
@@ -201,15 +201,14 @@ def _pairs(*pairs: tuple[str, Any]) -> Iterator[Field]:
 
 def ways_back(task: TaskView) -> list[Back]:
     """The automatic snapshots that a task took before it changed instances."""
-    result = task.result
-    if not isinstance(result, dict):
-        return []
-    if task.kind == "restore" and result.get("backup"):
-        return [Back(result["backup"], result.get("instance", ""), "")]
-    if task.kind in ("distribute", "recall"):
-        return [
-            Back(target["backup"], target.get("instance", ""), target.get("name", ""))
-            for target in result.get("targets", ())
-            if target.get("backup") and target.get("status") in ("completed", "interrupted", "recalled")
-        ]
-    return []
+    match result_of(task):
+        case RestoreResult() as done:
+            return [Back(done.backup, done.instance, "")]
+        case Distribution() as done:
+            return [
+                Back(target.backup, target.instance, target.name)
+                for target in done.targets
+                if target.backup and target.status in ("completed", "interrupted", "recalled")
+            ]
+        case _:
+            return []

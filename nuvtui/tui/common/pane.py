@@ -1,4 +1,4 @@
-"""A place: one of the five panes that the workbench shows, alone or side by side."""
+"""A pane: one of the five panes that the main screen shows, alone or side by side."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -17,9 +17,9 @@ from nuvtui.tui.toolkit.line_list import LineList
 
 
 class Pane(Vertical, ShellTarget):
-    """Base of the five places.
+    """Base of the five panes.
 
-    A place is made when it is first shown. It overrides `compose` and the hooks below; `state_changed` and
+    A pane is made when it is first shown. It overrides `compose` and the hooks below; `state_changed` and
     `tasks_changed` arrive only while it is on the screen, and once when it is shown again after it missed some.
     """
 
@@ -44,17 +44,17 @@ class Pane(Vertical, ShellTarget):
     # hooks
 
     def state_changed(self) -> None:
-        """The state file changed, the context is another one, or the place is shown for the first time: read again."""
+        """The state file changed, the context is another one, or the pane is shown for the first time: read again."""
 
     def tasks_changed(self, tasks: Sequence[TaskView]) -> None:
         """Tasks began, went on or ended; newest first."""
 
     def first_focus(self) -> Widget | None:
-        """What gets the focus when the place is gone to; None: the first that can have it, or the last that had."""
+        """What gets the focus when the pane is gone to; None: the first that can have it, or the last that had."""
         return None
 
     def go_back(self) -> bool:
-        """Esc: one level back within the place; False where it is at its top."""
+        """Esc: one level back within the pane; False where it is at its top."""
         return False
 
     def reveal(self, target: Target) -> bool:
@@ -65,8 +65,8 @@ class Pane(Vertical, ShellTarget):
         found.focus()
         return True
 
-    def displaces(self, identifier: str) -> tuple[str, ...]:
-        """Places that stand aside for this one while `identifier` is gone to, where several are side by side."""
+    def displaces(self, _identifier: str) -> tuple[str, ...]:
+        """Panes that stand aside for this one while it is gone to, where several are side by side."""
         return ()
 
     # called by the main screen

@@ -12,7 +12,9 @@ import msgspec
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import order
 from nuvtui.model.diff import Diff
+from nuvtui.model.distribution import Distribution
 from nuvtui.model.names import path_to_text, short
+from nuvtui.model.operations import Restore, RestoreResult, TakeSnapshot, result_of
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import Stage, StateRef
@@ -55,13 +57,11 @@ def take_snapshot(node: ShellTarget, name: str = "", description: str = "", next
     title = f"Snapshot {name} of {instance.name}" if name else f"Quick snapshot of {instance.name}"
     submit(
         node,
-        "snapshot",
-        {"instance": instance.id, "name": name, "description": description, "next_phase": next_phase},
+        TakeSnapshot(instance.id, name, description, next_phase),
         title,
-        lambda task: nuv.notify(f"{title}: started", timeout=2),
+        lambda _task: nuv.notify(f"{title}: started", timeout=2),
         space=context.space.id,
         instance=instance.id,
-        before=lambda: require(nuv, instance.id, Action.MODIFY),
     )
 
 
@@ -110,6 +110,7 @@ def ask_rename(node: ShellTarget, record: SnapshotRecord) -> None:
 
 def ask_delete(node: ShellTarget, records: Sequence[SnapshotRecord]) -> None:
     """Say what is deleted and what comes free, ask for "I understand", then delete."""
+    from nuvtui.services.snapshots.service import deletion
     from nuvtui.tui.common.dialogs.delete import DeleteDialog
 
     nuv = node.nuv
@@ -118,7 +119,7 @@ def ask_delete(node: ShellTarget, records: Sequence[SnapshotRecord]) -> None:
     def answered(yes: bool | None) -> None:
         if yes:
             node.load(
-                lambda: nuv.services.snapshots.delete(identifiers),
+                lambda: nuv.services.snapshots.delete(identifiers, deletion(records)),
                 lambda _: nuv.notify(
                     f"Deleted {describe.plural(len(records), 'snapshot')}. "
                     "Storage comes free at the next `nuvtui store gc`."
@@ -143,10 +144,11 @@ def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
     space, here = context.space, context.instance
 
     def ask(instances: list[Any]) -> None:
-        def answered(target: str | None) -> None:
-            if target is not None:
+        def answered(chosen: tuple[str, str] | None) -> None:
+            if chosen is not None:
+                target, plan = chosen
                 name = next(each.name for each in instances if each.id == target)
-                restore(node, record, space.id, target, name)
+                restore(node, record, space.id, target, name, plan=plan)
 
         nuv.push_screen(RestoreDialog(record, space.name, instances, here.id), answered)
 
@@ -154,23 +156,27 @@ def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
 
 
 def restore(
-    node: ShellTarget, record: SnapshotRecord, space: str, instance: str, name: str, title: str = ""
+    node: ShellTarget,
+    record: SnapshotRecord,
+    space: str,
+    instance: str,
+    name: str,
+    title: str = "",
+    plan: str = "",
 ) -> None:
     """Submit the restore of a snapshot to an instance."""
     nuv = node.nuv
     title = title or f"Restore {describe.called(record)} to {name}"
     submit(
         node,
-        "restore",
-        {"snapshot": record.id, "instance": instance},
+        Restore(record.id, instance, plan),
         title,
-        lambda task: nuv.notify(
+        lambda _task: nuv.notify(
             f"{title}: started. When it is done, u on the Timeline undoes it.", timeout=5
         ),
         space=space,
         instance=instance,
         subject=record.id,
-        before=lambda: require(nuv, instance, Action.MODIFY),
     )
 
 
@@ -193,22 +199,13 @@ def way_back(
     import) does.
     """
     for task in in_order(tasks, snapshots):
-        if (
-            task.space != space
-            or task.status is not TaskStatus.COMPLETED
-            or not isinstance(task.result, dict)
-        ):
+        if task.space != space or task.status is not TaskStatus.COMPLETED:
             continue
-        if task.kind == "restore" and task.instance == instance and task.result.get("backup"):
-            backups = [(instance, str(task.result["backup"]))]
-            return WayBack(task.title, task.finished or task.created, backups)
-        if task.kind == "distribute":
-            targets = task.result.get("targets", [])
-            done = [
-                (t["instance"], t["backup"])
-                for t in targets
-                if t.get("backup") and t["status"] == "completed"
-            ]
+        result = result_of(task)
+        if isinstance(result, RestoreResult) and task.instance == instance:
+            return WayBack(task.title, task.finished or task.created, [(instance, result.backup)])
+        if isinstance(result, Distribution) and task.kind == "distribute":
+            done = [(t.instance, t.backup) for t in result.targets if t.backup and t.status == "completed"]
             return WayBack(task.title, task.finished or task.created, done) if done else None
         if task.kind in ("recall", "import-table") and task.instance == instance:
             return None
@@ -231,11 +228,13 @@ def in_order(tasks: Sequence[TaskView], snapshots: Iterable[str]) -> list[TaskVi
 
 def _backups(task: TaskView) -> set[str]:
     """Ids of the automatic snapshots that a task left."""
-    if not isinstance(task.result, dict):
-        return set()
-    targets = task.result.get("targets", [])
-    found = [task.result.get("backup"), *(each.get("backup") for each in targets if isinstance(each, dict))]
-    return {str(each) for each in found if each}
+    match result_of(task):
+        case RestoreResult(backup=backup):
+            return {backup}
+        case Distribution(targets=targets):
+            return {target.backup for target in targets if target.backup}
+        case _:
+            return set()
 
 
 def under_way(tasks: Sequence[TaskView], space: str, instance: str) -> TaskView | None:

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from nuvtui import config
 from nuvtui.errors import NuvError
+from nuvtui.model.operations import Task
 from nuvtui.tui.common.shell import ShellTarget
 
 
 def submit(
     node: ShellTarget,
-    kind: str,
-    arguments: dict[str, Any],
+    operation: Task,
     title: str,
     done: Callable[[str], Any],
     *,
@@ -21,33 +20,23 @@ def submit(
     before: Callable[[], Any] | None = None,
     failed: Callable[[NuvError], Any] | None = None,
 ) -> None:
-    """Submit a task and call `done` with its id. `before` runs first, in the same thread; a NuvError of it stops all."""
+    """Submit a task and call `done` with its id; what is refused before there is one is told as any other error.
+
+    `before` runs first, in the same thread; a NuvError of it stops all.
+    """
     nuv = node.nuv
 
     def work() -> str:
-        from pathlib import Path
-
-        from nuvtui.model.names import path_to_text
-        from nuvtui.worker.request import Request
+        from nuvtui.operations import refuse
+        from nuvtui.worker.request import ask
         from nuvtui.worker.submit import submit as start
 
         if before is not None:
             before()
         services = nuv.services
-        settings = config.for_task(services.settings)
+        refuse(services, operation)
         return start(
-            services.home,
-            Request(
-                kind=kind,
-                arguments=arguments,
-                title=title,
-                user=services.user,
-                space=space,
-                instance=instance,
-                subject=subject,
-                settings=settings,
-                cwd=path_to_text(str(Path.cwd())),
-            ),
+            services.home, ask(services, operation, title, space=space, instance=instance, subject=subject)
         )
 
-    node.load(work, done, group=f"submit {kind}", failed=failed)
+    node.load(work, done, group=f"submit {operation.kind}", failed=failed)

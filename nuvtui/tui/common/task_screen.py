@@ -5,7 +5,6 @@ It only reads the task's files, so leaving it, or the program, changes nothing; 
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -18,7 +17,9 @@ from textual.widget import Widget
 
 import nuvtui.tui.common.task_commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
-from nuvtui.model.task import StepView, TaskStatus, TaskView, advance
+from nuvtui.model.export import ExportRecord
+from nuvtui.model.operations import Restore, result_of
+from nuvtui.model.task import StepView, TaskStatus, TaskView
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import (
     WORDS,
@@ -31,6 +32,7 @@ from nuvtui.tui.common.outcome import (
     ways_back,
 )
 from nuvtui.tui.common.shell import Shell, ShellTarget
+from nuvtui.tui.common.task_feed import Feed
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
@@ -43,53 +45,12 @@ from nuvtui.tui.toolkit.progress_bar import ProgressBar
 from nuvtui.tui.toolkit.sparkline import Sparkline
 
 if TYPE_CHECKING:
-    from nuvtui.paths import Home
+    pass
 
 LOOK = 0.25
 """Seconds between looks at the events of a running task."""
-SETTLE_EVERY = 8
-"""Of so many looks, one also asks whether the worker still lives."""
 LOGGED = frozenset({"export", "push", "archive"})
 """Kinds of tasks whose programs write a build log."""
-
-_SECOND = len("2026-01-01T00:00:00")
-
-
-class Feed:
-    """The events of one task, read bit by bit. For threads, one call at a time."""
-
-    def __init__(self, home: Home, identifier: str) -> None:
-        self._home = home
-        self._identifier = identifier
-        self._view = TaskView(identifier)
-        self._stamps: list[tuple[int, str]] = []
-        self._looks = 0
-        self._tailer: object = None
-
-    def look(self) -> tuple[TaskView, list[tuple[int, str]], int]:
-        """The task now, when which byte of the log was written, and how long the log is.
-
-        Raises NuvError (exit code 3) where the task is gone.
-        """
-        from nuvtui.worker import lifecycle
-        from nuvtui.worker.events import Tailer, log_size
-
-        folder = self._home.task(self._identifier)
-        if self._tailer is None:
-            lifecycle.view(self._home, self._identifier)
-            self._tailer = Tailer(folder, every_second=True)
-        assert isinstance(self._tailer, Tailer)
-        if not self._view.status.ended and self._looks % SETTLE_EVERY == 0:
-            with contextlib.suppress(OSError):
-                lifecycle.settle(folder)
-        self._looks += 1
-        for event in self._tailer.poll():
-            self._view = advance(self._view, event)
-            # A time is shown by the second: more of them would only take room.
-            offset, time = self._stamps[-1] if self._stamps else (-1, "")
-            if event.log_offset > offset and event.ts[:_SECOND] != time[:_SECOND]:
-                self._stamps.append((event.log_offset, event.ts))
-        return self._view, list(self._stamps), log_size(folder)
 
 
 class TaskScreen(BaseScreen):
@@ -161,7 +122,7 @@ class TaskScreen(BaseScreen):
         )
 
     def _focus_first(self) -> None:
-        """The log while it runs and where it failed; the card of what came out."""
+        """The log while it runs and where it failed; the details of what came out."""
         no_log = self.has_class("-no-log")
         if self.seen.status is TaskStatus.COMPLETED or (no_log and self.seen.status.ended):
             self.details().focus()
@@ -298,7 +259,7 @@ class TaskScreen(BaseScreen):
             steps.styles.height = max(1, min(steps.count, room * 2 // 5))
         self.query_one("#run-left").styles.height = "1fr" if no_log else "100%" if wide else "auto"
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         """Share the room anew."""
         self.call_after_refresh(self._arrange)
 
@@ -320,7 +281,7 @@ class TaskScreen(BaseScreen):
         """What is known besides, where the task itself is forgotten."""
         return []
 
-    def _step_line(self, step: StepView, width: int) -> Line:
+    def _step_line(self, step: StepView, _width: int) -> Line:
         glyphs = self.nuv.glyphs
         mark: Piece = (glyphs.running, "accent")
         if step.failed:
@@ -342,7 +303,7 @@ class TaskScreen(BaseScreen):
             self.log_view().focus()
 
     def hints(self) -> Sequence[tuple[str, str]]:
-        """What the keys do on the card."""
+        """What the keys do on the details."""
         if not isinstance(self.focused, DetailList):
             return ()
         return [("y", "copy"), *([] if self.has_class("-no-log") else [("Tab", "log")])]
@@ -418,7 +379,8 @@ class _Body(Vertical):
 
 def open_task(nuv: Shell, task: TaskView) -> None:
     """Open the screen of a task; that of an export where it made one."""
-    export = task.subject or (str(task.result.get("id", "")) if isinstance(task.result, dict) else "")
+    made = result_of(task)
+    export = task.subject or (made.id if isinstance(made, ExportRecord) else "")
     if task.kind == "export" and export:
         nuv.open("exports.run", task, export)
         return
@@ -493,8 +455,7 @@ def _confirm_way_back(node: ShellTarget, back: Back, space: str) -> None:
         if yes:
             submit(
                 node,
-                "restore",
-                {"snapshot": back.snapshot, "instance": back.instance},
+                Restore(back.snapshot, back.instance),
                 f"Restore {back.snapshot[:8]}",
                 submitted,
                 space=space,

@@ -1,4 +1,4 @@
-"""The app: places by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
+"""The app: panes by keys, what everybody needs to know, and the ways in and out. No feature lives here."""
 
 import gc
 import sys
@@ -34,7 +34,7 @@ from nuvtui.tui.shell.registration import PANES, find
 from nuvtui.tui.shell.signals import Signals
 from nuvtui.tui.shell.styled_app import StyledApp
 from nuvtui.tui.shell.task_poller import TaskPoller, TaskUpdate, last_visit, remember_visit
-from nuvtui.tui.shell.watch import StateChanged, TasksChanged, Watch
+from nuvtui.tui.shell.watch import Watch
 from nuvtui.tui.toolkit import clipboard
 from nuvtui.tui.toolkit.command_target import CommandTarget
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
@@ -121,12 +121,12 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
     # beginning
 
     def get_default_screen(self) -> Screen[object]:
-        """The workbench."""
+        """The main screen."""
         return MainScreen(self._specs, self.complete_styles)
 
     @property
     def main_screen(self) -> MainScreen:
-        """The screen with the places."""
+        """The screen with the panes."""
         bottom = self.screen_stack[0]
         assert isinstance(bottom, MainScreen)
         return bottom
@@ -216,7 +216,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
             super().__init__()
             self.first = first
 
-    def on_nuv_app_context_read(self, message: ContextRead) -> None:
+    def on_nuv_app_context_read(self) -> None:
         """Welcome the user where the folder is in no space; show messages not yet read."""
         context = self.context
         if context.space is None or context.messages or len(self.screen_stack) > 1:
@@ -278,7 +278,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
         """Read everything again, as after a change of the state by somebody else."""
         self._read_context()
 
-    def on_state_changed(self, message: StateChanged) -> None:
+    def on_state_changed(self) -> None:
         """Another process (a task, another terminal) changed the state."""
         self._read_context()
 
@@ -302,7 +302,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
 
     # tasks
 
-    def on_tasks_changed(self, message: TasksChanged) -> None:
+    def on_tasks_changed(self) -> None:
         """A task came or went on."""
         self._look_at_tasks()
 
@@ -367,10 +367,10 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
 
     # telling the user
 
-    def notify(self, message: str, *, markup: bool = False, title: str = "", **options: Any) -> None:
+    def notify(self, message: str, *, title: str = "", **options: Any) -> None:
         """A notice in the corner. Outside text is welcome: sanitised, never taken for markup."""
         self.complete_styles()
-        super().notify(sanitise.block(message), title=sanitise.line(title), markup=False, **options)
+        super().notify(sanitise.block(message), title=sanitise.line(title), **options | {"markup": False})
         if self.screen.is_modal:  # where the notice itself is not shown: it would cover the choices
             for footer in self.screen.query(Footer):
                 footer.say(message)
@@ -425,7 +425,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
         return [node for node in nodes if isinstance(node, CommandTarget)]
 
     async def action_pane(self, identifier: str) -> None:
-        """Go to a place, from wherever one is."""
+        """Go to a pane, from wherever one is."""
         await self.show_pane(identifier)
 
     async def action_next_pane(self) -> None:
@@ -443,7 +443,7 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
             self.screen.focus_previous()
 
     async def action_back(self) -> None:
-        """One level back: within the focused thing, what is around it, the screen, then to the place before."""
+        """One level back: within the focused thing, what is around it, the screen, then to the pane before."""
         for node in self.chain():
             if node is not self and getattr(node, "go_back", lambda: False)():
                 return

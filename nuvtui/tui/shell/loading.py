@@ -91,15 +91,23 @@ SILENT = frozenset(
     {"preflight", "outlook", "colours", "facts", "tasks", "look", "copy", "unique", "there", "read"}
 )
 """Groups that nobody waits for, or whose screen says it itself (the form of an export)."""
-READS = ("reading", "comparing", "asking", "checking", "looking", "working out", "counting", "opening")
-"""How phrases of what changes nothing begin: only that can be given up; a change goes on."""
+CHANGES = frozenset(
+    {"stage", "add", "remove", "clear", "begin", "demo", "new", "delete", "rename", "set", "change", "export"}
+    | {"exclude", "submit", "cancel"}
+)
+"""Groups that change something: they go on, whoever waits. All else can be given up."""
+
+
+def kind_of(job: Job) -> str:
+    """The first word of a job's group: what kind of work it is."""
+    return job.group.partition(" ")[0]
 
 
 def phrase(job: Job, instance: str = "") -> str:
     """What is waited for, while `instance` is open; empty: nobody waits for it."""
     if job.waiting is not None:
         return job.waiting
-    kind = job.group.partition(" ")[0]
+    kind = kind_of(job)
     if kind in SILENT:
         return ""
     title = getattr(job.owner, "TITLE", None) or ""  # a screen that has none says None
@@ -246,8 +254,7 @@ class Loading:
         return True
 
     def _leave(self, job: Job, pane: Widget) -> None:
-        words = phrase(job)
-        if not words.startswith(READS):
+        if kind_of(job) in CHANGES:
             self.ended(job)  # it goes on, and says when it is done
             return
         owner = job.owner
@@ -257,7 +264,7 @@ class Loading:
             self._left.setdefault(pane, []).append(job)
         self._jobs.forget(job)
         if job.failed is not None:
-            job.failed(AbandonedError("Not read", f"you did not wait: {words}", "F5 reads again."))
+            job.failed(AbandonedError("Not read", f"you did not wait: {phrase(job)}", "F5 reads again."))
 
     def again(self) -> bool:
         """Read again what was left in the pane with the focus, else in another one on the screen."""
@@ -269,7 +276,7 @@ class Loading:
         self._paint(pane)
         own = False
         for job in jobs:
-            if getattr(job.owner, "_aside", None) is not None:
+            if getattr(job.owner, "_queries", None) is not None:
                 own = True  # its own command asks anew
             else:
                 self._jobs.run(Job(job.owner, job.call, job.done, job.group, job.failed, job.waiting))

@@ -1,4 +1,4 @@
-"""The screen that holds the five places: one at a time, or the first three side by side where there is room."""
+"""The screen that holds the five panes: one at a time, or the first three side by side where there is room."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,9 +14,9 @@ from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 
 
 class MainScreen(BaseScreen):
-    """Shows places and passes on to them what the app hears."""
+    """Shows panes and passes on to them what the app hears."""
 
-    SCOPES = ("workbench",)
+    SCOPES = ("workbench",)  # settings name its commands
     BINDINGS = bindings("workbench")
     HELP = "Five places: 1 Timeline, 2 Contents, 3 Stage, 4 Exports, 5 Tasks."
 
@@ -28,21 +28,21 @@ class MainScreen(BaseScreen):
         self._panes: dict[str, Pane] = {}
         self._last: dict[str, Widget] = {}
         self.current = self._specs[0].id
-        """Id of the place with the focus."""
+        """Id of the pane with the focus."""
         self._wide = False
 
     def on_mount(self) -> None:
-        """Show the first place."""
+        """Show the first pane."""
         self._wide = self.app.size.width >= WIDE
         self.call_next(self.show, self.current)
 
     def pane(self, identifier: str) -> Pane | None:
-        """A place that has been made."""
+        """A pane that has been made."""
         return self._panes.get(identifier)
 
     @property
     def panes(self) -> list[Pane]:
-        """The places that have been made."""
+        """The panes that have been made."""
         return list(self._panes.values())
 
     def _together(self, identifier: str) -> list[PaneSpec]:
@@ -58,7 +58,7 @@ class MainScreen(BaseScreen):
         return [spec]
 
     async def show(self, identifier: str, focus: bool = True) -> Pane:
-        """Go to a place: make it where it is new, display it with those beside it, give it the focus."""
+        """Go to a pane: make it where it is new, display it with those beside it, give it the focus."""
         self.current = identifier
         together = self._together(identifier)
         body = self.query_one("#body", Container)
@@ -84,7 +84,7 @@ class MainScreen(BaseScreen):
                 else:
                     pane.catch_up()
         if self.too_small:
-            self._kept = None  # the place's own, when there is room again
+            self._kept = None  # the pane's own, when there is room again
         elif focus:
             self._focus(self._panes[identifier])
         return self._panes[identifier]
@@ -100,7 +100,7 @@ class MainScreen(BaseScreen):
             self.set_focus(None)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember where the focus is in each place."""
+        """Remember where the focus is in each pane."""
         if self.too_small:
             return
         for node in event.widget.ancestors_with_self:
@@ -117,7 +117,7 @@ class MainScreen(BaseScreen):
             self.call_next(self.show, self.current)
 
     def take_up(self) -> None:
-        """Room again: the place and what had the focus in it."""
+        """Room again: the pane and what had the focus in it."""
         pane = self._panes.get(self.current)
         if not self.too_small and pane is not None:
             kept = self._kept
@@ -138,7 +138,7 @@ class MainScreen(BaseScreen):
                 return
 
     async def step(self, step: int) -> None:
-        """Tab: the next pane; where one place at a time is shown, after its last pane the next place."""
+        """Tab: the focus goes on within the screen; where one pane at a time is shown, then to the next pane."""
         chain = self.focus_chain
         at = chain.index(self.focused) if self.focused in chain else -1
         if not self._wide and (not chain or at == (len(chain) - 1 if step > 0 else 0)):
@@ -150,7 +150,7 @@ class MainScreen(BaseScreen):
             self.focus_previous()
 
     def go_back(self) -> bool:
-        """Esc, where nothing within the place wanted it."""
+        """Esc, where nothing within the pane wanted it."""
         pane = self._panes.get(self.current)
         return pane is not None and pane.go_back()
 

@@ -126,7 +126,7 @@ class PaletteDialog(Dialog[object], ShellTarget):
 
         self.load(
             lambda: palette_things.groups(
-                nuv.services.finding.things(space.id, state), state, context.state_name
+                nuv.services.search.things(space.id, state), state, context.state_name
             ),
             self._add,
             group="palette",
@@ -134,7 +134,7 @@ class PaletteDialog(Dialog[object], ShellTarget):
         )
         if state is not None:
             self.load(
-                lambda: palette_things.paths(nuv.services.finding.paths(state), state, context.state_name),
+                lambda: palette_things.paths(nuv.services.search.paths(state), state, context.state_name),
                 self._add,
                 group="palette files",
                 failed=ignore,
@@ -280,7 +280,7 @@ class CommandsDialog(Dialog[bool], ShellTarget):
         yield LineList(
             Items(
                 self._lines,
-                lambda item, width: line(
+                lambda item, _width: line(
                     (fit(item[0], LABEL, ellipsis=self.nuv.glyphs.ellipsis), "muted"), " ", item[1]
                 ),
                 text=lambda item: item[1],

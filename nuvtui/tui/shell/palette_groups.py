@@ -17,7 +17,7 @@ class Entry(NamedTuple):
 
     command: Command
     node: CommandTarget | None
-    """The widget that carries it out; None: of a place that has to be gone to first."""
+    """The widget that carries it out; None: of a pane that has to be gone to first."""
     enabled: bool = True
 
     @property

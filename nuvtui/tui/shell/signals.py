@@ -73,7 +73,7 @@ class Signals:
                 signal.signal(number, handler)
             self._restore("" if clean else LEAVE)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.leave(128 + number)
 
     def leave(self, code: int) -> None:

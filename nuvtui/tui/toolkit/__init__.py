@@ -1,5 +1,1 @@
-"""Widgets: virtual, repainting only what changed, and safe against outside text by construction.
-
-Import from the modules: `scoped`, `lines`, `line_list`, `tree_list`, `row_table`, `log_view`, `detail`, `meter`,
-`header`, `footer`, `place`, `prompt`.
-"""
+"""Widgets, dialogs, commands and drawing, virtual and safe against outside text: no model, no service, no feature."""

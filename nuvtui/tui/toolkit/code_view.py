@@ -76,7 +76,7 @@ class CodeView(LogView):
                 lambda: colours(name, data),
                 lambda found: self._colour(shown, found),
                 group="colours",
-                failed=lambda error: None,
+                failed=lambda _error: None,
             )
 
     def _colour(self, shown: int, spans: Sequence[Sequence[syntax.Span]]) -> None:

@@ -54,7 +54,7 @@ class Command(msgspec.Struct, frozen=True):
     enabled: Callable[[Any], bool | None] | None = None
     """Asked with the widget of the scope: True, False (hidden), None (shown dimmed)."""
     call: str = ""
-    """The action with its parameters, where it is not simply the verb: `place('timeline')`."""
+    """The action with its parameters, where it is not simply the verb: `pane('timeline')`."""
     priority: bool = False
     """Works before whatever has the focus sees the key, in dialogs too."""
 

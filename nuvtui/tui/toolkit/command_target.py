@@ -32,7 +32,7 @@ class CommandTarget(DOMNode):
         for scope in self.SCOPES:
             yield from REGISTRY.of(scope)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         """Ask the command's own predicate."""
         for command in self.commands():
             if command.action == action:
@@ -47,7 +47,7 @@ class CommandTarget(DOMNode):
         """Keys for the footer that are in no registry, with what they do: those of fields and choices."""
         return ()
 
-    def word(self, command: str) -> str:
+    def word(self, _command: str) -> str:
         """What a command (its id) does here, for the footer; empty: as the registry has it."""
         return ""
 
@@ -75,9 +75,9 @@ class CommandTarget(DOMNode):
         """
         self.host.jobs.start(self, call, done, group=group, failed=failed, waiting=waiting)
 
-    def abandoned(self, group: str) -> bool:
+    def abandoned(self, _group: str) -> bool:
         """The user did not wait for a job of `group`. True: the same call once more is how it is read again."""
-        aside = getattr(self, "_aside", None)
-        if aside is not None:
-            aside.stop()  # the process that looked for the answer
-        return aside is None
+        queries = getattr(self, "_queries", None)
+        if queries is not None:
+            queries.stop()  # the process that looked for the answer
+        return queries is None

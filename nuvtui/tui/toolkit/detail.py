@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from textual import events
 from textual.strip import Strip
 
 from nuvtui import sanitise
@@ -67,11 +66,11 @@ class DetailPane(LineWidget):
             self._width = width
         return self._wrapped
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
         """Lines that the text takes in `width` cells."""
         return max(1, len(wrap_lines(self._lines, max(1, width - 1))))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Keep the view within the text."""
         self.scroll_lines(0)
 

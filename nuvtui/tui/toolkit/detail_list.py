@@ -1,12 +1,10 @@
-"""A card: what came out of something, one fact a line. `y` copies exactly the value under the cursor, never its frame.
+"""Details of something, one field a line. `y` copies exactly the value under the cursor, never its frame.
 
 Values stay on one line, cut at the edge (Enter shows all of one); sentences are wrapped.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-from textual import events
 
 from nuvtui import sanitise
 from nuvtui.tui.toolkit.clipboard import Copy
@@ -19,7 +17,7 @@ LABEL = 12
 
 
 class Field(NamedTuple):
-    """A line of a card."""
+    """A line of the list."""
 
     shown: Line
     value: str = ""
@@ -119,7 +117,7 @@ class DetailList(LineList):
         names = [each.text[:LABEL].strip() or str(number) for number, each in enumerate(self._fields)]
         self.set_source(Items(rows, lambda row, _: row.shown, key=lambda row: (names[row.field], row.part)))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Wrap anew."""
         if self.size.width != self._laid_out:
             self._lay_out()

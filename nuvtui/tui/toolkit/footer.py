@@ -51,7 +51,7 @@ class Footer(LineWidget, can_focus=False):
             self._said = text
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The line: what does not fit is left out, the last ones stay."""
         if self._said:
             return self.strip(line((f" {self._said}", "strong")), width, self.style_of(""))

@@ -135,7 +135,7 @@ class LineList(LineWidget):
         heading: Callable[[int], Line] | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes, title=title)
-        self.source: Source = source or Items[str]([], lambda text, width: line(text))
+        self.source: Source = source or Items[str]([], lambda text, _width: line(text))
         self.empty = empty
         self.markable = markable
         self.openable = openable
@@ -272,7 +272,7 @@ class LineList(LineWidget):
         """Repaint the cursor's line."""
         self._refresh_row(self.cursor)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Keep the cursor in view."""
         if self._show_cursor():
             self.refresh()

@@ -204,15 +204,15 @@ class LineWidget(Widget, CommandTarget, can_focus=True):
         """Nothing: lines are drawn one by one."""
         return ""
 
-    def get_content_width(self, container: object, viewport: object) -> int:
+    def get_content_width(self, container: object, _viewport: object) -> int:
         """As wide as there is room."""
         return getattr(container, "width", 0)
 
-    def on_focus(self, event: events.Focus) -> None:
+    def on_focus(self) -> None:
         """Draw the cursor as that of the focus."""
         self.focus_changed()
 
-    def on_blur(self, event: events.Blur) -> None:
+    def on_blur(self) -> None:
         """Draw the cursor as one without the focus."""
         self.focus_changed()
 

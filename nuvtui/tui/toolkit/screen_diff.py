@@ -330,8 +330,8 @@ class AnsiWriter:
 class Difference(CompositorUpdate):
     """An update that is worked out at the moment in which it is written: one that is dropped leaves no trace."""
 
-    def __init__(self, painter: ScreenDiff, update: ChopsUpdate | LayoutUpdate) -> None:
-        self._screen_diff = painter
+    def __init__(self, screen_diff: ScreenDiff, update: ChopsUpdate | LayoutUpdate) -> None:
+        self._screen_diff = screen_diff
         self._update = update
 
     def render_segments(self, console: Console) -> str:

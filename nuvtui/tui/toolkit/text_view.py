@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.segment import Segment
-from textual import events
 from textual.strip import Strip
 from textual.timer import Timer
 
@@ -228,7 +227,7 @@ class TextView(LineWidget):
         if layout.resize(max(1, width), max(1, self.size.height - 1)):
             layout.move(layout.bottom() if self.following else layout.within(layout.top))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Draw in the new size."""
         self.arrived()
         self.refresh()
@@ -267,7 +266,7 @@ class TextView(LineWidget):
             [strip, Strip([self.bar(y, layout.height, layout.top[0], layout.height, self.rows)])]
         )
 
-    def segments(self, number: int, text: str, start: int, end: int) -> list[Segment]:
+    def segments(self, _number: int, text: str, start: int, end: int) -> list[Segment]:
         """What is drawn of a line's characters from `start` to `end`."""
         return [Segment(text[start:end], self.style_of(""))]
 

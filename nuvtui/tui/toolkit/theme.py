@@ -144,7 +144,7 @@ class Colourless(LineFilter):
         super().__init__()
         self._plain: dict[Style, Style] = {}
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+    def apply(self, segments: list[Segment], _background: Color) -> list[Segment]:
         """The segments without colours."""
         return [Segment(text, self._without(style), control) for text, style, control in segments]
 
@@ -179,7 +179,7 @@ class Harmless(LineFilter):
         super().__init__()
         self._ascii = ascii
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+    def apply(self, segments: list[Segment], _background: Color) -> list[Segment]:
         """The segments without control characters."""
         if all(text.isascii() and text.isprintable() for text, _, _ in segments):
             return segments

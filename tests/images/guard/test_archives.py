@@ -14,7 +14,8 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
-from nuvtui.images.guard import scans, unpack
+from nuvtui.images.guard import unpack
+from nuvtui.images.guard.look import NOT_WHOLE
 from tests.images.guard.planted import KNOWN, packed, scan, tarred, told, zipped
 
 SECRET = f"one\ntwo\nx = {KNOWN}\n".encode()
@@ -93,7 +94,7 @@ def test_deeper_than_the_limit_is_said() -> None:
     found = scan({"a.zip": data})
     # Stored as it is, the value is found in the raw bytes all the same.
     assert [finding.level for finding in found] == ["warning", "push"]
-    assert scans.NOT_WHOLE in found[0].text
+    assert NOT_WHOLE in found[0].text
     for _ in range(12):
         data = packed(data)
     assert [finding.level for finding in scan({"a.gz": data})] == ["warning"]
@@ -106,7 +107,7 @@ def bounded(data: bytes, memory: int = 96 << 20) -> list[tuple[str, str]]:
         assert tracemalloc.get_traced_memory()[1] < memory
     finally:
         tracemalloc.stop()
-    assert all(finding.level != "warning" or scans.NOT_WHOLE in finding.text for finding in found)
+    assert all(finding.level != "warning" or NOT_WHOLE in finding.text for finding in found)
     return told(found)
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nuvtui.images.guard import scans
-from nuvtui.images.guard.secrets import HITS, KNOWN, MORE, Scanner, Search
+from nuvtui.images.guard.hits import HITS, MORE
+from nuvtui.images.guard.secrets import KNOWN, Scanner, SecretSearch
 from nuvtui.images.redact import forms
 from tests.images.guard.planted import packed, scan, tarred, told, zipped
 from tests.support import search as independent
@@ -76,7 +77,7 @@ def test_nothing_hides_where_two_pieces_meet(at: int, piece: int) -> None:
     for secret, what in ((b"kn0wn-value-12", KNOWN), (b"kn0wnv", KNOWN), (token, "holds a GitHub token")):
         data = (b"." * 99 + b"\n") * 7000
         data = data[:at] + b" " + secret + b" " + data[at:]
-        search = Search(Scanner(["kn0wn-value-12", "kn0wnv"]))
+        search = SecretSearch(Scanner(["kn0wn-value-12", "kn0wnv"]))
         for start in range(0, len(data), piece):
             search.feed(data[start : start + piece])
         assert search.close() == [(at // 100 + 1, what)]

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Exit, NuvError
+from nuvtui.model.queries import Compare, Freed, Status
 from nuvtui.model.stage import StateRef
 from nuvtui.services.states.previews import dump
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.toolkit import markdown
+from nuvtui.worker.queries import Queries
 from tests.tui.states import Study, study_with_past
 
 
@@ -55,27 +56,29 @@ def test_a_dump_of_bytes() -> None:
 
 
 def test_comparisons_in_a_process_beside_are_those_of_the_services(study: Study) -> None:
-    aside = Aside()
-    assert aside.ask().status(study.services, study.master.id) == study.services.changes.status(
+    queries = Queries()
+    assert queries.begin().ask(study.services, Status(study.master.id)) == study.services.changes.status(
         study.master.id
     )
     newest, oldest = (StateRef(study.master.id, s.id) for s in study.services.snapshots.list(study.master.id))
-    assert aside.ask().diff(study.services, oldest, newest) == study.services.changes.diff(oldest, newest)
+    assert queries.begin().ask(study.services, Compare(oldest, newest)) == study.services.changes.diff(
+        oldest, newest
+    )
     freed = study.services.snapshots.freed_by([newest.snapshot or ""])
-    assert aside.ask().freed_by(study.services, [newest.snapshot or ""]) == freed
+    assert queries.begin().ask(study.services, Freed([newest.snapshot or ""])) == freed
 
 
 def test_errors_come_back_as_they_are(study: Study) -> None:
     with pytest.raises(NuvError) as caught:
-        Aside().ask().diff(study.services, None, StateRef("f" * 16))
+        Queries().begin().ask(study.services, Compare(None, StateRef("f" * 16)))
     assert caught.value.exit_code == Exit.NOT_FOUND
     assert "No instance" in caught.value.title
 
 
 def test_a_new_question_ends_the_one_before_even_where_that_begins_later(study: Study) -> None:
-    aside = Aside()
-    first = aside.ask()
-    second = aside.ask()
+    queries = Queries()
+    first = queries.begin()
+    second = queries.begin()
     with pytest.raises(NuvError, match="No answer came"):
-        first.status(study.services, study.master.id)
-    assert second.status(study.services, study.master.id).files
+        first.ask(study.services, Status(study.master.id))
+    assert second.ask(study.services, Status(study.master.id)).files

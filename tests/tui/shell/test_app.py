@@ -383,7 +383,7 @@ from tests.tui import sample
 async def main():
     app = NuvApp(Settings(home=sys.argv[1]), Path(sys.argv[2]), panes=sample.PANES)
     async with app.run_test() as pilot:
-        app.main_screen.place("timeline").load(lambda: 1 / 0, print)
+        app.main_screen.pane("timeline").load(lambda: 1 / 0, print)
         await app.jobs.settled()
         await pilot.pause()
 asyncio.run(main())

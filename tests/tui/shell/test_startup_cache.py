@@ -115,6 +115,10 @@ def test_the_screens_open_in_a_folder_of_any_name(
         opened.wait_for("Current State")
         opened.send("s")
         opened.wait(lambda: len(Nuvtui(folder).json("snapshots", "list")) == taken, "the snapshot is taken")  # noqa: B023
+        # Its task ends after it: while one runs, q asks.
+        opened.wait(
+            lambda: all(t["status"] == "COMPLETED" for t in Nuvtui(folder).json("tasks", "list")), "it ended"
+        )
         opened.send("q")
         assert opened.wait_end() == 0
         (folder / "more").touch()

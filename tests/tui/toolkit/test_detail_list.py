@@ -1,4 +1,4 @@
-"""Cards: each line copies exactly its value, whatever is cut or wrapped on the screen; the curve of a log's rate."""
+"""Lists of details: each line copies exactly its value, however it is cut or wrapped; the curve of a log's rate."""
 
 from collections.abc import Callable
 from typing import Any
@@ -88,14 +88,14 @@ def test_a_curve_has_a_sign_for_each_second_and_shows_what_is_not_zero() -> None
 async def test_the_pulse_is_still_where_nothing_is_written(alone: Alone) -> None:
     app = alone(lambda: Sparkline("lines/s"))
     async with running(app) as pilot:
-        pulse = app.screen.query_one(Sparkline)
+        sparkline = app.screen.query_one(Sparkline)
         for _ in range(3):
-            pulse.add(0)
-        assert pulse.rates == []
-        pulse.add(1200)
+            sparkline.add(0)
+        assert sparkline.rates == []
+        sparkline.add(1200)
         await settle(pilot)
         assert "1,200 lines/s" in shown_text(app)
         for _ in range(200):
-            pulse.add(0)
+            sparkline.add(0)
         await settle(pilot)
         assert "lines/s" not in shown_text(app)

@@ -1,4 +1,4 @@
-"""What the painter sends, on a terminal that was there before, gives the same screen as sending everything."""
+"""What the screen diff sends, on a terminal that was there before, gives the same screen as sending everything."""
 
 import io
 
@@ -39,7 +39,7 @@ moves = st.sampled_from([1, -1, 2, 0])
 
 
 class Screen:
-    """A terminal, and the console that tells the painter its size."""
+    """A terminal, and the console that tells the diff its size."""
 
     def __init__(self, system: str = "truecolor") -> None:
         self.console = Console(
@@ -78,14 +78,14 @@ def expected(strips: list[Strip]) -> list[list[tuple[object, ...]]]:
 
 @given(st.lists(st.tuples(screens, moves), min_size=1, max_size=4))
 def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]) -> None:
-    screen, painter = Screen(), ScreenDiff()
+    screen, diff = Screen(), ScreenDiff()
     before: list[Strip] = []
     for fresh, move in steps:
         if before and move:  # most of the lines are the ones of before, further up or down
             strips = [before[y + move] if 0 <= y + move < HEIGHT else fresh[y] for y in range(HEIGHT)]
         else:
             strips = fresh
-        screen.send(painter.difference(whole(strips), screen.console))
+        screen.send(diff.difference(whole(strips), screen.console))
         assert screen.shown() == expected(strips)
         before = strips
 
@@ -99,11 +99,11 @@ def test_the_screen_is_what_was_to_be_shown(steps: list[tuple[list[Strip], int]]
 )
 def test_parts_of_lines(one: list[Strip], other: list[Strip], x1: int, size: int, at: set[int]) -> None:
     x2 = min(WIDTH, x1 + size)
-    screen, painter = Screen(), ScreenDiff()
-    screen.send(painter.difference(whole(one), screen.console))
+    screen, diff = Screen(), ScreenDiff()
+    screen.send(diff.difference(whole(one), screen.console))
     chops = [{0: row} for row in other]
     spans = [(y, x1, x2) for y in sorted(at)]
-    screen.send(painter.difference(ChopsUpdate(chops, spans, [[WIDTH]] * HEIGHT), screen.console))
+    screen.send(diff.difference(ChopsUpdate(chops, spans, [[WIDTH]] * HEIGHT), screen.console))
     mixed = [
         Strip.join([old.crop(0, x1), new.crop(x1, x2), old.crop(x2, WIDTH)]) if y in at else old
         for y, (old, new) in enumerate(zip(one, other, strict=True))
@@ -116,31 +116,31 @@ def line(text: str, style: Style = BASE) -> Strip:
 
 
 def test_nothing_is_sent_for_what_is_there() -> None:
-    screen, painter = Screen(), ScreenDiff()
+    screen, diff = Screen(), ScreenDiff()
     strips = [line(f"line {y}") for y in range(HEIGHT)]
-    assert painter.difference(whole(strips), screen.console)
-    assert painter.difference(whole(strips), screen.console) == ""
-    painter.forget()
-    assert "line 5" in painter.difference(whole(strips), screen.console)
+    assert diff.difference(whole(strips), screen.console)
+    assert diff.difference(whole(strips), screen.console) == ""
+    diff.forget()
+    assert "line 5" in diff.difference(whole(strips), screen.console)
 
 
 def test_a_changed_word_costs_the_word() -> None:
-    screen, painter = Screen(), ScreenDiff()
+    screen, diff = Screen(), ScreenDiff()
     strips = [line(f"line {y}") for y in range(HEIGHT)]
-    painter.difference(whole(strips), screen.console)
+    diff.difference(whole(strips), screen.console)
     strips[3] = line("line three")
-    assert painter.difference(whole(strips), screen.console).count("three") == 1
+    assert diff.difference(whole(strips), screen.console).count("three") == 1
     strips[3] = line("line threw")
-    sent = painter.difference(whole(strips), screen.console)
+    sent = diff.difference(whole(strips), screen.console)
     assert sent.startswith("\x1b[4;10H")
     assert "thre" not in sent
 
 
 def test_lines_that_move_are_moved_by_the_terminal() -> None:
-    screen, painter = Screen(), ScreenDiff()
+    screen, diff = Screen(), ScreenDiff()
     strips = [line(f"lines {chr(97 + y) * 16}") for y in range(HEIGHT)]
-    painter.difference(whole(strips), screen.console)
-    sent = painter.difference(whole([*strips[1:], line("the next")]), screen.console)
+    diff.difference(whole(strips), screen.console)
+    sent = diff.difference(whole([*strips[1:], line("the next")]), screen.console)
     assert "\x1b[1;8r" in sent
     assert "lines" not in sent
     assert "the next" in sent
@@ -148,17 +148,17 @@ def test_lines_that_move_are_moved_by_the_terminal() -> None:
 
 def test_the_colours_are_those_that_the_terminal_has() -> None:
     for system, code in (("truecolor", "38;2;211;215;222"), ("256", "38;5;"), ("standard", "\x1b[97;40m")):
-        screen, painter = Screen(system), ScreenDiff()
-        sent = painter.difference(whole([line("x")] * HEIGHT), screen.console)
+        screen, diff = Screen(system), ScreenDiff()
+        sent = diff.difference(whole([line("x")] * HEIGHT), screen.console)
         assert code in sent
 
 
 def test_what_was_never_drawn_is_not_sent() -> None:
-    screen, painter = Screen(), ScreenDiff()
+    screen, diff = Screen(), ScreenDiff()
     half = [[Strip([Segment("漢 one", BASE)])]] * HEIGHT
     other = [[Strip([Segment("漢 two", BASE)])]] * HEIGHT
     for strips in (half, other):
-        sent = painter.difference(LayoutUpdate(strips, Region(9, 0, 6, HEIGHT)), screen.console)
+        sent = diff.difference(LayoutUpdate(strips, Region(9, 0, 6, HEIGHT)), screen.console)
         assert "?" not in sent
         screen.send(sent)
     assert screen.terminal.display[0].rstrip() == " " * 9 + "漢 two"

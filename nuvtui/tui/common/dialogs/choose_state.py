@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from nuvtui.model.names import short
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
-from nuvtui.tui.toolkit.dialogs.choose import ChooseDialog
+from nuvtui.tui.toolkit.dialogs.pick import PickDialog
 from nuvtui.tui.toolkit.line_list import Items
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 
 CURRENT = "current"
 
 
-class ChooseStateDialog(ChooseDialog):
+class ChooseStateDialog(PickDialog):
     """The states, newest first; the callback gets `current`, a snapshot's id, or None."""
 
     def __init__(self, title: str, records: Sequence[SnapshotRecord], without: str = "") -> None:

@@ -6,14 +6,15 @@ from textual.widget import Widget
 
 from nuvtui.errors import NuvError
 from nuvtui.model.names import short
+from nuvtui.model.queries import Freed
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.lines import Line, line
+from nuvtui.worker.queries import Queries
 
 LISTED = 12
 """Snapshots that are named one by one."""
@@ -45,7 +46,7 @@ class DeleteDialog(Dialog[bool], ShellTarget):
         ]
         super().__init__("Delete", text, [Choice(None, "Cancel"), Choice(True, "I understand, delete", True)])
         self._records = list(records)
-        self._aside = Aside()
+        self._queries = Queries()
 
     def fields(self) -> Iterable[Widget]:
         """What comes free."""
@@ -60,9 +61,9 @@ class DeleteDialog(Dialog[bool], ShellTarget):
     def on_mount(self) -> None:
         """Work out what comes free."""
         identifiers = [record.id for record in self._records]
-        question = self._aside.ask()
+        pending = self._queries.begin()
         self.load(
-            lambda: question.freed_by(self.nuv.services, identifiers),
+            lambda: pending.ask(self.nuv.services, Freed(identifiers)),
             self._show,
             group="freed",
             failed=self._failed,
@@ -70,7 +71,7 @@ class DeleteDialog(Dialog[bool], ShellTarget):
 
     def on_unmount(self) -> None:
         """Nobody waits for the figure any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def _show(self, freed: int) -> None:
         text = f"Storage: {size(freed)} come free at the next `nuvtui store gc`"

@@ -6,25 +6,24 @@ from textual import on
 from textual.widget import Widget
 
 from nuvtui.errors import NuvError
-from nuvtui.model.diff import Diff
 from nuvtui.model.names import short
+from nuvtui.model.queries import PlanRestore, RestorePlan
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import DISTRIBUTED, Instance
-from nuvtui.model.stage import StateRef
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.base import Choice, Choices, Dialog
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, line
+from nuvtui.worker.queries import Queries
 
 LISTED = 5_000
 """Changes that are named one by one."""
 
 
-class RestoreDialog(Dialog[str], ShellTarget):
-    """The callback gets the id of the target instance, or None. What changes there is worked out meanwhile."""
+class RestoreDialog(Dialog[tuple[str, str]], ShellTarget):
+    """The callback gets the id of the target instance and the digest of the plan that was shown, or None."""
 
     DESTRUCTIVE = True
     SCROLLED = "#advice"
@@ -34,7 +33,8 @@ class RestoreDialog(Dialog[str], ShellTarget):
         self._instances = first + [each for each in instances if each.id != here and each.name != DISTRIBUTED]
         self._record = record
         self._space = space
-        self._aside = Aside()
+        self._queries = Queries()
+        self._plan = ""
         text: list[Line | str] = [
             line(
                 (f"Restores snapshot {short(record.id)}: ", "muted"),
@@ -53,7 +53,7 @@ class RestoreDialog(Dialog[str], ShellTarget):
         """Where to; what changes."""
         targets = Items(
             self._instances,
-            lambda each, width: line(f"{self._space} / {each.name}"),
+            lambda each, _width: line(f"{self._space} / {each.name}"),
             key=lambda each: each.id,
         )
         chooser = LineList(targets, id="targets", openable=False, filterable=False)
@@ -92,23 +92,22 @@ class RestoreDialog(Dialog[str], ShellTarget):
 
     def on_unmount(self) -> None:
         """Nobody waits for the comparison any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     @on(LineList.Highlighted, "#targets")
     def _look(self) -> None:
-        target = self.target
-        question = self._aside.ask()
+        target, self._plan = self.target, ""
+        pending = self._queries.begin()
         self._say([line(("Working out what changes there", "muted"))])
         self.load(
-            lambda: question.diff(
-                self.nuv.services, StateRef(target.id), StateRef(self._record.instance, self._record.id)
-            ),
+            lambda: pending.ask(self.nuv.services, PlanRestore(self._record.id, target.id)),
             self._show,
             group="changes",
             failed=lambda error: self._failed(error),
         )
 
-    def _show(self, diff: Diff) -> None:
+    def _show(self, found: RestorePlan) -> None:
+        self._plan, diff = found.plan, found.changes
         if diff.empty:
             self._say([f"Nothing: {self.target.name} is as in the snapshot already."])
             return
@@ -133,4 +132,4 @@ class RestoreDialog(Dialog[str], ShellTarget):
 
     def chosen(self, value: object) -> None:
         """Leave with the instance."""
-        self.dismiss(self.target.id if value else None)
+        self.dismiss((self.target.id, self._plan) if value else None)

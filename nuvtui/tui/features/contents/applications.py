@@ -160,7 +160,7 @@ class Applications(Section):
 
     def action_new(self) -> None:
         """Ask for kind and name, then write the template."""
-        from nuvtui.tui.toolkit.dialogs.choose import ChooseDialog, options
+        from nuvtui.tui.toolkit.dialogs.pick import Option, PickDialog
 
         ref = self.ref
         if ref is None:
@@ -170,8 +170,8 @@ class Applications(Section):
             if kind is not None:
                 self._ask_name(ref.instance, ApplicationKind(kind))
 
-        source = options((kind, kind, about) for kind, about in KINDS)
-        self.nuv.push_screen(ChooseDialog("New application from a template", source), kind_chosen)
+        options = [Option(kind, kind, about) for kind, about in KINDS]
+        self.nuv.push_screen(PickDialog("New application from a template", options), kind_chosen)
 
     def _ask_name(self, instance: str, kind: ApplicationKind) -> None:
         known = {part.slug for part in self._parts}

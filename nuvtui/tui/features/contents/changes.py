@@ -7,22 +7,23 @@ from typing import NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff, FileChange, TableChange
 from nuvtui.model.names import text_to_path
+from nuvtui.model.queries import Compare
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.common import describe, diff_rows, state_actions
-from nuvtui.tui.common.aside import Aside, Question
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
-from nuvtui.tui.features.contents.section import REST, Section
+from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, line
+from nuvtui.worker.queries import PendingQuery, Queries
 
 FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to it."""
@@ -51,13 +52,13 @@ class Changes(Section):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._aside = Aside()
+        self._queries = Queries()
         self._base: str | None = None
         """The state compared with: `current`, a snapshot's id, or None for the usual one."""
         self._records: list[SnapshotRecord] = []
         self._compared: Compared | None = None
         self._looked_at = 0.0
-        self._resting: Timer | None = None
+        self._resting = Debounce(self, self._rested)
         self.path: str | None = None
         """The file whose lines are shown (text form)."""
 
@@ -79,7 +80,7 @@ class Changes(Section):
 
     def on_unmount(self) -> None:
         """Nobody waits for a comparison any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def clear(self) -> None:
         """Another state: compared with its usual other one."""
@@ -109,13 +110,13 @@ class Changes(Section):
         self._looked_at = time.monotonic()
         if self._compared is None:
             self.query_one("#between", DetailPane).show([line(("Comparing", "muted"))], keep=True)
-        base, question = self._base, self._aside.ask()
+        base, pending = self._base, self._queries.begin()
         self.load(
-            lambda: self._compare(question, ref, base), self._arrived, group="compare", failed=self._failed
+            lambda: self._compare(pending, ref, base), self._arrived, group="compare", failed=self._failed
         )
 
     def _compare(
-        self, question: Question, ref: StateRef, base: str | None
+        self, pending: PendingQuery, ref: StateRef, base: str | None
     ) -> tuple[list[SnapshotRecord], Compared | None]:
         services = self.nuv.services
         records = services.snapshots.list(ref.instance)
@@ -132,7 +133,7 @@ class Changes(Section):
             return records, None
         new, old = sorted((here, base), key=order.index)
         refs = [StateRef(ref.instance, None if key == "current" else key) for key in (old, new)]
-        return records, Compared(refs[0], refs[1], question.diff(services, refs[0], refs[1]))
+        return records, Compared(refs[0], refs[1], pending.ask(services, Compare(refs[0], refs[1])))
 
     def _failed(self, error: NuvError) -> None:
         self._show([])
@@ -162,7 +163,7 @@ class Changes(Section):
         self.changes.set_source(
             Items(
                 list(changes),
-                lambda change, width: describe.change_line(change),
+                lambda change, _width: describe.change_line(change),
                 key=lambda change: (type(change).__name__, describe.change_name(change)),
                 text=describe.change_name,
             )
@@ -205,9 +206,7 @@ class Changes(Section):
         """The cursor moved: show what it is on as soon as it rests."""
         message.stop()
         if self.together and not self.has_class("-inner"):
-            if self._resting is not None:
-                self._resting.stop()
-            self._resting = self.set_timer(REST, self._rested)
+            self._resting.ask()
 
     def laid_out(self) -> None:
         """Room for both: show what the cursor is on."""

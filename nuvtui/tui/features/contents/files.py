@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui.errors import NuvError
@@ -14,11 +13,12 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.tree import FILE, FOLDER, LINK
 from nuvtui.services.states.service import FileView, StateReader
 from nuvtui.tui.common import describe
-from nuvtui.tui.features.contents.section import REST, Section
+from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.code_view import AT_ONCE, CodeView, colours
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, Piece, fit, line
@@ -55,7 +55,7 @@ class Files(Section):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._reader: tuple[StateRef, StateReader] | None = None
-        self._resting: Timer | None = None
+        self._resting = Debounce(self, self._rested)
         self._shown: FileView | None = None
         """The file whose preview is there."""
         self._raw = False
@@ -176,9 +176,7 @@ class Files(Section):
         message.stop()
         if not self.together or self.has_class("-inner"):
             return
-        if self._resting is not None:
-            self._resting.stop()
-        self._resting = self.set_timer(REST, self._rested)
+        self._resting.ask()
 
     def _rested(self) -> None:
         node = self.folders.node
@@ -196,7 +194,7 @@ class Files(Section):
         message.stop()
         node = self.folders.node
         if isinstance(message.list, RowTable):
-            from nuvtui.tui.features.contents.tables import show_row
+            from nuvtui.tui.features.contents.rows import show_row
 
             show_row(message.list)
             return
@@ -220,7 +218,7 @@ class Files(Section):
             elif self.ref == ref:
                 self.nuv.notify(f"{path_to_text(path)} is not in {self.label}.", timeout=3)
 
-        self.load(lambda: self._view(ref, path), show, group="follow", failed=lambda error: None)
+        self.load(lambda: self._view(ref, path), show, group="follow", failed=lambda _error: None)
 
     def _view(self, ref: StateRef, path: str) -> FileView:
         folder, _, name = path.rpartition("/")

@@ -16,9 +16,9 @@ from nuvtui.tui.common import describe, diff_rows, state_actions
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.diff_pane import ROOMY, DiffPane
 from nuvtui.tui.common.shell import ShellTarget
-from nuvtui.tui.features.contents.section import REST
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
@@ -42,7 +42,7 @@ class _Progress(Silent):
         self.total: int | None = None
         self.given_up = threading.Event()
 
-    def progress(self, done: int, total: int | None, unit: Unit, what: str = "") -> None:
+    def progress(self, done: int, total: int | None, _unit: Unit, _what: str = "") -> None:
         self.done, self.total = done, total
 
     def check(self) -> None:
@@ -68,7 +68,7 @@ class HistoryScreen(BaseScreen):
         self._versions: list[Version] = []
         self._progress = _Progress()
         self._clock: Timer | None = None
-        self._resting: Timer | None = None
+        self._resting = Debounce(self, self._compare)
 
     def body(self) -> list[Widget]:
         """The list and the difference."""
@@ -122,7 +122,7 @@ class HistoryScreen(BaseScreen):
         self._stop_clock()
         versions = self.query_one("#versions", LineList)
         versions.empty = f"{error.title}. {error.message}".strip()
-        versions.set_source(Items[str]([], lambda text, width: line(text)))
+        versions.set_source(Items[str]([], lambda text, _width: line(text)))
         self.query_one("#version-note", DetailPane).show([line((error.hint, "muted"))])
 
     def _show(self, found: "History") -> None:
@@ -147,9 +147,7 @@ class HistoryScreen(BaseScreen):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The cursor moved: show what changed as soon as it rests."""
         message.stop()
-        if self._resting is not None:
-            self._resting.stop()
-        self._resting = self.set_timer(REST, self._compare)
+        self._resting.ask()
 
     def _compare(self) -> None:
         version, diff = self.version, self.query_one(DiffPane)

@@ -5,7 +5,6 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.strip import Strip
@@ -70,7 +69,7 @@ class SectionBar(LineWidget, can_focus=False):
             self.current, self.shown = current, shown
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The bar: `O Overview  [F Files]  …`."""
         wide = width >= sum(len(spec.title) + 5 for spec in self.shown)
         pieces: list[Piece] = []
@@ -146,13 +145,13 @@ class Contents(Pane):
         """Look again when the terminal gets the focus, where it tells."""
         self.watch(self.app, "app_focus", lambda focus: self._look_again() if focus else None, init=False)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+    def on_descendant_focus(self) -> None:
         """One comes back from the pane beside it."""
         if not self._within:
             self._look_again()
         self._within = True
 
-    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+    def on_descendant_blur(self) -> None:
         """One leaves, or goes on within."""
         self.call_after_refresh(self._left)
 
@@ -202,7 +201,7 @@ class Contents(Pane):
 
         self.load(
             lambda: self.nuv.services.snapshots.find(state.instance, state.snapshot or ""),
-            lambda record: None,
+            lambda _record: None,
             group="there",
             failed=failed,
         )

@@ -18,8 +18,6 @@ BESIDE = 96
 TALL = 32
 """Rows from which they stand one above the other."""
 NARROWEST = 56
-REST = 0.12
-"""Seconds after which a cursor rests: then what it is on is shown."""
 
 
 class Section(Vertical, ShellTarget):

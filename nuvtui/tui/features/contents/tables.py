@@ -11,12 +11,13 @@ from textual.widget import Widget
 
 from nuvtui.errors import NuvError
 from nuvtui.model.names import path_to_text, text_to_path
-from nuvtui.model.roles import Action
+from nuvtui.model.operations import ImportTable
+from nuvtui.model.queries import Spread, Sql
 from nuvtui.model.stage import StateRef
 from nuvtui.services.states.service import TableView
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.submit import submit
+from nuvtui.tui.features.contents.rows import show_row
 from nuvtui.tui.features.contents.section import Section
 from nuvtui.tui.features.contents.sql_prompt import SqlPrompt
 from nuvtui.tui.toolkit.commands import bindings
@@ -26,6 +27,7 @@ from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 from nuvtui.tui.toolkit.row_table import RowTable
+from nuvtui.worker.queries import Queries
 
 if TYPE_CHECKING:
     from nuvtui.model.table import ColumnStats, Rows
@@ -51,7 +53,7 @@ class Tables(Section):
         self._tables: list[TableView] = []
         self._shown = ""
         """The table whose rows are shown."""
-        self._aside = Aside()
+        self._queries = Queries()
         self._kept = ""
         """The table to be shown again in another state."""
         self._clock: Timer | None = None
@@ -91,7 +93,7 @@ class Tables(Section):
 
     def clear(self) -> None:
         """Another state has other tables."""
-        self._aside.stop()
+        self._queries.stop()
         self._waited()
         self.set_class(False, "-sql")
         self._say()
@@ -190,7 +192,7 @@ class Tables(Section):
         ref, table = self.ref, self.table
         if ref is None or table is None:
             return
-        question = self._aside.ask()
+        pending = self._queries.begin()
         rows = next((each.rows for each in self._tables if each.name == table), 0)
         self._shown = table
         self._prompting(False)
@@ -199,7 +201,7 @@ class Tables(Section):
         self._show_columns([(c.name, c.type) for c in known], None)
         self._wait(f"Counting the values of {describe.plural(rows, 'row')}")
         self.load(
-            lambda: question.distributions(self.nuv.services, ref, table),
+            lambda: pending.ask(self.nuv.services, Spread(ref, table)),
             self._counted,
             group="columns",
             failed=self._not_counted,
@@ -263,7 +265,7 @@ class Tables(Section):
         if not self.prompt.value:
             self.prompt.ask(f'FROM "{name}" LIMIT 100' if name else "FROM ")
         if not self.has_class("-sql"):
-            self.rows.set_table([], 0, lambda offset, limit: [])
+            self.rows.set_table([], 0, lambda _offset, _limit: [])
             self.rows.empty = "Enter runs the statement."
         self._shown = ""
         self.show_inner(True, "SQL")
@@ -277,10 +279,10 @@ class Tables(Section):
         ref, sql = self.ref, message.sql
         if ref is None:
             return
-        question = self._aside.ask()
+        pending = self._queries.begin()
         self._wait("Running the query")
         self.load(
-            lambda: question.query(self.nuv.services, ref, sql, QUERY_LIMIT),
+            lambda: pending.ask(self.nuv.services, Sql(ref, sql, QUERY_LIMIT)),
             self._show_result,
             group="query",
             failed=self._refused,
@@ -339,12 +341,12 @@ class Tables(Section):
 
     def on_unmount(self) -> None:
         """Nobody waits any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def go_back(self) -> bool:
         """Esc: give up what is waited for, then back to the tables."""
         if self._waited():
-            self._aside.stop()
+            self._queries.stop()
             self._say(line(("Given up.", "warn")))
             return True
         if self.has_class("-sql"):
@@ -381,35 +383,22 @@ class Tables(Section):
             if texts is None:
                 return
             file = state_actions.file_at(nuv.start, texts["file"])
-            arguments = {
-                "instance": ref.instance,
-                "file": path_to_text(str(file)),
-                "name": texts["name"] or None,
-                "replace": texts["replace"] == "yes",
-            }
+            operation = ImportTable(
+                ref.instance, path_to_text(str(file)), texts["name"] or None, texts["replace"] == "yes"
+            )
             title = f"Import {file.name}"
             submit(
                 self,
-                "import-table",
-                arguments,
+                operation,
                 title,
-                lambda task: nuv.notify(f"{title}: started", timeout=3),
+                lambda _task: nuv.notify(f"{title}: started", timeout=3),
                 space=space.id,
                 instance=ref.instance,
-                before=lambda: self._may(Action.MODIFY),
             )
 
         instance = nuv.context.instance
         folder = text_to_path(instance.workspace) if instance else ""
         nuv.push_screen(ImportDialog(folder, [table.name for table in self._tables]), answered)
-
-    def _may(self, action: Action) -> None:
-        """Raise NuvError (4) where the role does not allow it. For a thread."""
-        services = self.nuv.services
-        view = services.context.view()
-        assert self.ref is not None
-        instance = services.context.instance(view, self.ref.instance)
-        services.context.require(view, action, instance.space, instance.id)
 
     def action_export(self) -> None:
         """Ask for a file, then write the table to it."""
@@ -492,21 +481,6 @@ class Tables(Section):
             self.reread()
 
         self.load(call, done, group="change")
-
-
-def show_row(table: RowTable) -> None:
-    """All values of the row under the cursor, in a dialog."""
-    from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
-
-    values = table.row_values
-    if not values:
-        return
-    width = min(30, max(len(column.name) for column in table.columns))
-    lines: list[Line | str] = [
-        line((f"{column.name:<{width}}  ", "muted"), "" if value is None else str(value))
-        for column, value in zip(table.columns, values, strict=False)
-    ]
-    table.app.push_screen(MessageDialog(f"Row {(table.current or 0) + 1:,}", lines))
 
 
 def _heading(width: int) -> Line:

@@ -19,11 +19,11 @@ from nuvtui.tui.common.outcome import Back, target_lines
 from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, Tone, line, row
 from nuvtui.tui.toolkit.moments import ago, moment
-from nuvtui.tui.toolkit.rest import Rest
 
 FRESH = 1.0
 """Seconds between looks whether the app has read the state again."""
@@ -59,7 +59,7 @@ class History(BaseScreen):
         self._found = _Found([], {}, None)
         self._read_for: object = None
         self._timer: Timer | None = None
-        self._rest = Rest(self, self._show_detail)
+        self._rest = Debounce(self, self._show_detail)
         # Made here: which keys are active is asked before the screen is composed.
         self._list = LineList(id="history-list", classes="pane", title="Past distributions", empty="Reading")
 
@@ -115,9 +115,9 @@ class History(BaseScreen):
         known = {"completed": glyphs.done, "running": glyphs.running, "recalled": glyphs.removed}
         return known.get(status, glyphs.failed)
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """The detail of the one under the cursor."""
-        self._rest.moved()
+        self._rest.ask()
         self.refresh_bindings()
 
     def _show_detail(self) -> None:
@@ -141,7 +141,7 @@ class History(BaseScreen):
         )
         lines.append("")
         for target in each.targets:
-            lines += target_lines(msgspec.to_builtins(target), self.nuv.glyphs)
+            lines += target_lines(target, self.nuv.glyphs)
         lines += ["", line(("staged", "muted"))]
         if each.everything:
             lines.append("  the whole state")

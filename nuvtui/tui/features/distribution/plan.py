@@ -66,7 +66,7 @@ class PlanSource(Source):
         part, at = self._at(index)
         return part.target, part.outcome, part.kind, part.names[at]
 
-    def line(self, index: int, width: int) -> Line:
+    def line(self, index: int, _width: int) -> Line:
         part, at = self._at(index)
         plan = self._plans[part.target]
         if part.outcome is None:

@@ -1,6 +1,7 @@
 """The ways back from a distribution: the automatic snapshot of a target, and recall."""
 
 from nuvtui.model.distribution import Distribution
+from nuvtui.model.operations import Recall
 from nuvtui.model.roles import Action, Role, allows
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import Back
@@ -42,8 +43,7 @@ def ask_to_recall(node: ShellTarget, distribution: Distribution) -> None:
         if yes:
             submit(
                 node,
-                "recall",
-                {"distribution": distribution.id},
+                Recall(distribution.id),
                 title,
                 submitted,
                 space=distribution.space,

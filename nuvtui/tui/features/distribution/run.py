@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from nuvtui.errors import NuvError
-from nuvtui.model.distribution import Distribution, TargetResult
+from nuvtui.model.distribution import Distribution, TargetPlan, TargetResult
+from nuvtui.model.queries import DryRun
 from nuvtui.model.roles import Role
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.outcome import Back, target_fields, warned
 from nuvtui.tui.common.task_screen import TaskScreen
+from nuvtui.tui.features.distribution.plan import summary
 from nuvtui.tui.features.distribution.recall import ask_to_recall, backs_of, recallable
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail_list import Field, field, say
 from nuvtui.tui.toolkit.lines import line
+from nuvtui.worker.queries import Queries
 
 ORDER = ("failed", "interrupted", "cancelled")
 """How targets ended that come first: with the reason."""
@@ -29,6 +30,8 @@ class DistributionRun(TaskScreen):
         super().__init__(task)
         self.distribution: Distribution | None = None
         self._role: Role | None = None
+        self._queries = Queries()
+        self._now: list[TargetPlan] = []
 
     def on_mount(self) -> None:
         """A task that was forgotten, or had ended: its record is read at once."""
@@ -53,6 +56,25 @@ class DistributionRun(TaskScreen):
 
     def _record_read(self, answer: tuple[Distribution | None, Role | None]) -> None:
         self.distribution, self._role = answer
+        self._show()
+        changed = [each.instance for each in self._targets() if each.changed]
+        if changed and not self._now and self.distribution is not None:
+            query = DryRun(self.distribution.space, changed, self.distribution.strategies)
+            pending = self._queries.begin()
+            self.load(
+                lambda: pending.ask(self.nuv.services, query), self._planned, group="plan", failed=_untold
+            )
+
+    def on_unmount(self) -> None:
+        """Nobody waits for the new plan any more."""
+        self._queries.stop()
+
+    def _targets(self) -> Sequence[TargetResult]:
+        return self.distribution.targets if self.distribution is not None else ()
+
+    def _planned(self, plans: list[TargetPlan]) -> None:
+        """What would be done now to the targets that changed since the dry run."""
+        self._now = plans
         self._show()
 
     def result(self) -> list[Field]:
@@ -83,7 +105,12 @@ class DistributionRun(TaskScreen):
         if len(targets) > 1:
             found.append(_in_all(targets))
         for target in targets:
-            found += [Field(line()), *target_fields(msgspec.to_builtins(target), glyphs)]
+            found += [Field(line()), *target_fields(target, glyphs)]
+            found += [
+                say(("  now: ", "muted"), summary([plan]))
+                for plan in self._now
+                if target.changed and plan.instance == target.instance
+            ]
         found += [Field(line()), field("Distribution", distribution.id)]
         if distribution.message:
             found.append(field("Message", distribution.message))

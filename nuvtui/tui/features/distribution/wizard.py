@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
-from nuvtui import sanitise
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import ObjectType, Strategies, Strategy, TargetPlan
 from nuvtui.model.names import text_to_path
+from nuvtui.model.operations import Distribute
+from nuvtui.model.queries import DryRun
 from nuvtui.model.space import Space
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common import staged as stage
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.staged import Staged
 from nuvtui.tui.features.distribution.plan import OUTCOMES, Outcome, PlanSource, filters, summary, totals
+from nuvtui.tui.features.distribution.steps import STEPS, StepBar, Steps
 from nuvtui.tui.features.distribution.strategies import EXPLAINED, LABELS, of_all, of_one
-from nuvtui.tui.features.distribution.targets import Target, TargetList, heading
+from nuvtui.tui.features.distribution.targets import Target, TargetList
 from nuvtui.tui.features.distribution.targets import read as read_targets
 from nuvtui.tui.features.distribution.targets import shown as target_line
 from nuvtui.tui.toolkit.commands import bindings
@@ -30,42 +27,14 @@ from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormField, FormList
 from nuvtui.tui.toolkit.line_list import Items, LineList
-from nuvtui.tui.toolkit.lines import Line, LineWidget, Piece, line
+from nuvtui.tui.toolkit.lines import Line, Piece, line
 from nuvtui.tui.toolkit.moments import took
+from nuvtui.worker.queries import Queries
 
-STEPS = ("targets", "strategies", "plan", "message")
 ROUND = 5
 """Cells around a text of this screen: border, padding, bar."""
 NAMED = 5000
 """Removals that the dialog lists for each target."""
-TITLES = {"targets": "Targets", "strategies": "Strategies", "plan": "Dry run", "message": "Message"}
-
-
-class StepBar(LineWidget, can_focus=False):
-    """Which step of how many."""
-
-    def __init__(self) -> None:
-        super().__init__(id="wizard-bar")
-        self._step = STEPS[0]
-
-    def show(self, step: str) -> None:
-        """Show another step."""
-        self._step = step
-        self.refresh()
-
-    def draw(self, y: int, width: int) -> Strip:
-        """One line; the step that one is at stands in brackets, so that colour is not needed."""
-        pieces: list[Piece] = []
-        here = STEPS.index(self._step)
-        for at, step in enumerate(STEPS):
-            if pieces:
-                pieces.append((f" {self.glyphs.arrow} ", "muted"))
-            title = f"{at + 1} {TITLES[step]}"
-            if at == here:
-                pieces.append((f"[{title}]", "accent"))
-            else:
-                pieces.append((f"{self.glyphs.done} {title}" if at < here else title, "muted"))
-        return self.strip(line(*pieces) if y == 0 else Line(), width, self.style_of(""))
 
 
 class Wizard(BaseScreen):
@@ -94,15 +63,15 @@ class Wizard(BaseScreen):
         self._only: Outcome | None = None
         self._target: str | None = None
         """Of which target alone the dry run is shown."""
-        self._aside = Aside()
+        self._queries = Queries()
 
     def on_unmount(self) -> None:
         """Nobody waits for a dry run any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def body(self) -> list[Widget]:
         """The steps."""
-        return [_Body()]
+        return [Steps()]
 
     def on_mount(self) -> None:
         """Read the instances."""
@@ -204,7 +173,7 @@ class Wizard(BaseScreen):
         self.answers["strategies"] = dict(message.list.values)  # type: ignore[attr-defined]
         self._explain()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """On to the dry run."""
         self.action_next()
 
@@ -286,9 +255,9 @@ class Wizard(BaseScreen):
             self.nuv.show_error(error)
 
         space = self.space.id
-        question = self._aside.ask()
+        pending = self._queries.begin()
         self.load(
-            lambda: question.dry_run(self.nuv.services, space, targets, strategies),
+            lambda: pending.ask(self.nuv.services, DryRun(space, targets, strategies)),
             done,
             group="plan",
             failed=failed,
@@ -491,12 +460,9 @@ class Wizard(BaseScreen):
             title = f"Distribute to {self.names[targets[0]]}"
         else:
             title = f"Distribute to {len(targets)} instances"
-        arguments = {
-            "space": space,
-            "targets": targets,
-            "strategies": msgspec.to_builtins(self.strategies),
-            "message": self.message,
-        }
+        operation = Distribute(
+            space, targets, self.strategies, self.message, plans=[plan.plan for plan in self.plans]
+        )
         source = staged.source.instance if staged is not None else ""
 
         def submitted(task: str) -> None:
@@ -508,9 +474,7 @@ class Wizard(BaseScreen):
                     DistributionRun(TaskView(task, kind="distribute", title=title, space=space))
                 )
 
-        submit(
-            self, "distribute", arguments, title, submitted, space=space, instance=source, before=unchanged
-        )
+        submit(self, operation, title, submitted, space=space, instance=source, before=unchanged)
 
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """All answers as options."""
@@ -528,48 +492,3 @@ class Wizard(BaseScreen):
         if self.message:
             words += ["--message", self.message]
         return {"options": words}
-
-
-class _Body(Vertical):
-    """The bar, and the step below it."""
-
-    def __init__(self) -> None:
-        super().__init__(id="wizard-body", classes="pane")
-        self.border_title = "Distribution"
-
-    def compose(self) -> ComposeResult:
-        """All steps; one is shown."""
-        yield StepBar()
-        with ContentSwitcher(initial="step-targets"):
-            with Vertical(id="step-targets", classes="step"):
-                targets = TargetList(
-                    id="wizard-targets", markable=True, empty="Reading the instances", heading=heading
-                )
-                targets.opens = "go on to strategies"
-                yield targets
-                yield DetailPane(id="wizard-say", can_focus=False)
-            with Vertical(id="step-strategies", classes="step"):
-                yield FormList(id="wizard-form")
-                yield DetailPane(id="wizard-explain", can_focus=False)
-            with Vertical(id="step-plan", classes="step"):
-                yield DetailPane(id="wizard-summary", can_focus=False)
-                plan = LineList(id="wizard-plan")
-                plan.opens = "go on to the message"
-                yield plan
-            with Vertical(id="step-message", classes="step"):
-                yield DetailPane(
-                    [
-                        line(("Message to the users of the targets", "strong")),
-                        line(("What you type now is its text; it may stay empty.", "muted")),
-                    ],
-                    id="wizard-label",
-                    can_focus=False,
-                )
-                message = Input(
-                    placeholder=sanitise.line("type a message, or leave it empty"),
-                    compact=True,
-                    id="wizard-message",
-                )
-                message.cursor_blink = False
-                yield message
-                yield DetailPane(id="wizard-last", can_focus=False)

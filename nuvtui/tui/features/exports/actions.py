@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text, text_to_path
+from nuvtui.model.operations import Archive, Push, Verify
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.features.exports.details import held
@@ -62,16 +63,15 @@ class ExportActions(ShellTarget):
         if copy is not None:
             self.nuv.copy(copy)
 
-    def _submit(self, kind: str, record: ExportRecord, title: str, **arguments: object) -> None:
+    def _submit(self, operation: Archive | Push | Verify, record: ExportRecord, title: str) -> None:
         from nuvtui.tui.common.submit import submit
         from nuvtui.tui.common.task_screen import TaskScreen
 
         submit(
             self,
-            kind,
-            {"export": record.id, **arguments},
+            operation,
             title,
-            lambda task: self.nuv.push_screen(TaskScreen(TaskView(task, kind=kind, title=title))),
+            lambda task: self.nuv.push_screen(TaskScreen(TaskView(task, kind=operation.kind, title=title))),
             space=record.space,
             instance=record.instance,
             subject=record.id,
@@ -114,7 +114,7 @@ class ExportActions(ShellTarget):
 
         def push(yes: object) -> None:
             if yes:
-                self._submit("push", record, f"Push {record.image}", public_ok=True)
+                self._submit(Push(record.id, public_ok=True), record, f"Push {record.image}")
 
         repository = record.image.rpartition(":")[0]
         self.load(lambda: self._exports.public(repository), asked, group="push")
@@ -154,7 +154,7 @@ class ExportActions(ShellTarget):
         if how and record is not None and self.has_image:
             again = how == "rebuild"
             title = f"Rebuild and compare {record.name}" if again else f"Verify {record.name}"
-            self._submit("verify", record, title, again=again)
+            self._submit(Verify(record.id, again), record, title)
 
     def action_archive(self) -> None:
         """Ask where to, then write the archive."""
@@ -172,7 +172,7 @@ class ExportActions(ShellTarget):
         def write(texts: object) -> None:
             if isinstance(texts, Mapping):
                 path = Path(texts["file"]).expanduser().absolute()
-                self._submit("archive", record, f"Archive {record.name}", path=path_to_text(str(path)))
+                self._submit(Archive(record.id, path_to_text(str(path))), record, f"Archive {record.name}")
 
         self.nuv.push_screen(
             TextDialog(

@@ -1,4 +1,4 @@
-"""Everything about an export as a card: what went wrong first, then the image and how to run it, then what is not in it."""
+"""Everything about an export, field by field: what went wrong first, then the image and how to run it, what is not in it."""
 
 from collections.abc import Sequence
 
@@ -80,7 +80,7 @@ def fields(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
             found.append(field(name, value))
         elif name == "Digest" and completed:
             found.append(field(name, "", "not pushed; p pushes"))
-    return [*found, *_checked(record, glyphs), *_left(record, glyphs)]
+    return [*found, *_checked(record, glyphs), *_left(record)]
 
 
 def _first(record: ExportRecord) -> list[Field]:
@@ -118,7 +118,7 @@ def _checked(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
     return found
 
 
-def _left(record: ExportRecord, glyphs: Glyphs) -> list[Field]:
+def _left(record: ExportRecord) -> list[Field]:
     if not record.excluded:
         return []
     found = [Field(line()), Field(line((f"Left out ({len(record.excluded):,})", "strong")))]

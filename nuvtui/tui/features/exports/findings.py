@@ -183,7 +183,7 @@ class FindingsPane(Vertical):
         """Share the room anew."""
         self.fit()
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Another one's text."""
         self._show_detail()
 
@@ -191,7 +191,7 @@ class FindingsPane(Vertical):
         one = self.current
         self._detail.show(told(one, self.list.glyphs, keys=True) if one is not None else [])
 
-    def _line(self, one: Seen, width: int) -> Line:
+    def _line(self, one: Seen, _width: int) -> Line:
         subject = (
             fit(one.finding.subject, SUBJECT) if len(one.finding.subject) < SUBJECT else one.finding.subject
         )

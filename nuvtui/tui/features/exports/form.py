@@ -5,29 +5,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
 from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportSpec, Finding
+from nuvtui.model.operations import Export
+from nuvtui.model.queries import Checked, Foresee, Outlook, Preflight
 from nuvtui.model.snapshot import ApplicationPart, SnapshotRecord
 from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
-from nuvtui.tui.common.aside import Aside, Checked, Outlook
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown
 from nuvtui.tui.features.exports.actions import ask_public
 from nuvtui.tui.features.exports.fields import CURRENT, Known, fields, licensed, options_of, spec_of, usual
-from nuvtui.tui.features.exports.findings import FindingDialog, FindingsList, FindingsPane, Seen, seen
+from nuvtui.tui.features.exports.findings import FindingDialog, FindingsPane, Seen, seen
+from nuvtui.tui.features.exports.form_body import FormBody
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.dialogs.pick import Option
 from nuvtui.tui.toolkit.form_list import FormList
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import Line, line
+from nuvtui.worker.queries import Queries
 
 DELAY = 0.3
 """Seconds without a change before the engine and the registry are asked."""
@@ -98,9 +100,9 @@ class ExportForm(BaseScreen):
         self._asked = self._took = 0.0
         self._checking = False
         """Preflight has not answered yet."""
-        self._wait: Timer | None = None
-        self._aside = Aside()
-        self._look_aside = Aside()
+        self._wait = Debounce(self, self._check, DELAY)
+        self._queries = Queries()
+        self._look_queries = Queries()
         self._clock: Timer | None = None
         """Runs while something is waited for."""
         self._began = 0.0
@@ -111,12 +113,12 @@ class ExportForm(BaseScreen):
 
     def on_unmount(self) -> None:
         """Nobody waits for the findings any more."""
-        self._aside.stop()
-        self._look_aside.stop()
+        self._queries.stop()
+        self._look_queries.stop()
 
     def body(self) -> list[Widget]:
         """Fields and findings."""
-        return [_Body(self.form, self.pane)]
+        return [FormBody(self.form, self.pane)]
 
     def on_mount(self) -> None:
         """Read what there is to choose from."""
@@ -150,7 +152,7 @@ class ExportForm(BaseScreen):
 
         self.load(read, self._choices_read, group="choices", failed=self._no_choices)
         # A database that cannot be read is no reason to show no form: preflight says so.
-        self.load(tables, self._tables_read, group="tables", failed=lambda error: self._tables_read([]))
+        self.load(tables, self._tables_read, group="tables", failed=lambda _error: self._tables_read([]))
 
     def _choices_read(self, choices: _Choices) -> None:
         self._known = self._known._replace(**choices._asdict())
@@ -205,28 +207,26 @@ class ExportForm(BaseScreen):
         self._set_form()
         self._check_soon()
 
-    def on_form_list_leaving(self, message: FormList.Leaving) -> None:
+    def on_form_list_leaving(self) -> None:
         """Down from the last field."""
         if self.pane.list.count:
             self.pane.list.focus()
 
-    def on_findings_list_leaving(self, message: FindingsList.Leaving) -> None:
+    def on_findings_list_leaving(self) -> None:
         """Up from the first finding."""
         self.form.focus()
 
-    def on_form_list_going(self, message: FormList.Going) -> None:
+    def on_form_list_going(self) -> None:
         """Start."""
         self.action_go()
 
     # looking
 
     def _check_soon(self) -> None:
-        if self._wait is not None:
-            self._wait.stop()
-        self._wait = self.set_timer(DELAY, self._check)
+        self._wait.ask()
         key = _looked_at(self.spec)
         if self._looking is not None and self._looking != key:
-            self._look_aside.stop()
+            self._look_queries.stop()
             self._looking = None
         if self._looked is not None and self._looked != key:
             self._forget_look()
@@ -258,7 +258,7 @@ class ExportForm(BaseScreen):
 
     def action_check(self) -> None:
         """Ask and look again."""
-        self._look_aside.stop()
+        self._look_queries.stop()
         self._looking = None
         self._forget_look()
         self._check()
@@ -295,8 +295,10 @@ class ExportForm(BaseScreen):
         def failed(error: NuvError) -> None:
             done(Checked([Finding("stop", error.title, error.message, error.hint)]))
 
-        question = self._aside.ask()
-        self.load(lambda: question.preflight(self.nuv.services, spec), done, group="preflight", failed=failed)
+        pending = self._queries.begin()
+        self.load(
+            lambda: pending.ask(self.nuv.services, Preflight(spec)), done, group="preflight", failed=failed
+        )
 
     def _look(self) -> None:
         """Look for what must not leave, aside; it can take a while, and is not done twice for one thing."""
@@ -305,7 +307,7 @@ class ExportForm(BaseScreen):
         if key in (self._looked, self._looking):
             return
         self._looking = key
-        question = self._look_aside.ask()
+        pending = self._look_queries.begin()
 
         def over(outlook: Outlook | None, problem: Finding | None) -> None:
             if self._looking != key:
@@ -321,7 +323,7 @@ class ExportForm(BaseScreen):
             over(None, Finding("warning", "content", text, error.hint))
 
         self.load(
-            lambda: question.outlook(self.nuv.services, spec),
+            lambda: pending.ask(self.nuv.services, Foresee(spec)),
             lambda outlook: over(outlook, None),
             group="outlook",
             failed=failed,
@@ -367,7 +369,7 @@ class ExportForm(BaseScreen):
         one = self.pane.current
         return one is not None and one.can_accept
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Other keys hold."""
         self.refresh_bindings()
 
@@ -561,8 +563,7 @@ class ExportForm(BaseScreen):
 
         submit(
             self,
-            "export",
-            {"spec": msgspec.to_builtins(spec), "export": export},
+            Export(spec, export),
             title,
             submitted,
             space=self.space.id,
@@ -592,19 +593,3 @@ def _left_out(outlook: Outlook) -> Finding:
     more = outlook.left_out - min(NAMED, outlook.left_out)
     text = f"{outlook.left_out:,}: {named}" + (f" and {more:,} more" if more else "")
     return Finding("note", "left out", text, "d lists what goes in and what is left out, and why.")
-
-
-class _Body(Vertical):
-    """Fields, findings."""
-
-    def __init__(self, form: FormList, pane: FindingsPane) -> None:
-        super().__init__(id="form-body")
-        self._form = form
-        self._pane = pane
-
-    def compose(self) -> ComposeResult:
-        """Both."""
-        with Vertical(id="form-fields", classes="pane") as fields:
-            fields.border_title = "New export"
-            yield self._form
-        yield self._pane

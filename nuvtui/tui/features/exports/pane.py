@@ -8,6 +8,7 @@ from textual.widget import Widget
 
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import path_to_text
+from nuvtui.model.operations import Load
 from nuvtui.model.roles import Action, allows
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common.pane import Pane
@@ -16,11 +17,11 @@ from nuvtui.tui.features.exports.details import fields, head, standing
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail_list import DetailList
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
 from nuvtui.tui.toolkit.moments import ago
-from nuvtui.tui.toolkit.rest import Rest
 
 FILTERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all", ("running", "completed", "failed", "cancelled", "deleted")),
@@ -66,9 +67,9 @@ class Exports(Pane, ExportActions):
         self._filter = 0
         self._tasks: dict[str, TaskView] = {}
         self._wanted = ""
-        self._rest = Rest(self, self._show_detail)
+        self._rest = Debounce(self, self._show_detail)
         self._detailed = ""
-        """Id of the export that the card tells of."""
+        """Id of the export that the details are of."""
         self._list = _List(id="export-list", empty=NOTHING, heading=_heading)
 
     def compose(self) -> ComposeResult:
@@ -175,7 +176,7 @@ class Exports(Pane, ExportActions):
     def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
         """The detail of another one."""
         if message.list is self._list:
-            self._rest.moved()
+            self._rest.ask()
             self.refresh_bindings()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
@@ -228,8 +229,7 @@ class Exports(Pane, ExportActions):
             title = f"Load {path.name}"
             submit(
                 self,
-                "load",
-                {"space": space.id, "path": path_to_text(str(path))},
+                Load(space.id, path_to_text(str(path))),
                 title,
                 lambda task: self.nuv.push_screen(TaskScreen(TaskView(task, kind="load", title=title))),
                 space=space.id,

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from textual.widget import Widget
 
 from nuvtui.errors import NuvError
-from nuvtui.model.export import Accepted, ExportSpec, Finding
-from nuvtui.services.exports.plan import ExportPlan
-from nuvtui.tui.common.aside import Aside
+from nuvtui.model.export import Accepted, ExportPlan, ExportSpec, Finding
+from nuvtui.model.queries import PlanExport
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.describe import path_shown, plural
 from nuvtui.tui.features.exports.findings import seen
@@ -16,6 +15,7 @@ from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Line, Tone, fit, line
+from nuvtui.worker.queries import Queries
 
 LAYERS = {
     "host": "this machine's own interpreter and libraries",
@@ -49,7 +49,7 @@ class ExportPlanScreen(BaseScreen):
         super().__init__()
         self._values = values
         self.spec = spec
-        self._aside = Aside()
+        self._queries = Queries()
 
     def action_show(self) -> None:
         """It is shown already."""
@@ -69,18 +69,17 @@ class ExportPlanScreen(BaseScreen):
         shown.opens = "whole line"
         shown.empty = "Planning the image and looking for what must not leave; nothing is built."
 
-        question = self._aside.ask()
-
-        def read() -> ExportPlan:
-            import msgspec
-
-            return msgspec.convert(question.plan(self.nuv.services, self.spec), ExportPlan)
-
-        self.load(read, self._show, group="plan", failed=self._failed)
+        pending = self._queries.begin()
+        self.load(
+            lambda: pending.ask(self.nuv.services, PlanExport(self.spec)),
+            self._show,
+            group="plan",
+            failed=self._failed,
+        )
 
     def on_unmount(self) -> None:
         """Nobody waits for the plan any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def on_line_list_opened(self, message: LineList.Opened) -> None:
         """The whole of a line that is too long."""
@@ -146,7 +145,7 @@ def rows_of(plan: ExportPlan, accepted: list[Accepted]) -> list[Row]:
     return rows
 
 
-def _draw(item: Row, width: int) -> Line:
+def _draw(item: Row, _width: int) -> Line:
     match item.kind:
         case "head":
             return line((item.text, "accent"))

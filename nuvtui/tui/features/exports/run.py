@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from textual import events
-
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.task import TaskStatus, TaskView
@@ -38,7 +36,7 @@ class ExportRun(TaskScreen, ExportActions):
         """Read the record."""
         self._read_record()
 
-    def on_screen_resume(self, event: events.ScreenResume) -> None:
+    def on_screen_resume(self) -> None:
         """A push, an archive or a check may have changed the record meanwhile."""
         if self._record is not None:
             self._read_record()

@@ -10,8 +10,8 @@ from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import bindings
-from nuvtui.tui.toolkit.dialogs.choose import ChooseDialog, options
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
+from nuvtui.tui.toolkit.dialogs.pick import Option, PickDialog
 from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, row
@@ -129,17 +129,15 @@ class Members(BaseScreen):
             if texts is None:
                 return
             places = [
-                (WHOLE, "The whole space", ""),
-                *((i, f"Instance {n}", "") for i, n in self._instances.items()),
+                Option(WHOLE, "The whole space"),
+                *(Option(i, f"Instance {n}") for i, n in self._instances.items()),
             ]
 
             def place_chosen(place: str | None) -> None:
                 if place is not None:
                     self._ask_role(texts["user"], None if place == WHOLE else place)
 
-            self.nuv.push_screen(
-                ChooseDialog(f"Where has {texts['user']} a role?", options(places)), place_chosen
-            )
+            self.nuv.push_screen(PickDialog(f"Where has {texts['user']} a role?", places), place_chosen)
 
         self.nuv.push_screen(
             TextDialog(
@@ -168,8 +166,8 @@ class Members(BaseScreen):
                     failed=self._refused,
                 )
 
-        source = options((role.value, role.value, about) for role, about in roles)
-        self.nuv.push_screen(ChooseDialog(f"Role of {user}", source), chosen)
+        options = [Option(role.value, role.value, about) for role, about in roles]
+        self.nuv.push_screen(PickDialog(f"Role of {user}", options), chosen)
 
     def action_remove(self) -> None:
         """Ask, then take the role away."""

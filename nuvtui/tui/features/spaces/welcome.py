@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
+from nuvtui.model.names import path_to_text
+from nuvtui.model.queries import LayOutDemo
 from nuvtui.services.spaces.service import Location, SpaceInfo
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.detail import DetailPane
@@ -19,6 +20,7 @@ from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 from nuvtui.tui.toolkit.keys import key_label
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
+from nuvtui.worker.queries import Queries
 
 DEMO = "nuvtui-demo"
 """Folder of the demo, in the current one."""
@@ -105,7 +107,7 @@ class Welcome(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._aside = Aside()
+        self._queries = Queries()
         self._found: Found | None = None
 
     def body(self) -> list[Widget]:
@@ -143,7 +145,7 @@ class Welcome(BaseScreen):
 
     def on_unmount(self) -> None:
         """Nobody waits any more."""
-        self._aside.stop()
+        self._queries.stop()
 
     def _read(self) -> Found:
         return Found(self.nuv.services.spaces.list(), held(self.nuv.start), demo_folder(self.nuv.start))
@@ -247,8 +249,9 @@ class Welcome(BaseScreen):
         def answered(yes: bool | None) -> None:
             if yes:
                 self.nuv.notify("Laying out the demo", timeout=3)
-                question = self._aside.ask()
-                self.load(lambda: question.demo(self.nuv.services, folder), self.nuv.switch, group="demo")
+                pending = self._queries.begin()
+                query = LayOutDemo(path_to_text(str(folder)))
+                self.load(lambda: pending.ask(self.nuv.services, query), self.nuv.switch, group="demo")
 
         self.nuv.push_screen(
             ConfirmDialog(

@@ -105,7 +105,7 @@ class Stage(Pane):
         note = f"{len(self.staged.items):,} staged" if self.filled else ""
         self.set_title(self.TITLE, f"{note}, {marked:,} marked" if marked else note)
 
-    def on_line_list_marked(self, message: LineList.Marked) -> None:
+    def on_line_list_marked(self) -> None:
         """How many are marked."""
         self._count()
 

@@ -115,7 +115,7 @@ class Tasks(Pane):
         if self.on_screen:
             self._list.refresh_changed()
 
-    def on_line_list_highlighted(self, message: LineList.Highlighted) -> None:
+    def on_line_list_highlighted(self) -> None:
         """Other keys may be of use now."""
         self.refresh_bindings()
 

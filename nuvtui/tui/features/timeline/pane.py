@@ -1,50 +1,52 @@
 """The Timeline: the Current State on top with what changed since, then the snapshots, newest first."""
 
+import datetime
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.timer import Timer
 from textual.widget import Widget
 
+from nuvtui import clock
 from nuvtui.errors import NuvError
 from nuvtui.model.diff import Diff
-from nuvtui.model.names import short, text_to_path
-from nuvtui.model.roles import Action, allows, needed
+from nuvtui.model.names import short
+from nuvtui.model.queries import Compare, Freed, Status
+from nuvtui.model.roles import Action, allows
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.model.timeline import Entry, Event, Group, restored
 from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, state_actions
-from nuvtui.tui.common.aside import Aside
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.startup_cache import keep, stamp
 from nuvtui.tui.features.timeline import rows
+from nuvtui.tui.features.timeline.current_state import CurrentState
 from nuvtui.tui.features.timeline.list import StatesList
 from nuvtui.tui.features.timeline.rows import CURRENT, Columns, States
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
+from nuvtui.tui.toolkit.debounce import Debounce
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.glyphs import Glyphs
 from nuvtui.tui.toolkit.line_list import LineList
-from nuvtui.tui.toolkit.lines import Line, Piece, line
+from nuvtui.tui.toolkit.lines import Line, Piece
 from nuvtui.tui.toolkit.progress_bar import ProgressBar
+from nuvtui.worker.queries import Queries
 
-REST = 0.1
-"""Seconds that the cursor rests on a line before its detail is shown, and the manifest of a snapshot read."""
 SETTLED = 0.6
 """Seconds that the cursor rests on a snapshot before it is worked out what it alone keeps in the store."""
 ROOMY = 14
 """Lines of the detail from which on it is spaced out."""
 MODIFYING = tuple(f"timeline.{verb}" for verb in ("quick", "snapshot", "restore", "rename", "delete"))
 """Commands that change the Current State or its snapshots."""
-SHOWN = 200
-"""Changes of the Current State that the detail lists."""
 OLD = 10.0
 """Seconds after which a comparison is made again while somebody moves on the Timeline."""
+UNDO_OFFERED = datetime.timedelta(days=1)
+"""How long after a change the Timeline offers the way back by itself."""
 FRESH = 3.0
 """Seconds for which a comparison counts as new when one comes back to the Timeline."""
 
@@ -73,7 +75,7 @@ class Timeline(Pane):
         self._filtered = False
         self._instance = ""
         self._read = False
-        self._aside = Aside()
+        self._queries = Queries()
         self._diff: Diff | None = None
         self._problem: NuvError | None = None
         self._same: SnapshotRecord | None = None
@@ -84,8 +86,9 @@ class Timeline(Pane):
         self._took = 0.0
         """Seconds that the last comparison took."""
         self._manifest: Snapshot | None = None
-        self._rest: Timer | None = None
-        self._measuring = Aside()
+        self.resting = Debounce(self, self._rested)
+        self._settling = Debounce(self, self._measure, SETTLED)
+        self._measuring = Queries()
         self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
         self._ended: frozenset[str] | None = None
@@ -133,7 +136,7 @@ class Timeline(Pane):
 
     def on_unmount(self) -> None:
         """Nobody waits for a comparison any more."""
-        self._aside.stop()
+        self._queries.stop()
         self._measuring.stop()
 
     # reading
@@ -222,7 +225,7 @@ class Timeline(Pane):
         if state_actions.under_way(self.nuv.tasks, *where) is not None:
             return []
         back = state_actions.way_back(self.nuv.tasks, *where, (record.id for record in self.records))
-        if back is None or describe.age(back.when).split()[-1] not in ("now", "min", "h"):
+        if back is None or clock.parse(clock.now()) - clock.parse(back.when) >= UNDO_OFFERED:
             return []
         return [f"u undoes: {back.what}"]
 
@@ -240,13 +243,13 @@ class Timeline(Pane):
             self._diff = self._problem = self._same = None
             self.states.refresh_key(CURRENT)
             self._show_detail()
-        question = self._aside.ask()
+        pending = self._queries.begin()
 
         def look(restored: SnapshotRecord | None) -> tuple[Diff, SnapshotRecord | None]:
             services = self.nuv.services
-            diff = question.status(services, instance)
+            diff = pending.ask(services, Status(instance))
             if restored is not None and not diff.empty:
-                since = question.diff(services, StateRef(instance, restored.id), StateRef(instance))
+                since = pending.ask(services, Compare(StateRef(instance, restored.id), StateRef(instance)))
                 return diff, restored if since.empty else None
             return diff, None
 
@@ -411,9 +414,8 @@ class Timeline(Pane):
         """The cursor went on: what is beneath follows once it rests."""
         self.refresh_bindings()
         self._measuring.stop()
-        if self._rest is not None:
-            self._rest.stop()
-        self._rest = self.set_timer(REST, self._rested)
+        self._settling.stop()
+        self.resting.ask()
         if self.states.filter or self._filtered:
             self._filtered = bool(self.states.filter)
             self._note()
@@ -438,7 +440,7 @@ class Timeline(Pane):
                 lambda: self.nuv.services.snapshots.manifest(record.id),
                 self._show_manifest,
                 group="manifest",
-                failed=lambda error: None,  # deleted meanwhile; a damaged one is told when it is opened
+                failed=lambda _error: None,  # deleted meanwhile; a damaged one is told when it is opened
             )
 
     def _show_manifest(self, manifest: Snapshot) -> None:
@@ -446,14 +448,14 @@ class Timeline(Pane):
             self._manifest = manifest
             self._show_detail(keep=True)
             if manifest.id not in self.unique:
-                self._rest = self.set_timer(SETTLED, self._measure)
+                self._settling.ask()
 
     def _measure(self) -> None:
         """Work out what the snapshot under the cursor alone keeps in the store."""
         record = self.record
         if record is None:
             return
-        question, identifier = self._measuring.ask(), record.id
+        pending, identifier = self._measuring.begin(), record.id
 
         def show(unique: int) -> None:
             self.unique[identifier] = unique
@@ -462,10 +464,10 @@ class Timeline(Pane):
                 self._show_detail(keep=True)
 
         self.load(
-            lambda: question.freed_by(self.nuv.services, [identifier]),
+            lambda: pending.ask(self.nuv.services, Freed([identifier])),
             show,
             group="unique",
-            failed=lambda error: None,  # given up, or damaged: the figure is left out
+            failed=lambda _error: None,  # given up, or damaged: the figure is left out
         )
 
     # drawing
@@ -476,22 +478,11 @@ class Timeline(Pane):
 
     def current_line(self, columns: Columns, before: tuple[Piece, ...]) -> Line:
         """The line of the Current State."""
-        name: Piece = ("Current State", "strong")
-        said: Piece | None = None
-        if self._problem is not None:
-            said = (self._problem.title, "bad")
-        elif self._diff is None:
-            said = ("looking what changed", "muted") if self._read else ("", "")
-        elif not self.records:
-            said = ("no snapshot yet", "warn")
-        elif self._same is not None:
-            said = (f"as in {describe.called(self._same)}", "good")
-        if said is not None:
-            return line(*before, name, right=[said])
-        assert self._diff is not None
-        changes = describe.counted(self._diff)
-        changed = (("no change", "muted"),) if self._diff.empty else rows.counts(changes)
-        return columns.line(before, name, changed=changed, age="now", ellipsis=self.glyphs.ellipsis)
+        return self._current().line(columns, before, self.glyphs.ellipsis)
+
+    def _current(self) -> CurrentState:
+        role = "" if self.may_modify else str(self.nuv.context.role)
+        return CurrentState(self._read, self._problem, self._diff, self._same, self.records, role)
 
     def _show_detail(self, keep: bool = False) -> None:
         pane = self.query_one("#snapshot-detail", DetailPane)
@@ -510,64 +501,8 @@ class Timeline(Pane):
         elif isinstance(entry, Event):
             lines = rows.event_lines(entry)
         else:
-            lines = self._current_lines()
+            lines = self._current().lines()
         pane.show(lines, keep=keep)
-
-    def _current_lines(self) -> list[Line | str]:
-        if not self._read:
-            return []
-        if self._problem is not None:
-            error = self._problem
-            return [line((error.title, "bad")), error.message, error.hint, "", "F5 looks again."]
-        if self._diff is None:
-            return [line(("Looking what changed since the newest snapshot.", "muted"))]
-        diff = self._diff
-        if not self.records:
-            return [
-                line(("No snapshot yet.", "strong")),
-                "s takes one at once, S one with a name and a description."
-                if self.may_modify
-                else f"Taking one needs the role {needed(Action.MODIFY)}; yours is {self.nuv.context.role}.",
-                "",
-                describe.changes_line(describe.counted(diff), "It will hold  "),
-            ]
-        newest = describe.called(self.records[0])
-        lines: list[Line | str] = [
-            line(
-                ("Kept ", "warn"),
-                f"{describe.plural(kept.files, 'file')} in {text_to_path(kept.path)}: a change would have overwritten "
-                f"{'it' if kept.files == 1 else 'them'}.",
-            )
-            for kept in diff.kept
-        ]
-        if lines:
-            lines.append("")
-        if diff.empty:
-            return [
-                *lines,
-                line(("Nothing changed ", "strong"), f"since {newest}."),
-                "",
-                line(("F5 looks again.", "muted")),
-            ]
-        if self._same is not None:
-            same = describe.called(self._same)
-            lines += [
-                line(
-                    ("Same as ", "strong"),
-                    f"{same}, which was restored; the list is against what was there before.",
-                ),
-                "",
-            ]
-        lines += [
-            line(("Changed ", "strong"), f"since {newest}"),
-            describe.changes_line(describe.counted(diff), ""),
-            "",
-        ]
-        changes = describe.changes_of(diff)
-        lines += [describe.change_line(change) for change in changes[:SHOWN]]
-        if len(changes) > SHOWN:
-            lines.append(line((f"and {len(changes) - SHOWN:,} more: Contents (2), Changes (C)", "muted")))
-        return lines
 
     # commands
 

@@ -191,7 +191,7 @@ class States(Source):
     def arrange(self) -> None:
         """Lay the lines out again: a group was opened or closed, or a filter looks into all of them."""
         if self.flat:
-            rows = sequence(self.entries, lambda group: True)
+            rows = sequence(self.entries, lambda _group: True)
             self._rows = [(entry, False) for entry, _ in rows if not isinstance(entry, Group)]
         else:
             self._rows = sequence(self.entries, self._shown.is_open)

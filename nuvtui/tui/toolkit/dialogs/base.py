@@ -24,11 +24,9 @@ from nuvtui.tui.toolkit.commands import bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.footer import Footer
 from nuvtui.tui.toolkit.lines import Line, LineWidget, width_of
+from nuvtui.tui.toolkit.screen_events import too_late
 
 T = TypeVar("T")
-
-PUTS_TOGETHER = (events.Mount, events.Resize, events.ScreenResume)
-"""Events on which screens lay out what they hold."""
 
 
 class Choice(NamedTuple):
@@ -62,7 +60,7 @@ class Choices(LineWidget):
             self.locked = positions
             self.refresh()
 
-    def draw(self, y: int, width: int) -> Strip:
+    def draw(self, _y: int, width: int) -> Strip:
         """The row."""
         base = self.style_of("")
         segments: list[Segment] = []
@@ -80,7 +78,7 @@ class Choices(LineWidget):
             segments.append(Segment(" ", base))
         return Strip(segments).adjust_cell_length(width, base)
 
-    def get_content_width(self, container: object, viewport: object) -> int:
+    def get_content_width(self, _container: object, _viewport: object) -> int:
         """As wide as the labels."""
         return sum(width_of(choice.label) + 5 for choice in self.choices)
 
@@ -208,7 +206,7 @@ class Dialog(ModalScreen[T | None], CommandTarget, Generic[T]):
 
     async def on_event(self, event: events.Event) -> None:
         """Where it was left before it was whole, nothing of it is put together any more."""
-        if not (isinstance(event, PUTS_TOGETHER) and self not in self.app.screen_stack):
+        if not too_late(self, event):
             await super().on_event(event)
 
     def on_mount(self) -> None:

@@ -42,7 +42,7 @@ class MarksDialog(Dialog[list[str]]):
         shown.marked = set(self._marked)
         yield shown
 
-    def _line(self, option: Option, width: int) -> Line:
+    def _line(self, option: Option, _width: int) -> Line:
         marked = option.value in self.query_one(LineList).marked
         return line(
             ("[x] " if marked else "[ ] ", "accent" if marked else "muted"),

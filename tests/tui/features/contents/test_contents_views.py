@@ -146,7 +146,7 @@ async def test_a_query_that_runs_away_is_ended_by_esc(study: Study) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: says(pilot, "Esc gives up"), "the wait")
         section = app_section(pilot)
-        question = section._aside._latest
+        question = section._queries._latest
         await until(pilot, lambda: question._child is not None, "the process")
         child = question._child
         await pilot.press("escape")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nuvtui.model.export import ExportRecord
 from nuvtui.model.task import Failure, TaskStatus
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.toolkit.detail_list import DetailList
@@ -36,6 +37,20 @@ def hanging_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 TASK = "00000000000000aa"
+RECORD = ExportRecord(
+    "e",
+    "s",
+    "i",
+    "hello",
+    None,
+    "hello",
+    "ada",
+    "",
+    "completed",
+    engine="oci",
+    image="a/b:c",
+    with_files=False,
+)
 
 
 class Worker:
@@ -77,7 +92,7 @@ class Worker:
 
     def complete(self) -> None:
         """Write the last word: completed."""
-        self.events.write("finished", status="completed", result={"image": "a/b:c"}, log_offset=self.size)
+        self.events.write("finished", status="completed", result=RECORD, log_offset=self.size)
         self.events.close()
 
 
@@ -169,11 +184,11 @@ async def test_while_it_runs_steps_progress_and_the_rate_of_the_log_are_shown(tm
     worker.log("first\n")
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        pulse = app_of(pilot).screen.query_one(Sparkline)
+        sparkline = app_of(pilot).screen.query_one(Sparkline)
         for number in range(400):
             worker.log(f"line {number}\n")
             await pilot.pause(0.02)
-            if any(pulse.rates):
+            if any(sparkline.rates):
                 break
         await pilot.pause()
         text = words(pilot)

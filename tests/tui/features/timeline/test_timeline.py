@@ -1,11 +1,13 @@
 """The Timeline, by its keys: what is on the screen and what is in the store afterwards."""
 
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 
 from nuvtui.config import Settings
+from nuvtui.model.distribution import Distribution, Strategies, TargetResult
+from nuvtui.model.operations import RestoreResult
 from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
@@ -209,10 +211,18 @@ async def test_ten_thousand_snapshots_filter_and_end(home: Home, tmp_path: Path)
         )
 
 
+def restored(backup: str) -> RestoreResult:
+    return RestoreResult("s", "i", backup, 1, 0, 0, 0, 0, 0)
+
+
+def distribution(targets: list[TargetResult]) -> Distribution:
+    return Distribution("d", "s", StateRef("i"), "ada", "", Strategies(), "", "partial", targets)
+
+
 def test_way_back_is_that_of_the_last_change() -> None:
     from nuvtui.model.task import TaskView
 
-    def task(kind: str, instance: str, **result: Any) -> TaskView:
+    def task(kind: str, instance: str, result: object = None) -> TaskView:
         from nuvtui.model.task import TaskStatus
 
         return TaskView(
@@ -223,10 +233,10 @@ def test_way_back_is_that_of_the_last_change() -> None:
             instance=instance,
             status=TaskStatus.COMPLETED,
             created="2026-01-01T00:00:00+00:00",
-            result=result,
+            result=msgspec.to_builtins(result),
         )
 
-    restore = task("restore", "i", backup="b")
+    restore = task("restore", "i", restored("b"))
     found = way_back([restore], "s", "i")
     assert found is not None
     assert found.backups == [("i", "b")]
@@ -235,14 +245,14 @@ def test_way_back_is_that_of_the_last_change() -> None:
     snapshot = way_back([task("snapshot", "i"), restore], "s", "i")
     assert snapshot is not None
     targets = [
-        {"instance": "x", "backup": "bx", "status": "completed"},
-        {"instance": "y", "backup": "by", "status": "failed"},
+        TargetResult("x", "study/x", "completed", backup="bx"),
+        TargetResult("y", "study/y", "failed", backup="by"),
     ]
     # The clock was set back between two restores: the one whose automatic snapshot is the newer one is the last.
-    later = way_back([restore, task("restore", "i", backup="newer")], "s", "i", ["newer", "x", "b"])
+    later = way_back([restore, task("restore", "i", restored("newer"))], "s", "i", ["newer", "x", "b"])
     assert later is not None
     assert later.backups == [("i", "newer")]
-    distributed = way_back([task("distribute", "i", targets=targets), restore], "s", "i")
+    distributed = way_back([task("distribute", "i", distribution(targets)), restore], "s", "i")
     assert distributed is not None
     assert distributed.backups == [("x", "bx")]
 

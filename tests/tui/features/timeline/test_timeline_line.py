@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -11,6 +12,7 @@ from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.state_actions import under_way
+from nuvtui.tui.features.timeline.pane import Timeline
 from nuvtui.tui.features.timeline.rows import Columns, compact
 from nuvtui.tui.toolkit.line_list import LineList
 from tests.tui.sharing import app_of, press, says, screen, settled, type_text, until
@@ -161,15 +163,14 @@ async def test_a_marked_state_is_compared_with_the_one_under_the_cursor(study: S
         await until(pilot, lambda: says(pilot, "(first-data) to snapshot"), "the changes")
 
 
-async def test_the_detail_follows_when_the_cursor_rests(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_detail_follows_when_the_cursor_rests(study: Study) -> None:
     async with opened(study) as pilot:
         await until(pilot, lambda: says(pilot, "Changed since second-data"), "the status")
-        monkeypatch.setattr("nuvtui.tui.features.timeline.pane.REST", 3600.0)
+        resting = pilot.app.screen.query_one(Timeline).resting
+        resting.seconds = 3600.0
         await press(pilot, "down")
         assert says(pilot, "Changed since second-data"), "not at each key"
-        monkeypatch.setattr("nuvtui.tui.features.timeline.pane.REST", 0.01)
+        resting.seconds = 0.01
         await press(pilot, "down", "up")
         await until(pilot, lambda: says(pilot, "What b brought."), "the detail")
 
@@ -179,7 +180,7 @@ async def test_u_waits_for_the_restore_that_runs(study: Study) -> None:
     done = study.services.restore.restore(newest.id)
     before = TaskView(
         "1" * 16, "restore", "Restore an older one", space=study.space.id, instance=study.master.id,
-        status=TaskStatus.COMPLETED, created="2026-01-01T00:00:00+00:00", result={"backup": done.backup},
+        status=TaskStatus.COMPLETED, created="2026-01-01T00:00:00+00:00", result=msgspec.to_builtins(done),
     )  # fmt: skip
     running = TaskView(
         "2" * 16, "restore", "Restore second-data to Master", space=study.space.id, instance=study.master.id,

@@ -1,0 +1,118 @@
+"""The detectors of detect-secrets, asked about the lines that may have something for them.
+
+They are used without the library's filters (which an author can talk out of a finding by a comment, a suffix or one
+undecodable byte), without its verification (which calls vendors) and without its process pool.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from nuvtui.images.guard.hits import HITS, SecretHit
+from nuvtui.images.guard.texts import CONFIG
+
+_LONG_LINE = 2000
+_WINDOW, _BEFORE, _BEHIND = 256, 200, 300
+_LOOKED_AT = 2 << 20
+"""Bytes of one text that the detectors are asked about: they take a second for it."""
+TOO_MANY = "has more places that may hold a secret than can be looked at"
+_KEYWORDS = (
+    re.compile(
+        rb"k(?:(?<=apik)|(?<=authk)|(?<=icek)|(?<=countk)|(?<=dbk)|(?<=basek)|(?<=privk)|(?<=vatek)|(?<=ientk)"
+        rb"|(?<=api_k)|(?<=auth_k)|(?<=ice_k)|(?<=count_k)|(?<=db_k)|(?<=base_k)|(?<=priv_k)|(?<=vate_k)|(?<=ient_k))ey"
+    ),
+    re.compile(rb"w(?:(?<=passw)(?:or)?d|(?<=pw)d)"),
+    re.compile(rb"secret"),
+    re.compile(rb"pass(?:(?<=bpass)|(?<=b_pass)|(?<=basepass)|(?<=base_pass)|(?<=keypass)|(?<=key_pass))"),
+    re.compile(rb"contrase"),
+)
+"""All that the library's keyword detector looks for, in lower case: a line without is not worth its time."""
+_VENDORS = (re.compile(rb"cloudant"), re.compile(rb"softlayer"), re.compile(rb"b(?<=ib)m"))
+_OTHERS = (
+    re.compile(rb":(?=[0-9A-Za-z_-]{35})(?<=[0-9]{8}:)"),
+    re.compile(rb"\.(?=[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27})"),
+)
+_KEYWORD = ("KeywordDetector",)
+_VENDOR = ("CloudantDetector", "SoftlayerDetector", "IbmCloudIamDetector", "IbmCosHmacDetector")
+_OTHER = ("TelegramBotTokenDetector", "DiscordBotTokenDetector")
+_GATES = ((_KEYWORDS, (*_KEYWORD, *_VENDOR), True), (_VENDORS, _VENDOR, True), (_OTHERS, _OTHER, False))
+"""What a line must have, the detectors that it is then given to, whether in lower case. The shapes stand for the
+library's other detectors; those that measure entropy are left out: data files are full of random-looking words."""
+_PLACEHOLDER = re.compile(
+    r"^$|^[<{\[$%(*#].*|^(?:x+|\*+|\.+|-+|none|null|nil|true|false|your.*|my.*|example.*|changeme|change_me|change-me|pass"
+    r"|password|passwd|secret|token|test|dummy|placeholder|redacted|hidden|todo|string|text|str|optional.*|required"
+    r"|os\..*|sys\..*|getenv.*|getpass.*|input.*|self\..*|args\..*|config\..*|settings\..*)$"
+    r"|^[a-z]+(?:[_.][a-z]+)+$|\s.*(?:[.!?:]|\b(?:password|secret|key|enter|must)\b.*)$|^[.~]{0,2}(?:/[\w.-]+){2,}$|^arn:aws",
+    re.IGNORECASE,
+)
+"""Names of variables, sentences and paths are no values."""
+_COMMENT = re.compile(r"\s+(?:#|;|//)")
+
+
+def detected(data: bytes, ending: str) -> list[SecretHit]:
+    """What detect-secrets finds, line by line; lines are read one by one only where they may have something."""
+    low = data.lower()
+    wanted: dict[tuple[int, int], set[str]] = {}
+    cost = 0
+    for gates, names, lower in _GATES:
+        for gate in gates:
+            for match in gate.finditer(low if lower else data):
+                place = _line(data, match.start())
+                if place not in wanted:
+                    cost += place[1] - place[0]
+                    if cost > _LOOKED_AT:
+                        break
+                wanted.setdefault(place, set()).update(names)
+    hits: list[SecretHit] = []
+    for start, end in sorted(wanted):
+        line = data[start:end]
+        asked = wanted[start, end]
+        if ending not in CONFIG and not any(quote in line for quote in (b'"', b"'", b"`")):
+            asked = asked - set(_KEYWORD)
+        for name in sorted(asked):
+            if what := _asked(name, line, ending):
+                hit = SecretHit(data.count(b"\n", 0, start) + 1, what)
+                hits += [hit] if hit not in hits else []
+                break
+        if len(hits) > HITS:
+            break
+    return [*hits, SecretHit(1, TOO_MANY)] if cost > _LOOKED_AT else hits
+
+
+def _line(data: bytes, at: int) -> tuple[int, int]:
+    """The line around a place, or a window of an overlong one."""
+    start = data.rfind(b"\n", max(0, at - _LONG_LINE), at) + 1
+    end = data.find(b"\n", at, at + _LONG_LINE)
+    if (start or at < _LONG_LINE) and (end >= 0 or at + _LONG_LINE >= len(data)):
+        return start, end if end >= 0 else len(data)
+    window = at - at % _WINDOW
+    return max(start, window - _BEFORE), min(len(data), window + _WINDOW + _BEHIND)
+
+
+def _asked(name: str, line: bytes, ending: str) -> str:
+    """What the detector called `name` says of a line; empty: nothing."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        text = line.decode("latin-1")
+    plugin = _plugins().get(name)
+    if plugin is None:
+        return ""
+    more = {}
+    if name in _KEYWORD and ending in CONFIG:
+        from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP
+
+        more = {"denylist_regex_to_group": CONFIG_DENYLIST_REGEX_TO_GROUP}
+    for secret in plugin.analyze_string(text, **more):
+        if not _PLACEHOLDER.search(_COMMENT.split(secret)[0].strip("\"'`;, ")):
+            return f"may hold a secret ({plugin.secret_type.lower()})"
+    return ""
+
+
+@lru_cache(maxsize=1)
+def _plugins() -> dict[str, Any]:
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    classes: dict[str, Any] = get_mapping_from_secret_type_to_class()
+    known = {plugin.__name__: plugin for plugin in classes.values()}
+    return {name: known[name]() for name in (*_KEYWORD, *_VENDOR, *_OTHER) if name in known}

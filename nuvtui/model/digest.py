@@ -1,0 +1,12 @@
+"""The digest of a plan: what was approved, to be compared with what would be done."""
+
+import hashlib
+
+
+def digest_of(*parts: str) -> str:
+    """A digest of `parts`, in order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape")
+        digest.update(b"%d:%b" % (len(data), data))
+    return digest.hexdigest()

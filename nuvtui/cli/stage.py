@@ -49,9 +49,9 @@ def add(
         raise click.UsageError("Nothing named: give --files, --tables, --apps or --all.")
     source = scope.state(snapshot_key)
     staging = scope.services.staging
-    chosen = (list(files), list(tables), list(apps))
+    chosen = staging.choose(source, list(files), list(tables), list(apps), everything=everything)
     try:
-        staged = staging.add(source, *chosen, everything=everything, replace=replace)
+        staged = staging.put(chosen, replace=replace)
     except NuvError as error:
         asked = sys.stdin.isatty() and sys.stderr.isatty()
         if error.exit_code != Exit.CONFLICT or not asked:
@@ -59,7 +59,7 @@ def add(
         say(f"{error.title}; {error.message}.")
         if not click.confirm("Begin a new stage and drop what is staged?", default=False, err=True):
             raise
-        staged = staging.add(source, *chosen, everything=everything, replace=True)
+        staged = staging.put(chosen, replace=True)
     _show(scope, staged, form)
 
 

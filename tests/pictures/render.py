@@ -16,17 +16,11 @@ from textual.app import App
 
 from nuvtui.model.names import path_to_text
 from tests.pictures.store import HOME
+from tests.tui.harness import strips
 
 VARYING = ((re.compile(r"checked in \d\.\d s"), "checked in 0.0 s"),)
 """What depends on how fast something was; as wide as before."""
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def lines_of(app: App[Any]) -> list[Any]:
-    """The lines on the screen, as strips."""
-    strips = app.screen._compositor.render_strips()
-    assert len(strips) == app.size.height
-    return strips
 
 
 def picture(app: App[Any], root: str) -> str:
@@ -36,7 +30,7 @@ def picture(app: App[Any], root: str) -> str:
     runs: list[str] = []
     letters: dict[str, str] = {}
     before = ""
-    for y, strip in enumerate(lines_of(app)):
+    for y, strip in enumerate(strips(app)):
         text = "".join(segment.text for segment in strip).replace(root, HOME)
         for pattern, instead in VARYING:
             text = pattern.sub(instead, text)

@@ -18,12 +18,10 @@ from textual.widgets import Input
 
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.commands import REGISTRY
-from tests.pictures.render import lines_of
 from tests.pictures.store import Stand, running_task
-from tests.support import rest
 from tests.support.waiting import PATIENCE
+from tests.tui.harness import shown_text
 
-rest.install()
 QUIET = 0.35
 """Seconds without a change after which a screen is taken for finished."""
 READING = re.compile(r"Reading what there is|checking; an engine has")
@@ -80,7 +78,7 @@ class View:
         deadline = since + PATIENCE
         while time.monotonic() < deadline:
             await self.settle()
-            now = "\n".join("".join(segment.text for segment in strip) for strip in lines_of(self.app))
+            now = shown_text(self.app)
             if now != last or READING.search(now):
                 last, since = now, time.monotonic()
             elif time.monotonic() - since >= QUIET:

@@ -1,15 +1,12 @@
 """Apps and terminals for tests of the screens."""
 
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App, ComposeResult
-from textual.pilot import Pilot
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 from nuvtui.catalog.catalog import Catalog
@@ -22,13 +19,10 @@ from nuvtui.services.context import system_user
 from nuvtui.tui.common.feature import PaneSpec
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.shell.app import NuvApp
-from tests.support import rest
 from tests.support.terminal import Terminal
-from tests.support.waiting import PATIENCE
 from tests.tui import sample
 
 ROOT = Path(__file__).parents[2]
-rest.install()
 
 
 class Alone(Pane):
@@ -38,34 +32,6 @@ class Alone(Pane):
 
     def compose(self) -> ComposeResult:
         yield type(self).make()
-
-
-@asynccontextmanager
-async def running(app: NuvApp, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
-    """The app, after everything that it reads at its start."""
-    async with app.run_test(size=size, notifications=True) as pilot:
-        await settle(pilot)
-        yield pilot
-
-
-async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until nothing is read any more and everything is drawn."""
-    app = pilot.app
-    assert isinstance(app, NuvApp)
-    await pilot.pause()
-    for _ in range(3):
-        await app.jobs.settled()
-        await pilot.pause()
-
-
-async def until(
-    pilot: Pilot[Any], condition: Callable[[], object], what: str = "this", seconds: float = PATIENCE
-) -> None:
-    """Wait until `condition` is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come; the screen is\n{shown_text(pilot.app)}"
-        await pilot.pause(0.01)
 
 
 def populated(home: Home, workspace: Workspace) -> Instance:
@@ -99,20 +65,6 @@ def alone(home: Home, workspace: Workspace) -> Callable[..., NuvApp]:
         return NuvApp(Settings(home=str(home.root), **settings), workspace.root, panes=[spec])
 
     return make
-
-
-def shown(app: App[Any]) -> list[str]:
-    """What is on the screen, line by line."""
-    height = app.size.height
-    strips = app.screen._compositor.render_strips()
-    lines = ["".join(segment.text for segment in strip).rstrip() for strip in strips]
-    assert len(lines) == height
-    return lines
-
-
-def shown_text(app: App[Any]) -> str:
-    """What is on the screen."""
-    return "\n".join(shown(app))
 
 
 @pytest.fixture

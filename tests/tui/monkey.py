@@ -38,6 +38,7 @@ from nuvtui.worker.lifecycle import list_tasks
 from tests.support.control import assert_ours
 from tests.support.guards import no_files_on_the_loop
 from tests.support.waiting import PATIENCE
+from tests.tui.harness import ended, shown_text
 from tests.tui.sharing import Study, lay_out
 
 EVIL = "evil\x1b[31m\x1b]0;title\x07\x9b2J\u202e[@click=quit]"
@@ -93,26 +94,26 @@ def _exports(study: Study) -> None:
     """A completed and a failed export, and their tasks' logs."""
     newest = study.services.snapshots.list(study.master.id)[0]
     for number, status in enumerate(("completed", "failed"), 1):
-        study.services.exports.save(
-            ExportRecord(
-                id=f"{number:016x}",
-                space=study.space.id,
-                instance=study.master.id,
-                application="hello",
-                snapshot=newest.id,
-                name=EVIL,
-                author=EVIL,
-                created=newest.created,
-                status=status,  # type: ignore[arg-type]
-                engine="oci",
-                image=f"localhost:1/nobody/study-{number}:1",
-                with_files=True,
-                finished=newest.created,
-                error=EVIL if status == "failed" else "",
-                failed_stage="build" if status == "failed" else "",
-                warnings=[EVIL],
-            )
+        record = ExportRecord(
+            id=f"{number:016x}",
+            space=study.space.id,
+            instance=study.master.id,
+            application="hello",
+            snapshot=newest.id,
+            name=EVIL,
+            author=EVIL,
+            created=newest.created,
+            status=status,  # type: ignore[arg-type]
+            engine="oci",
+            image=f"localhost:1/nobody/study-{number}:1",
+            with_files=True,
+            finished=newest.created,
+            error=EVIL if status == "failed" else "",
+            failed_stage="build" if status == "failed" else "",
+            warnings=[EVIL],
         )
+        with study.services.context.state.transaction() as tx:
+            tx.exports.put(record)
 
 
 def held(study: Study) -> set[str]:
@@ -173,7 +174,7 @@ class Run:
 
     @staticmethod
     def _runs(pilot: Pilot[Any]) -> bool:
-        return not pilot.app._exit and pilot.app._exception is None
+        return not ended(pilot.app)
 
     async def _press_all(self, pilot: Pilot[Any], done: int) -> int:
         while done < self._count and self._runs(pilot):
@@ -236,11 +237,9 @@ class Run:
             if isinstance(pilot.app.screen, QuitDialog):
                 await _press(pilot, "enter")
             await asyncio.sleep(0.02)
-        text = "\n".join(
-            "".join(segment.text for segment in strip)
-            for strip in pilot.app.screen._compositor.render_strips()
+        raise Failed(
+            f"no way out of {pilot.app.screen_stack!r}, focus {pilot.app.screen.focused!r}\n{shown_text(pilot.app)}"
         )
-        raise Failed(f"no way out of {pilot.app.screen_stack!r}, focus {pilot.app.screen.focused!r}\n{text}")
 
 
 async def _settle(pilot: Pilot[Any]) -> None:

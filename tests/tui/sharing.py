@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from nuvtui.model.space import Instance, Space
 from nuvtui.model.stage import StateRef
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.shell.registration import PANES
-from nuvtui.tui.toolkit.detail import DetailPane
-from nuvtui.tui.toolkit.detail_list import DetailList
-from tests.support.waiting import PATIENCE
+from tests.tui import harness
 
 APPLICATION = """\
 name: Hello
@@ -79,76 +76,8 @@ async def running(
 ) -> AsyncIterator[Pilot[None]]:
     """The app on the study with the places of this part; Stage is in front. `notices`: show them too."""
     app = NuvApp(study.settings, study.root, panes=SHARING)
-    async with app.run_test(size=size, notifications=notices) as pilot:
-        await settled(pilot)
+    async with harness.running(app, size, notices) as pilot:
         yield pilot
-
-
-def app_of(pilot: Pilot[Any]) -> NuvApp:
-    """The app of a pilot."""
-    assert isinstance(pilot.app, NuvApp)
-    return pilot.app
-
-
-async def settled(pilot: Pilot[Any]) -> None:
-    """Wait until all reads have arrived."""
-    for _ in range(3):
-        await pilot.pause()
-        await app_of(pilot).jobs.settled()
-    await pilot.pause()
-
-
-async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys and wait for what they ask for."""
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
-async def type_text(pilot: Pilot[Any], text: str) -> None:
-    """Type a text."""
-    names = {" ": "space", "-": "minus", ".": "full_stop", "/": "slash", ",": "comma", ":": "colon"}
-    await pilot.press(*(names.get(char, char) for char in text))
-    await pilot.pause()
-
-
-async def until(
-    pilot: Pilot[Any], condition: Callable[[], Any], what: str, seconds: float = PATIENCE
-) -> None:
-    """Wait until `condition` holds, while the app works. Raises AssertionError with the screen."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:g} s; the screen is\n{screen(pilot)}")
-        await pilot.pause(0.02)
-    await pilot.pause()
-
-
-def screen(pilot: Pilot[Any]) -> str:
-    """What is on the screen, as text."""
-    strips = pilot.app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
-
-
-def words(pilot: Pilot[Any]) -> str:
-    """What is on the screen as one line of words, without frames: for sentences that may be wrapped."""
-    text = screen(pilot)
-    for char in "│╭╮╰╯─┃║═":
-        text = text.replace(char, " ")
-    return " ".join(text.split())
-
-
-def says(pilot: Pilot[Any], sentence: str) -> bool:
-    """Whether `sentence` stands on the screen, wherever it is wrapped."""
-    return "".join(sentence.split()) in "".join(words(pilot).split())
-
-
-def texts(pilot: Pilot[Any]) -> str:
-    """What the texts of the screen or dialog in front hold, not wrapped."""
-    panes = pilot.app.screen.query(DetailPane)
-    details = pilot.app.screen.query(DetailList)
-    said = [item.text for pane in panes for item in pane._lines]
-    return "\n".join([*said, *(field.text for details in details for field in details.fields)])
 
 
 def hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -9,28 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from nuvtui.config import Settings
 from nuvtui.model.task import TaskStatus
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.worker.lifecycle import list_tasks
-from tests.tui.sharing import Study, app_of, lay_out, press, screen, settled, until, words
+from tests.tui import harness
+from tests.tui.harness import app_of, settle, until
+from tests.tui.sharing import Study, lay_out
 
 HOSTILE = "evil\x1b[31m\x1b]0;title\x07.txt"
-
-__all__ = [
-    "HOSTILE",
-    "Study",
-    "app_of",
-    "opened",
-    "press",
-    "screen",
-    "settled",
-    "study_with_past",
-    "until",
-    "words",
-]
 
 
 def study_with_past(folder: Path) -> Study:
@@ -51,8 +39,7 @@ async def opened(
     """The whole app, in Master's workspace."""
     values = Settings(home=study.settings.home, **settings)
     app = NuvApp(values, start or study.root)
-    async with app.run_test(size=size) as pilot:
-        await settled(pilot)
+    async with harness.running(app, size, notices=False) as pilot:
         yield pilot
 
 
@@ -68,17 +55,8 @@ async def task_ended(pilot: Pilot[Any], kind: str, count: int = 1) -> Any:
     task = next(task for task in list_tasks(app.home) if task.kind == kind)
     assert task.status is TaskStatus.COMPLETED, task.error
     await until(pilot, lambda: app.tasks and app.tasks[0].status.ended, "news of the end")
-    await settled(pilot)
+    await settle(pilot)
     return task.result
-
-
-async def fill(pilot: Pilot[Any], *texts: str) -> None:
-    """Put texts into the fields of the dialog in front, the first one first; leave with Enter at the last one."""
-    fields = list(pilot.app.screen.query(Input))
-    for field, text in zip(fields, texts, strict=False):
-        field.value = text
-    fields[-1].focus()
-    await press(pilot, "enter")
 
 
 def drop_privileges_of(study: Study, role: Any) -> None:
@@ -94,10 +72,3 @@ def drop_privileges_of(study: Study, role: Any) -> None:
 def exists(path: Path | str) -> bool:
     """True where there is such a file."""
     return os.path.lexists(path)
-
-
-def dialog_text(pilot: Pilot[Any]) -> str:
-    """What the dialog in front says, as one line of words."""
-    region = pilot.app.screen.query_one("#dialog").region
-    rows = screen(pilot).split("\n")[region.y + 1 : region.bottom - 1]
-    return " ".join(" ".join(row[region.x + 1 : region.right - 1].strip(" │┃") for row in rows).split())

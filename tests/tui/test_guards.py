@@ -12,7 +12,7 @@ from nuvtui.tui.shell.program_log import ProgramLog
 from nuvtui.tui.toolkit.log_index import FileText
 from nuvtui.tui.toolkit.log_view import LogView
 from tests.support.guards import handlers_once, no_files_on_the_loop
-from tests.tui.conftest import running, settle
+from tests.tui.harness import running, settle
 
 
 async def test_a_file_that_is_read_in_the_event_loop_is_told(

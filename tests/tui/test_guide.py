@@ -19,7 +19,8 @@ from nuvtui.config import Settings
 from nuvtui.paths import DOT, Home, Workspace
 from nuvtui.services.context import system_user
 from nuvtui.tui.shell.app import NuvApp
-from tests.tui.conftest import populated, running, settle, shown_text
+from tests.tui.harness import (running, settle, shown_text)
+from tests.tui.conftest import (populated)
 
 async def main(folder: Path) -> None:
     home, workspace = Home(folder / "home"), Workspace(folder / "study")

@@ -1,5 +1,7 @@
 """The stage: collect files, tables and applications of one source state, before a distribution."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from nuvtui import clock
@@ -29,6 +31,16 @@ class StagedItem(msgspec.Struct, frozen=True):
     """Gone from the source state since it was staged."""
 
 
+class Chosen(NamedTuple):
+    """What is to be staged, found in its source state."""
+
+    source: StateRef
+    everything: bool
+    files: list[str]
+    tables: list[str]
+    applications: list[str]
+
+
 class StagingService:
     """The acting user's stage in a space."""
 
@@ -40,6 +52,68 @@ class StagingService:
         """The stage, or None where nothing is staged."""
         return self._context.view().stages.get(f"{space}/{self._context.user}")
 
+    def choose(
+        self,
+        source: StateRef,
+        files: list[str] | None = None,
+        tables: list[str] | None = None,
+        applications: list[str] | None = None,
+        *,
+        everything: bool = False,
+    ) -> Chosen:
+        """Look up what is to be staged. Paths are str with surrogateescape, relative to the workspace.
+
+        Raises NuvError: role (4); something is not in the source state (3).
+        """
+        reader = self._states.reader(source)
+        paths = [_normal(path) for path in files or []]
+        for path in paths:
+            _find(reader, path)
+        _known(tables or [], [t.name for t in reader.tables()] if tables else [], "table", reader.label)
+        _known(
+            applications or [],
+            [a.slug for a in reader.applications()] if applications else [],
+            "application",
+            reader.label,
+        )
+        return Chosen(
+            source,
+            everything or "" in paths,
+            [path_to_text(path) for path in paths if path],
+            tables or [],
+            applications or [],
+        )
+
+    def put(self, chosen: Chosen, *, replace: bool = False) -> Stage:
+        """Put what was looked up on the stage; a folder stands for all below.
+
+        Raises NuvError (5): another state is staged already and `replace` was not said: the stage is never dropped
+        silently.
+        """
+        view = self._context.view()
+        space = self._context.instance(view, chosen.source.instance).space
+        with self._context.state.transaction() as tx:
+            stage = tx.stages.get(f"{space}/{self._context.user}")
+            if stage is not None and stage.source != chosen.source:
+                if not stage.empty and not replace:
+                    raise NuvError(
+                        f"The stage holds objects of {self.label(stage.source)}",
+                        "a distribution has one source state",
+                        "Clear the stage first (`nuvtui stage clear`) or say --replace.",
+                        Exit.CONFLICT,
+                    )
+                stage = None
+            stage = stage or Stage(space, self._context.user, chosen.source, clock.now())
+            stage = msgspec.structs.replace(
+                stage,
+                everything=stage.everything or chosen.everything,
+                files=_merge(stage.files, chosen.files),
+                tables=sorted({*stage.tables, *chosen.tables}),
+                applications=sorted({*stage.applications, *chosen.applications}),
+            )
+            tx.stages.put(stage)
+        return stage
+
     def add(
         self,
         source: StateRef,
@@ -50,46 +124,10 @@ class StagingService:
         everything: bool = False,
         replace: bool = False,
     ) -> Stage:
-        """Add to the stage. Paths are str with surrogateescape, relative to the workspace; a folder stands for all below.
-
-        Raises NuvError: role (4); something is not in the source state (3); another state is staged already and
-        `replace` was not said (5): the stage is never dropped silently.
-        """
-        reader = self._states.reader(source)
-        paths = [_normal(path) for path in files or []]
-        everything = everything or "" in paths
-        for path in paths:
-            _find(reader, path)
-        _known(tables or [], [t.name for t in reader.tables()] if tables else [], "table", reader.label)
-        _known(
-            applications or [],
-            [a.slug for a in reader.applications()] if applications else [],
-            "application",
-            reader.label,
+        """Look up (`choose`) and put on the stage (`put`). Raises NuvError as they do."""
+        return self.put(
+            self.choose(source, files, tables, applications, everything=everything), replace=replace
         )
-        view = self._context.view()
-        space = self._context.instance(view, source.instance).space
-        with self._context.state.transaction() as tx:
-            stage = tx.stages.get(f"{space}/{self._context.user}")
-            if stage is not None and stage.source != source:
-                if not stage.empty and not replace:
-                    raise NuvError(
-                        f"The stage holds objects of {self.label(stage.source)}",
-                        "a distribution has one source state",
-                        "Clear the stage first (`nuvtui stage clear`) or say --replace.",
-                        Exit.CONFLICT,
-                    )
-                stage = None
-            stage = stage or Stage(space, self._context.user, source, clock.now())
-            stage = msgspec.structs.replace(
-                stage,
-                everything=stage.everything or everything,
-                files=_merge(stage.files, [path_to_text(path) for path in paths if path]),
-                tables=sorted({*stage.tables, *(tables or [])}),
-                applications=sorted({*stage.applications, *(applications or [])}),
-            )
-            tx.stages.put(stage)
-        return stage
 
     def remove(
         self,

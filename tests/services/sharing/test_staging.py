@@ -2,9 +2,12 @@
 
 import shutil
 
+import pytest
+
 from nuvtui.model.distribution import ObjectType
 from nuvtui.model.names import path_to_text
 from nuvtui.model.stage import StateRef
+from nuvtui.services.states.service import StatesService
 from tests.services.helpers import World, refused
 
 
@@ -38,6 +41,20 @@ def test_another_source_state_is_refused_without_replace(study: World) -> None:
     # An empty stage stands in nobody's way.
     staging.remove(study.space.id, ["analysis.py"])
     assert staging.add(study.current(), ["README.md"]).source == study.current()
+
+
+def test_what_was_refused_is_put_on_a_new_stage_without_looking_it_up_again(
+    study: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = study.snapshot("first")
+    staging = study.services.staging
+    staging.add(study.current(), ["README.md"])
+    chosen = staging.choose(StateRef(study.master.id, first.id), ["data"], ["visits"])
+    monkeypatch.delattr(StatesService, "reader")
+    with refused(5, "Current State of Master", "--replace"):
+        staging.put(chosen)
+    staged = staging.put(chosen, replace=True)
+    assert (staged.source, staged.files, staged.tables) == (chosen.source, ["data"], ["visits"])
 
 
 def test_a_folder_covers_what_is_below_it(study: World) -> None:

@@ -10,8 +10,9 @@ from nuvtui.tui.common.dialogs.snapshot import SnapshotDialog
 from nuvtui.tui.features.exports.form import usual
 from nuvtui.tui.shell.help import HelpDialog
 from nuvtui.tui.toolkit.dialogs.base import Choices
-from tests.tui.sharing import app_of, press, says, screen, until
-from tests.tui.states import Study, dialog_text, opened, study_with_past, task_ended
+from tests.tui.harness import app_of, dialog_text, press, says, shown_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import opened, study_with_past, task_ended
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def study(tmp_path: Path) -> Study:
 async def test_the_last_line_says_what_enter_does_in_a_field_and_ctrl_s_is_done(study: Study) -> None:
     async with opened(study) as pilot:
         await press(pilot, "S")
-        last = screen(pilot).split("\n")[-1]
+        last = shown_text(pilot.app).split("\n")[-1]
         assert "Enter next field" in last
         assert "^S Take the snapshot" in last
         assert "quit" not in last
@@ -49,7 +50,7 @@ async def test_tab_reaches_every_choice_and_field(study: Study) -> None:
         assert (app_of(pilot).focused, choices.at) == (choices, 0)
         await press(pilot, "tab")
         assert (app_of(pilot).focused, choices.at) == (choices, 1)
-        assert "Enter Restore" in screen(pilot).split("\n")[-1]
+        assert "Enter Restore" in shown_text(pilot.app).split("\n")[-1]
         await press(pilot, "tab")
         assert app_of(pilot).focused is not choices
         await press(pilot, "tab")
@@ -87,7 +88,7 @@ async def test_commands_are_shown_in_full_and_know_the_states(study: Study) -> N
         await press(pilot, "colon")
         newest = study.services.snapshots.list(study.master.id)[0].id[:8]
         assert f"nuvtui snapshots diff {newest} current --text notes.md -s" in dialog_text(pilot)
-        assert "BASE" not in screen(pilot)
+        assert "BASE" not in shown_text(pilot.app)
 
 
 async def test_changes_are_compared_again_when_one_comes_back(
@@ -101,14 +102,14 @@ async def test_changes_are_compared_again_when_one_comes_back(
         (study.root / "while-away.txt").write_text("new")
         await press(pilot, "2")
         await until(pilot, lambda: says(pilot, "while-away.txt"), "the new comparison")
-        assert "F5 again" in screen(pilot).split("\n")[-1]
+        assert "F5 again" in shown_text(pilot.app).split("\n")[-1]
 
 
 async def test_copying_in_a_dialog_is_said_in_its_last_line_with_the_start_of_it(study: Study) -> None:
     async with opened(study) as pilot:
         await press(pilot, "colon", "y")
         await until(
-            pilot, lambda: "Copied the command: nuvtui" in screen(pilot).split("\n")[-1], "the notice"
+            pilot, lambda: "Copied the command: nuvtui" in shown_text(pilot.app).split("\n")[-1], "the notice"
         )
 
 

@@ -14,7 +14,8 @@ from nuvtui.services.states.previews import dump
 from nuvtui.tui.common import describe
 from nuvtui.tui.toolkit import markdown
 from nuvtui.worker.queries import Queries
-from tests.tui.states import Study, study_with_past
+from tests.tui.sharing import Study
+from tests.tui.states import study_with_past
 
 
 @pytest.fixture

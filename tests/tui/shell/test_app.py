@@ -29,7 +29,8 @@ from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 from nuvtui.tui.toolkit.line_list import LineList
 from nuvtui.tui.toolkit.lines import line
 from tests.tui import sample
-from tests.tui.conftest import ROOT, populated, running, settle, shown, shown_text, until
+from tests.tui.conftest import ROOT, populated
+from tests.tui.harness import ended, notices, running, settle, shown, shown_text, until
 from tests.worker import running as tasks
 
 
@@ -470,7 +471,7 @@ async def test_tasks_are_counted_and_their_end_is_told(located: NuvApp, home: Ho
         (tmp_path / "go").touch()
         tasks.ended(home, identifier)
         await until(pilot, lambda: "running" not in shown(located)[0], "the end of the task")
-        assert any("Do hold completed" in notice.message for notice in located._notifications)
+        assert any("Do hold completed" in notice for notice in notices(located))
         assert pane(located, "timeline").seen[0].id == identifier
 
 
@@ -540,7 +541,7 @@ async def test_leaving_with_work_running_names_it_and_leaves_it_running_by_defau
             await pilot.press("q")
             await settle(pilot)
             other.screen.query_one(Choices).post_message(Choices.Chosen("cancel"))
-            await until(pilot, lambda: other._exit, "the end")
+            await until(pilot, lambda: ended(other), "the end")
     finally:
         lifecycle.cancel(home, identifier)  # whatever failed, nothing goes on after the test
     assert not tasks.alive(pid)

@@ -13,7 +13,7 @@ from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import line
 from tests.support.terminal import Terminal
-from tests.tui.conftest import running, settle, shown_text, until
+from tests.tui.harness import running, settle, shown_text, until
 
 Alone = Callable[..., NuvApp]
 

@@ -11,8 +11,9 @@ from nuvtui.tui.shell import palette
 from nuvtui.tui.shell.palette import PaletteDialog
 from nuvtui.tui.shell.palette_groups import Paths
 from nuvtui.tui.toolkit.line_list import LineList
-from tests.tui.sharing import press, says, screen, until
-from tests.tui.states import Study, app_of, opened, study_with_past
+from tests.tui.harness import app_of, press, says, shown_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import opened, study_with_past
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def test_a_snapshot_is_gone_to_from_anywhere(study: Study) -> None:
     async with opened(study) as pilot:
         await press(pilot, "5")
         await look_for(pilot, "@first")
-        assert "snapshot" in screen(pilot)
+        assert "snapshot" in shown_text(pilot.app)
         await press(pilot, "enter")
         app = app_of(pilot)
         timeline: Any = app.main_screen.pane("timeline")
@@ -117,6 +118,6 @@ async def test_keys_are_taken_while_a_hundred_thousand_files_are_searched(
 async def test_names_from_outside_are_harmless(study: Study) -> None:
     async with opened(study) as pilot:
         await look_for(pilot, "/evil")
-        assert "evil␛[31m" in screen(pilot)
+        assert "evil␛[31m" in shown_text(pilot.app)
         await press(pilot, "enter")
         await until(pilot, lambda: says(pilot, "red ␛[31m text"), "the file")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.sharing import app_of, press, screen, settled, until
-from tests.tui.states import Study, opened, study_with_past
+from tests.tui.harness import app_of, press, settle, shown_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import opened, study_with_past
 
 
 @pytest.fixture
@@ -29,9 +30,11 @@ async def test_place_and_focus_survive_a_terminal_that_is_too_small(study: Study
             assert focused is not None
             for size in ((50, 15), (30, 8), (width, 24)):
                 await pilot.resize_terminal(*size)
-                await settled(pilot)
+                await settle(pilot)
                 await until(
-                    pilot, lambda size=size: ("nuvtui needs" in screen(pilot)) == (size[0] < 60), f"{size}"
+                    pilot,
+                    lambda size=size: ("nuvtui needs" in shown_text(pilot.app)) == (size[0] < 60),
+                    f"{size}",
                 )
             assert (app.main_screen.current, app.focused) == (pane, focused)
 
@@ -41,10 +44,10 @@ async def test_a_place_gone_to_while_too_small_has_the_focus_afterwards(study: S
         await pilot.resize_terminal(50, 15)
         await press(pilot, "2")
         await pilot.resize_terminal(80, 24)
-        await settled(pilot)
+        await settle(pilot)
         assert app_of(pilot).main_screen.current == "contents"
         await press(pilot, "F")
-        assert "[F Files]" in screen(pilot)
+        assert "[F Files]" in shown_text(pilot.app)
 
 
 async def test_tab_goes_through_the_places_side_by_side(study: Study) -> None:
@@ -76,5 +79,5 @@ async def test_the_letters_of_contents_work_from_the_panes_beside_it(study: Stud
         for pane in "13":
             for letter, name in (("F", "Files"), ("T", "Tables"), ("C", "Changes"), ("O", "Overview")):
                 await press(pilot, pane, letter)
-                await until(pilot, lambda shown=f"[{letter} {name}]": shown in screen(pilot), name)
+                await until(pilot, lambda shown=f"[{letter} {name}]": shown in shown_text(pilot.app), name)
                 assert app.main_screen.current == "contents"

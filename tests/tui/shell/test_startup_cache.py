@@ -15,8 +15,9 @@ from nuvtui.tui.shell.app import NuvApp
 from tests.support.cli import NUVTUI, Nuvtui
 from tests.support.many import make_state
 from tests.support.terminal import Terminal
-from tests.tui.sharing import says, settled, until
-from tests.tui.states import Study, opened, study_with_past
+from tests.tui.harness import says, settle, until
+from tests.tui.sharing import Study
+from tests.tui.states import opened, study_with_past
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ async def test_the_timeline_is_there_before_anything_was_read(study: Study) -> N
         assert app.main_screen.pane("timeline") is not None
         await until(pilot, reached.is_set, "the services are opened")
         go_on.set()
-        await settled(pilot)
+        await settle(pilot)
         assert says(pilot, "second-data")
 
 
@@ -88,7 +89,7 @@ async def test_of_ten_thousand_the_newest_are_kept_and_all_are_counted(home: Hom
     make_state(home, folder, 10_000)
     app = NuvApp(Settings(home=str(home.root)), folder)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         await until(pilot, lambda: says(pilot, "vintage 9999"), "the newest")
     startup_cache = Reading(home, folder).result()
     assert startup_cache is not None
@@ -97,7 +98,7 @@ async def test_of_ten_thousand_the_newest_are_kept_and_all_are_counted(home: Hom
     async with again.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: says(pilot, "vintage 9999"), "the newest")
         await until(pilot, lambda: says(pilot, "10,000 snapshots"), "how many there are")
-        await settled(pilot)
+        await settle(pilot)
         await until(pilot, lambda: says(pilot, "10,000 snapshots"), "all of them")
         await pilot.press("G")
         await until(pilot, lambda: says(pilot, "vintage 0: prices"), "the oldest")

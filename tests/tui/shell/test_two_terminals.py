@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.terminal import Terminal
 from tests.tui.conftest import ROOT
-from tests.tui.states import Study, study_with_past
+from tests.tui.sharing import Study
+from tests.tui.states import study_with_past
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit import clipboard
 from nuvtui.tui.toolkit.clipboard import Copy
-from tests.tui.conftest import running, settle, until
+from tests.tui.harness import notices, running, settle, until
 
 
 def payload(sequence: str) -> str:
@@ -76,10 +76,10 @@ async def test_what_is_too_large_is_put_into_a_file_that_is_named(
     async with running(app) as pilot:
         text = "line\n" * 40_000
         app.copy(Copy(text, "the rows"))
-        await until(pilot, lambda: list(app._notifications))
-        (notice,) = app._notifications
-        path = Path(notice.message.rpartition(" ")[2])
-        assert "too large" in notice.message
+        await until(pilot, lambda: notices(app))
+        (notice,) = notices(app)
+        path = Path(notice.rpartition(" ")[2])
+        assert "too large" in notice
         assert path.read_text() == text
         assert path.stat().st_mode & 0o777 == 0o600
 
@@ -88,8 +88,5 @@ async def test_what_has_its_own_file_is_named_by_it(app: NuvApp, tmp_path: Path)
     async with running(app) as pilot:
         app.copy(Copy("", "the log", tmp_path / "build.log", 12_300_000))
         await settle(pilot)
-        (notice,) = app._notifications
-        assert (
-            notice.message
-            == f"The log: 12.3 MB is too large for the clipboard. It is in {tmp_path / 'build.log'}"
-        )
+        (notice,) = notices(app)
+        assert notice == f"The log: 12.3 MB is too large for the clipboard. It is in {tmp_path / 'build.log'}"

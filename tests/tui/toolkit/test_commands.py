@@ -15,7 +15,8 @@ from nuvtui.tui.toolkit.command import Command, Registry, Scope, as_command
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.keys import key_label, normalise, unusable
 from tests.tui import sample
-from tests.tui.conftest import populated, running, shown_text
+from tests.tui.conftest import populated
+from tests.tui.harness import running, shown_text
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from nuvtui.tui.toolkit.detail_list import DetailList, Field, field, say
 from nuvtui.tui.toolkit.glyphs import ASCII, UNICODE
 from nuvtui.tui.toolkit.lines import line, width_of
 from nuvtui.tui.toolkit.sparkline import Sparkline, curve
-from tests.tui.conftest import running, settle, shown_text
+from tests.tui.harness import running, settle, shown_text
 
 Alone = Callable[..., NuvApp]
 DIGEST = "sha256:" + "ab" * 32

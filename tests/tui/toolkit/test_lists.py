@@ -11,7 +11,7 @@ from nuvtui.tui.toolkit.line_list import Items, LineList, Source
 from nuvtui.tui.toolkit.lines import Cell, Line, fit, line, row, width_of
 from nuvtui.tui.toolkit.row_table import PAGE, RowTable
 from nuvtui.tui.toolkit.tree_list import Node, TreeList
-from tests.tui.conftest import running, settle, shown, shown_text, until
+from tests.tui.harness import running, settle, shown, shown_text, until
 
 Alone = Callable[..., NuvApp]
 

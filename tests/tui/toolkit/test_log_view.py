@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.log_view import LogView
 from tests.support.guards import no_files_on_the_loop
-from tests.tui.conftest import running, settle, shown, shown_text
+from tests.tui.harness import notices, running, settle, shown, shown_text
 
 Alone = Callable[..., NuvApp]
 
@@ -416,8 +416,7 @@ async def test_y_copies_a_small_log_and_names_the_file_of_a_large_one(alone: Alo
         await looked(pilot)
         await pilot.press("y")
         await settle(pilot)
-        notices = [notice.message for notice in app._notifications]
-        assert any("too large" in notice and str(log) in notice for notice in notices)
+        assert any("too large" in notice and str(log) in notice for notice in notices(app))
 
 
 async def test_a_log_given_before_the_view_is_on_the_screen(alone: Alone, log: Path) -> None:

@@ -7,16 +7,9 @@ import pytest
 
 from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
-from tests.tui.sharing import press, says, screen, settled, until
-from tests.tui.states import (
-    Study,
-    dialog_text,
-    drop_privileges_of,
-    fill,
-    opened,
-    study_with_past,
-    task_ended,
-)
+from tests.tui.harness import dialog_text, fill, press, says, settle, shown_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import drop_privileges_of, opened, study_with_past, task_ended
 
 
 @pytest.fixture
@@ -33,18 +26,18 @@ async def test_the_readme_is_rendered_and_harmless(study: Study) -> None:
         await press(pilot, "2")
         await until(pilot, lambda: says(pilot, "The study"), "the README")
         assert says(pilot, "Run analysis.py.")
-        assert "#" not in screen(pilot)
-        assert "␛[31mred" in screen(pilot)
+        assert "#" not in shown_text(pilot.app)
+        assert "␛[31mred" in shown_text(pilot.app)
 
 
 async def test_files_show_their_status_and_open(study: Study) -> None:
     async with opened(study) as pilot:
         await press(pilot, "2", "F")
         await until(pilot, lambda: says(pilot, "notes.md"), "the files")
-        rows = screen(pilot).split("\n")
+        rows = shown_text(pilot.app).split("\n")
         assert "changed" in next(row for row in rows if "notes.md" in row)
         assert "new" in next(row for row in rows if "README.md" in row)
-        assert "evil␛[31m␛]0;title␇.txt" in screen(pilot)
+        assert "evil␛[31m␛]0;title␇.txt" in shown_text(pilot.app)
         await press(pilot, "right", "j")  # the folder data
         await until(pilot, lambda: says(pilot, "a.csv"), "the folder")
         await press(pilot, "enter")
@@ -77,7 +70,7 @@ async def test_binary_big_and_hostile_files_are_shown_harmlessly(study: Study) -
             await pilot.press(
                 *(part.replace("-", "minus").replace(".", "full_stop") for part in name), "enter"
             )
-            await settled(pilot)
+            await settle(pilot)
             await press(pilot, "enter")
             await until(pilot, lambda text=text: says(pilot, text), name)
             await press(pilot, "escape", "escape")

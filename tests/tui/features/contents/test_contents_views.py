@@ -12,8 +12,9 @@ from nuvtui.tui.common.diff_pane import DiffPane
 from nuvtui.tui.features.contents.sql_prompt import SqlPrompt
 from nuvtui.tui.toolkit.code_view import CodeView
 from nuvtui.tui.toolkit.tree_list import TreeList
-from tests.tui.sharing import press, says, screen, settled, until
-from tests.tui.states import Study, opened, study_with_past
+from tests.tui.harness import press, says, settle, shown_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import opened, study_with_past
 
 MANY = 100_000
 
@@ -28,8 +29,8 @@ async def at(pilot: Pilot[Any], name: str) -> None:
     await press(pilot, "2", "F")
     tree = pilot.app.screen.query_one(TreeList)
     await until(pilot, lambda: tree.count, "the files")
-    assert tree.move_to_key(name) or tree.current_key == name, screen(pilot)
-    await settled(pilot)
+    assert tree.move_to_key(name) or tree.current_key == name, shown_text(pilot.app)
+    await settle(pilot)
 
 
 async def test_a_folder_of_100_000_opens_and_only_what_is_seen_is_looked_up(study: Study) -> None:
@@ -42,12 +43,14 @@ async def test_a_folder_of_100_000_opens_and_only_what_is_seen_is_looked_up(stud
         tree = pilot.app.screen.query_one(TreeList)
         await pilot.press("enter")
         await until(pilot, lambda: says(pilot, "f000003"), "the first names")
-        await settled(pilot)
+        await settle(pilot)
         assert tree.count > MANY
         known = sum(node.data is not None for node in tree._tree.nodes)
         assert known < 200
         await press(pilot, "G", "k")
-        await until(pilot, lambda: f"f{MANY - 1:06}" in screen(pilot) or says(pilot, "notes.md"), "the end")
+        await until(
+            pilot, lambda: f"f{MANY - 1:06}" in shown_text(pilot.app) or says(pilot, "notes.md"), "the end"
+        )
 
 
 async def test_the_preview_stands_beside_the_files_where_there_is_room(study: Study) -> None:
@@ -82,7 +85,7 @@ async def test_a_notebook_is_rendered_and_harmless_and_raw_on_demand(study: Stud
         await at(pilot, "n.ipynb")
         await press(pilot, "enter")
         await until(pilot, lambda: says(pilot, "[12] print('x')"), "the cell")
-        shown = screen(pilot)
+        shown = shown_text(pilot.app)
         assert not any(ord(char) < 32 and char != "\n" for char in shown)
         assert "\u202e" not in shown
         await press(pilot, "r")
@@ -103,7 +106,7 @@ async def test_hostile_names(study: Study, name: str) -> None:
         await until(pilot, lambda: says(pilot, "what is in it"), "the content")
         await press(pilot, "H")
         await until(pilot, lambda: says(pilot, "hostile-names"), "the history")
-        shown = screen(pilot)
+        shown = shown_text(pilot.app)
         assert not any((ord(char) < 32 and char != "\n") or char == "\u202e" for char in shown)
         assert all(len(row) <= 80 for row in shown.split("\n"))
 
@@ -195,13 +198,13 @@ async def test_columns_tell_how_values_are_spread(study: Study) -> None:
         await press(pilot, "2", "T")
         await until(pilot, lambda: says(pilot, "numbers"), "the tables")
         await press(pilot, "G", "c")
-        await until(pilot, lambda: "█" in screen(pilot), "the histogram")
+        await until(pilot, lambda: "█" in shown_text(pilot.app), "the histogram")
         assert says(pilot, "BIGINT")
     async with opened(study, size=(118, 24), ascii=True) as pilot:
         await press(pilot, "2", "T")
         await until(pilot, lambda: says(pilot, "numbers"), "the tables")
         await press(pilot, "G", "c")
-        await until(pilot, lambda: "#____" in screen(pilot), "the histogram in ASCII")
+        await until(pilot, lambda: "#____" in shown_text(pilot.app), "the histogram in ASCII")
 
 
 async def test_history_of_a_file_leads_to_its_version(study: Study) -> None:
@@ -236,11 +239,11 @@ async def test_differences_side_by_side_and_from_change_to_change(study: Study) 
         await press(pilot, "2", "C", "Z")
         await until(pilot, lambda: says(pilot, "line five"), "the difference beside the list")
         assert not says(pilot, "1 Timeline"), "Contents alone"
-        row = next(row for row in screen(pilot).split("\n") if "line five" in row)
+        row = next(row for row in shown_text(pilot.app).split("\n") if "line five" in row)
         assert "line 5" in row, "both sides in one row"
         diff = pilot.app.screen.query_one(DiffPane)
         await press(pilot, "b")
-        assert not any("line five" in row and "line 5 " in row for row in screen(pilot).split("\n"))
+        assert not any("line five" in row and "line 5 " in row for row in shown_text(pilot.app).split("\n"))
         await press(pilot, "b", "Z")
         await until(pilot, lambda: says(pilot, "1 Timeline"), "the Timeline again")
         assert not says(pilot, "3 Stage"), "Stage gives way to changes"

@@ -13,19 +13,8 @@ from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog, MessageDialog
 from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
 from nuvtui.tui.toolkit.line_list import LineList
-from tests.tui.sharing import (
-    Study,
-    app_of,
-    lay_out,
-    press,
-    running,
-    screen,
-    settled,
-    texts,
-    type_text,
-    until,
-    words,
-)
+from tests.tui.harness import app_of, press, settle, shown_text, texts, type_text, until, words
+from tests.tui.sharing import Study, lay_out, running
 
 
 def _staged(tmp_path: Path) -> Study:
@@ -66,7 +55,7 @@ async def test_from_the_stage_to_the_target(tmp_path: Path) -> None:
         assert "An automatic snapshot of each target is taken first." in words(pilot)
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(app_of(pilot).screen, TaskScreen), "the task's screen")
-        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the distribution")
+        await until(pilot, lambda: "Completed" in shown_text(pilot.app), "the end of the distribution")
         assert "study/reviewer completed" in words(pilot)
         assert (study.reviewer_root / "notes.md").read_text().startswith("# Notes")
         assert (study.reviewer_root / "extra.txt").read_text() == "only here\n"
@@ -80,7 +69,7 @@ async def test_from_the_stage_to_the_target(tmp_path: Path) -> None:
             lambda: (study.reviewer_root / "notes.md").read_text() == "the reviewer's own\n",
             "the reviewer's own file back",
         )
-        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the restore")
+        await until(pilot, lambda: "Completed" in shown_text(pilot.app), "the end of the restore")
 
 
 async def test_back_keeps_the_answers_also_after_leaving(tmp_path: Path) -> None:
@@ -127,7 +116,7 @@ async def test_a_mirror_that_removes_asks_for_a_word(tmp_path: Path) -> None:
         await press(pilot, "d")
         _mark(pilot, "reviewer")
         await press(pilot, "space", "n", "g", "right", "right")
-        assert "Mirror" in screen(pilot)
+        assert "Mirror" in shown_text(pilot.app)
         await press(pilot, "n")
         assert "- removed file extra.txt" in words(pilot)
         await press(pilot, "n", "enter")
@@ -140,7 +129,7 @@ async def test_a_mirror_that_removes_asks_for_a_word(tmp_path: Path) -> None:
         await press(pilot, "enter")
         await type_text(pilot, "remove")
         await press(pilot, "enter", "right", "enter")
-        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the distribution")
+        await until(pilot, lambda: "Completed" in shown_text(pilot.app), "the end of the distribution")
         assert not (study.reviewer_root / "extra.txt").exists()
         assert "removed" in words(pilot)
 
@@ -152,8 +141,8 @@ async def test_only_one_outcome_is_listed_on_demand(tmp_path: Path) -> None:
         _mark(pilot, "reviewer")
         await press(pilot, "space", "n", "n", "o", "o")
         assert "only replaced" in words(pilot)
-        assert "notes.md" in screen(pilot)
-        assert "extra.txt" not in screen(pilot)
+        assert "notes.md" in shown_text(pilot.app)
+        assert "extra.txt" not in shown_text(pilot.app)
 
 
 async def test_signs_and_targets_filter_the_dry_run(tmp_path: Path) -> None:
@@ -167,10 +156,10 @@ async def test_signs_and_targets_filter_the_dry_run(tmp_path: Path) -> None:
         assert "+ 11 created" in words(pilot)
         await press(pilot, "tilde")
         assert "[~ 1 replaced]" in words(pilot)
-        assert "data/a.csv" not in screen(pilot)
+        assert "data/a.csv" not in shown_text(pilot.app)
         await press(pilot, "tilde", "t")
         assert "to reviewer" in words(pilot)
-        assert "second" not in screen(pilot)
+        assert "second" not in shown_text(pilot.app)
         await press(pilot, "plus")
         assert "[+ 3 created]" in words(pilot)
         await press(pilot, "t", "t", "t")
@@ -184,7 +173,7 @@ async def test_targets_say_role_and_newest_snapshot_and_are_searched_and_marked(
         await press(pilot, "d")
         wizard = app_of(pilot).screen
         assert isinstance(wizard, Wizard)
-        (row,) = [row for row in screen(pilot).split("\n") if "reviewer " in row]
+        (row,) = [row for row in shown_text(pilot.app).split("\n") if "reviewer " in row]
         assert "space administrator" in row
         assert "reviewers-own" in row
         await press(pilot, "asterisk")
@@ -272,7 +261,7 @@ async def test_a_stage_that_changed_since_the_dry_run_is_not_distributed(tmp_pat
         await press(pilot, "space", "n", "n", "n")
         study.services.staging.remove(study.space.id, ["data"])
         await press(pilot, "enter", "enter")
-        await settled(pilot)
+        await settle(pilot)
         assert isinstance(app_of(pilot).screen, MessageDialog)
         assert "The stage was changed meanwhile" in words(pilot)
         assert study.services.distribution.list(study.space.id) == []
@@ -294,8 +283,8 @@ async def test_history_shows_outcomes_and_recalls(tmp_path: Path) -> None:
         await press(pilot, "R")
         assert "Removes what this distribution brought from: study/reviewer" in words(pilot)
         await press(pilot, "right", "enter")
-        await until(pilot, lambda: "Completed" in screen(pilot), "the end of the recall")
+        await until(pilot, lambda: "Completed" in shown_text(pilot.app), "the end of the recall")
         assert not (study.reviewer_root / "data" / "a.csv").exists()
         assert (study.reviewer_root / "extra.txt").exists()
         await press(pilot, "escape")
-        await until(pilot, lambda: "recalled" in screen(pilot), "the new status in the history")
+        await until(pilot, lambda: "recalled" in shown_text(pilot.app), "the new status in the history")

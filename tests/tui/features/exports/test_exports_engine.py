@@ -10,7 +10,8 @@ from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.toolkit.log_view import LogView
 from nuvtui.worker.lifecycle import list_tasks
 from tests.support.engine import Engine
-from tests.tui.sharing import app_of, lay_out, press, running, screen, texts, until, words
+from tests.tui.harness import app_of, press, shown_text, texts, until, words
+from tests.tui.sharing import lay_out, running
 
 pytestmark = pytest.mark.slow
 
@@ -44,8 +45,8 @@ async def test_an_export_by_keys(tmp_path: Path, tiny_base: str, engine: Engine)
         assert copied is not None
         assert copied.text == run.record.run_command
         await press(pilot, "r")
-        await until(pilot, lambda: "Report of hello" in screen(pilot), "the report")
-        assert "notes.md" in screen(pilot) or "study" in screen(pilot)
+        await until(pilot, lambda: "Report of hello" in shown_text(pilot.app), "the report")
+        assert "notes.md" in shown_text(pilot.app) or "study" in shown_text(pilot.app)
         await press(pilot, "escape", "a", "ctrl+u")
         archive = tmp_path / "hello.tar"
         app_of(pilot).screen.query_one("Input").value = str(archive)  # type: ignore[attr-defined]
@@ -93,7 +94,7 @@ async def test_a_build_that_fails_opens_at_its_last_lines(tmp_path: Path, tiny_b
         assert isinstance(run, ExportRun)
         await until(pilot, lambda: run.seen.status.ended, "its end", 240)
         await until(pilot, lambda: "the last word" in words(pilot), "the last lines of the log")
-        rows = screen(pilot).split("\n")
+        rows = shown_text(pilot.app).split("\n")
         assert "Failed at: Building" in rows[2]
         assert run.seen.error is not None
         assert run.seen.error.hint

@@ -16,21 +16,8 @@ from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
 from nuvtui.tui.toolkit.dialogs.marks import MarksDialog
 from nuvtui.tui.toolkit.dialogs.text import TextDialog
 from nuvtui.tui.toolkit.dialogs.typed import TypedDialog
-from tests.tui.sharing import (
-    Study,
-    app_of,
-    hang,
-    lay_out,
-    press,
-    running,
-    says,
-    screen,
-    settled,
-    texts,
-    type_text,
-    until,
-    words,
-)
+from tests.tui.harness import app_of, press, says, settle, shown_text, texts, type_text, until, words
+from tests.tui.sharing import Study, hang, lay_out, running
 
 SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
 
@@ -52,9 +39,9 @@ async def opened_form(pilot: Pilot[None], *keys: str) -> ExportForm:
 
 async def looked(pilot: Pilot[None], form: ExportForm) -> None:
     """Wait until the form has looked for everything that its present answers call for."""
-    await settled(pilot)
+    await settle(pilot)
     await until(pilot, lambda: "r checks again" in words(pilot) and form.complete, "the look")
-    await settled(pilot)
+    await settle(pilot)
 
 
 def command(form: ExportForm) -> str:
@@ -110,7 +97,7 @@ async def test_keys_answer_while_the_engine_hangs(tmp_path: Path, hanging_engine
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportForm), "the form")
         form = app_of(pilot).screen
         assert isinstance(form, ExportForm)
-        await until(pilot, lambda: "hello" in screen(pilot), "the application")
+        await until(pilot, lambda: "hello" in shown_text(pilot.app), "the application")
         await until(pilot, lambda: "an engine has 120 s to answer" in words(pilot), "what is waited for")
         await pilot.press("down", "down", "right", "down", "enter")
         await until(pilot, lambda: app_of(pilot).screen.focused is not form.form, "the prompt")
@@ -133,12 +120,12 @@ async def test_a_hanging_engine_is_named_with_the_time_waited(tmp_path: Path, ha
         form.pane.list.move_to(
             next(at for at, one in enumerate(form.seen) if one.finding.subject == "engine")
         )
-        await settled(pilot)
+        await settle(pilot)
         assert "hang.sock" in texts(pilot)
         assert "(waited 0.3 s)" in texts(pilot)
         assert "r checks again" in words(pilot)
         await press(pilot, "tab", "enter")
-        assert says(pilot, "hang.sock"), screen(pilot)
+        assert says(pilot, "hang.sock"), shown_text(pilot.app)
 
 
 async def test_a_public_push_asks_for_a_word(tmp_path: Path, hanging_engine: Path) -> None:
@@ -147,7 +134,7 @@ async def test_a_public_push_asks_for_a_word(tmp_path: Path, hanging_engine: Pat
         await pilot.press("4")
         await pilot.pause()
         await pilot.press("n")
-        await until(pilot, lambda: "hello" in screen(pilot), "the application")
+        await until(pilot, lambda: "hello" in shown_text(pilot.app), "the application")
         form = app_of(pilot).screen
         assert isinstance(form, ExportForm)
         form.form.change("push", "yes")
@@ -199,7 +186,7 @@ async def test_what_is_chosen_is_asked_for(tmp_path: Path) -> None:
         await looked(pilot, form)
         assert form.spec.verify
         assert command(form) == "nuvtui exports create hello --verify -i Master"
-        assert "Start the export" in screen(pilot), "all of the form at once"
+        assert "Start the export" in shown_text(pilot.app), "all of the form at once"
 
 
 async def test_findings_are_reached_by_down_and_dealt_with_from_the_fields(tmp_path: Path) -> None:
@@ -224,7 +211,7 @@ async def test_remarks_stand_in_a_column_of_their_own(tmp_path: Path) -> None:
     study = lay_out(tmp_path)
     async with running(study) as pilot:
         await opened_form(pilot)
-        rows = screen(pilot).split("\n")
+        rows = shown_text(pilot.app).split("\n")
         starts = {
             next(row.index(remark) for row in rows if remark in row)
             for remark in ("1 table not in", "empty: hello", "to the registry,", "run it afterwards")
@@ -236,8 +223,8 @@ async def test_a_wait_says_since_when_and_is_left_with_esc(tmp_path: Path, hangi
     study = lay_out(tmp_path, table=False, engine_timeout=60.0)
     async with running(study) as pilot:
         await press_only(pilot, "4", "n")
-        await until(pilot, lambda: "1 s so far" in screen(pilot), "the time waited")
-        assert "an engine has 60 s to answer" in screen(pilot)
+        await until(pilot, lambda: "1 s so far" in shown_text(pilot.app), "the time waited")
+        assert "an engine has 60 s to answer" in shown_text(pilot.app)
         await pilot.press("escape")
         await until(pilot, lambda: len(app_of(pilot).screen_stack) == 1, "the exports again")
 
@@ -265,7 +252,7 @@ async def test_a_secret_is_found_without_being_shown(tmp_path: Path, size: tuple
         assert isinstance(app_of(pilot).screen, FindingDialog)
         assert "files/data/fetch.py:2" in texts(pilot)
         assert "cannot be pushed as long as this stands" in texts(pilot)
-        assert SECRET not in screen(pilot)
+        assert SECRET not in shown_text(pilot.app)
         assert SECRET not in str(form.seen)
         assert SECRET not in command(form)
 
@@ -316,7 +303,7 @@ async def test_the_file_of_a_finding_is_excluded_in_the_applications_file(tmp_pa
         await looked(pilot, form)
         assert form.spec.snapshot is not None
         await press(pilot, "tab")
-        assert "x exclude" in screen(pilot).split("\n")[-1]
+        assert "x exclude" in shown_text(pilot.app).split("\n")[-1]
         values = form.command_values()
         assert (
             as_command(REGISTRY.commands["export-form.exclude"], values)
@@ -364,7 +351,7 @@ async def test_dry_run_lists_what_goes_in_and_what_does_not(tmp_path: Path) -> N
     study.services.snapshots.create(study.master.id, "with-env", "", "")
     async with running(study, size=(100, 40)) as pilot:
         await press(pilot, "4", "n", "down", "down", "right", "d")
-        await until(pilot, lambda: "In the image" in screen(pilot), "the plan")
+        await until(pilot, lambda: "In the image" in shown_text(pilot.app), "the plan")
         text = words(pilot)
         assert "+ /files/notes.md" in text
         assert "- .env" in text
@@ -385,7 +372,7 @@ async def test_from_a_snapshot_and_as_a_command(tmp_path: Path) -> None:
         await press(pilot, "down", "right")
         record = study.services.snapshots.list(study.master.id)[0]
         assert form.spec.snapshot == record.id
-        assert "first-data" in screen(pilot)
+        assert "first-data" in shown_text(pilot.app)
         command = as_command(REGISTRY.commands["export-form.go"], form.command_values())
         assert command == f"nuvtui exports create hello -p {record.id[:8]} -i Master"
 
@@ -397,14 +384,14 @@ async def test_a_failed_export_says_so_at_once_in_its_screen_and_in_the_list(
     async with running(study) as pilot:
         await press(pilot, "4")
         await pilot.press("n")
-        await until(pilot, lambda: "hello" in screen(pilot), "the application")
+        await until(pilot, lambda: "hello" in shown_text(pilot.app), "the application")
         await pilot.press("e")  # before the check has answered
         await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
-        await until(pilot, lambda: "Failed at" in screen(pilot), "the failure")
-        assert says(pilot, "hang.sock"), screen(pilot)
+        await until(pilot, lambda: "Failed at" in shown_text(pilot.app), "the failure")
+        assert says(pilot, "hang.sock"), shown_text(pilot.app)
         await press(pilot, "escape")
-        await until(pilot, lambda: "failed" in screen(pilot), "the list")
-        await settled(pilot)
+        await until(pilot, lambda: "failed" in shown_text(pilot.app), "the list")
+        await settle(pilot)
         assert "at preflight" in words(pilot)
         await press(pilot, "s", "s")
         assert "failed and cancelled" in words(pilot)

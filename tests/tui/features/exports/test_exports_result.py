@@ -16,7 +16,8 @@ from nuvtui.tui.toolkit.command import as_command
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 from nuvtui.tui.toolkit.glyphs import UNICODE
-from tests.tui.sharing import Study, app_of, lay_out, press, running, screen, texts, until, words
+from tests.tui.harness import app_of, press, shown_text, texts, until, words
+from tests.tui.sharing import Study, lay_out, running
 
 SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
 
@@ -114,7 +115,7 @@ async def test_the_list_tells_kinds_sizes_and_ages_and_is_filtered(tmp_path: Pat
         await press(pilot, "4")
         rows = {
             name: row
-            for row in screen(pilot).split("\n")
+            for row in shown_text(pilot.app).split("\n")
             for name in ("good", "alone", "broken")
             if f" {name} " in row
         }
@@ -124,11 +125,11 @@ async def test_the_list_tells_kinds_sizes_and_ages_and_is_filtered(tmp_path: Pat
         assert "at build" in rows["broken"]
         assert "4 in all, 1 failed, 1 deleted" in words(pilot)
         await press(pilot, "s")
-        assert "✗ failed" not in screen(pilot)
+        assert "✗ failed" not in shown_text(pilot.app)
         assert "deleted gone" not in words(pilot)
         await press(pilot, "s")
         assert "✗ failed broken" in words(pilot)
-        assert "✓ completed" not in screen(pilot)
+        assert "✓ completed" not in shown_text(pilot.app)
         await press(pilot, "s")
         assert "deleted gone" in words(pilot)
 
@@ -233,7 +234,7 @@ async def test_the_spec_that_the_task_got_is_that_of_the_form(
             await press(pilot)
             await pilot.pause()
         await until(pilot, lambda: form.complete, "the look")
-        assert "Start the export" in screen(pilot)
+        assert "Start the export" in shown_text(pilot.app)
         await press(pilot, "e")
     (spec,) = asked
     assert (spec.engine, spec.tables, spec.tables_format, spec.verify) == ("oci", ["numbers"], "csv", True)

@@ -10,8 +10,9 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
 from nuvtui.tui.features.spaces.overview import SpaceOverview
 from nuvtui.worker.submit import submit
-from tests.tui.sharing import press, says, settled, until
-from tests.tui.states import Study, opened, study_with_past
+from tests.tui.harness import press, says, settle, until
+from tests.tui.sharing import Study
+from tests.tui.states import opened, study_with_past
 from tests.worker import running as tasks
 
 
@@ -114,7 +115,7 @@ async def test_o_again_shows_all_spaces_and_a_change_elsewhere_is_seen(study: St
 async def test_what_finished_since_the_screens_were_closed(study: Study, tmp_path: Path) -> None:
     home: Home = study.services.home
     async with opened(study) as pilot:
-        await settled(pilot)
+        await settle(pilot)
     request = tasks.request("hold", folder=str(tmp_path), lines=1)
     identifier = submit(home, msgspec.structs.replace(request, space=study.space.id), worker=tasks.WORKER)
     tasks.ready(tmp_path)

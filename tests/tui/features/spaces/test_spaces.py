@@ -11,8 +11,9 @@ from nuvtui.model.stage import StateRef
 from nuvtui.paths import Home
 from nuvtui.tui.features.spaces.welcome import demo_folder
 from nuvtui.tui.shell.app import NuvApp
-from tests.tui.sharing import lay_out, press, says, settled, until
-from tests.tui.states import Study, dialog_text, fill, opened
+from tests.tui.harness import dialog_text, fill, press, says, settle, until
+from tests.tui.sharing import Study, lay_out
+from tests.tui.states import opened
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def test_a_folder_in_no_space_becomes_one(home: Home, tmp_path: Path) -> N
     (folder / "README.md").write_text("# Mine\n")
     app = NuvApp(Settings(home=str(home.root)), folder)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         await until(pilot, lambda: says(pilot, "This folder is in no space yet"), "the welcome")
         await press(pilot, "enter")
         await fill(pilot, "mine")
@@ -47,7 +48,7 @@ async def test_the_welcome_leads_to_a_space(study: Study, tmp_path: Path) -> Non
 async def test_the_demo_is_laid_out(home: Home, tmp_path: Path) -> None:
     app = NuvApp(Settings(home=str(home.root)), tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         await until(pilot, lambda: says(pilot, "Look at the demo"), "the welcome")
         await press(pilot, "d", "enter")
         await until(pilot, lambda: says(pilot, "first-results"), "the demo's Timeline")
@@ -63,7 +64,7 @@ async def test_the_welcome_says_what_this_is_and_what_can_be_done(
     (folder / "analysis.py").write_text("print(1)\n")
     app = NuvApp(Settings(home=str(home.root)), folder)
     async with app.run_test(size=size) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         for words in (
             "Preserve",
             "Share",
@@ -91,7 +92,7 @@ async def test_the_demo_is_opened_again_and_the_home_folder_warned_of(
     open_services(settings).spaces.init(tmp_path / "elsewhere", "penguins")
     app = NuvApp(settings, tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         await until(pilot, lambda: says(pilot, "It is your home folder"), "the warning")
         await until(pilot, lambda: says(pilot, "laid out before"), "the demo that is there")
         await press(pilot, "d")
@@ -167,5 +168,5 @@ async def test_a_message_is_shown_once_and_read(study: Study) -> None:
         await until(pilot, lambda: not services.messages.unread(study.reviewer.id), "the mark")
     async with opened(study, study.reviewer_root) as pilot:
         await until(pilot, lambda: says(pilot, "study / reviewer"), "the instance")
-        await settled(pilot)
+        await settle(pilot)
         assert len(pilot.app.screen_stack) == 1

@@ -16,18 +16,8 @@ from nuvtui.tui.toolkit.sparkline import Sparkline
 from nuvtui.worker import lease
 from nuvtui.worker.events import EventWriter
 from nuvtui.worker.lifecycle import cancel, view
-from tests.tui.sharing import (
-    Study,
-    app_of,
-    hang,
-    lay_out,
-    press,
-    running,
-    screen,
-    start_export,
-    until,
-    words,
-)
+from tests.tui.harness import app_of, press, shown_text, until, words
+from tests.tui.sharing import Study, hang, lay_out, running, start_export
 
 
 @pytest.fixture
@@ -105,10 +95,10 @@ async def test_lists_running_and_ended_tasks_and_opens_one(tmp_path: Path) -> No
         assert "running Archive hello" in words(pilot)
         assert "1 running, 1 in all" in words(pilot)
         worker.complete()
-        await until(pilot, lambda: "completed" in screen(pilot), "the end of the task in the list")
+        await until(pilot, lambda: "completed" in shown_text(pilot.app), "the end of the task in the list")
         await press(pilot, "enter")
         assert isinstance(app_of(pilot).screen, TaskScreen)
-        await until(pilot, lambda: "a/b:c" in screen(pilot), "its result")
+        await until(pilot, lambda: "a/b:c" in shown_text(pilot.app), "its result")
 
 
 async def test_the_log_is_followed_and_the_same_when_it_is_opened_again(tmp_path: Path) -> None:
@@ -118,16 +108,18 @@ async def test_the_log_is_followed_and_the_same_when_it_is_opened_again(tmp_path
     worker.log("".join(f"line {number}\n" for number in range(1000)))
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        await until(pilot, lambda: "line 999" in screen(pilot), "the last line so far")
-        assert "Building the image" in screen(pilot)
-        assert "following" in screen(pilot)
+        await until(pilot, lambda: "line 999" in shown_text(pilot.app), "the last line so far")
+        assert "Building the image" in shown_text(pilot.app)
+        assert "following" in shown_text(pilot.app)
         worker.log("one more\n")
-        await until(pilot, lambda: "one more" in screen(pilot), "the new line")
+        await until(pilot, lambda: "one more" in shown_text(pilot.app), "the new line")
         await press(pilot, "escape")
     worker.log("while nobody looked\n")
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        await until(pilot, lambda: "while nobody looked" in screen(pilot), "the line written meanwhile")
+        await until(
+            pilot, lambda: "while nobody looked" in shown_text(pilot.app), "the line written meanwhile"
+        )
         log = app_of(pilot).screen.query_one(LogView)
         assert log.index.count == 1002
         lines = [log.text_of(number) for number in range(1002)]
@@ -151,9 +143,9 @@ async def test_a_failure_is_what_one_sees_first_with_its_last_lines(tmp_path: Pa
         assert "ERROR: no such package" in text
         # the steps, and from one of them to its part of the log
         await press(pilot, "s")
-        assert "Planning the image" in screen(pilot)
+        assert "Planning the image" in shown_text(pilot.app)
         await press(pilot, "end", "enter")
-        await until(pilot, lambda: "fine 0" in screen(pilot), "the beginning of the step's log")
+        await until(pilot, lambda: "fine 0" in shown_text(pilot.app), "the beginning of the step's log")
 
 
 async def test_a_failure_is_told_in_order_reason_last_lines_what_to_do(tmp_path: Path) -> None:
@@ -164,8 +156,8 @@ async def test_a_failure_is_told_in_order_reason_last_lines_what_to_do(tmp_path:
     worker.fail()
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        await until(pilot, lambda: "ERROR: no such package" in screen(pilot), "the last lines")
-        text = screen(pilot)
+        await until(pilot, lambda: "ERROR: no such package" in shown_text(pilot.app), "the last lines")
+        text = shown_text(pilot.app)
         order = [
             text.index(each)
             for each in ("Failed at", "step 3 of 3", "ERROR: no such", "Look at the last lines")
@@ -196,12 +188,14 @@ async def test_while_it_runs_steps_progress_and_the_rate_of_the_log_are_shown(tm
         assert "◐ Building the image" in text
         assert "42 % 42 files of 100 files a layer" in text
         assert "lines/s" in text
-        assert sum("line " in row for row in screen(pilot).split("\n")) > 8, "the log beneath has its share"
+        assert sum("line " in row for row in shown_text(pilot.app).split("\n")) > 8, (
+            "the log beneath has its share"
+        )
         await press(pilot, "s")
-        assert "Planning" not in screen(pilot)
+        assert "Planning" not in shown_text(pilot.app)
         worker.complete()
-        await until(pilot, lambda: "Completed" in screen(pilot), "the card")
-        assert "lines/s" not in screen(pilot)
+        await until(pilot, lambda: "Completed" in shown_text(pilot.app), "the card")
+        assert "lines/s" not in shown_text(pilot.app)
 
 
 async def test_at_80x24_the_card_and_the_log_both_have_room(tmp_path: Path) -> None:
@@ -212,10 +206,10 @@ async def test_at_80x24_the_card_and_the_log_both_have_room(tmp_path: Path) -> N
     worker.complete()
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        await until(pilot, lambda: "a/b:c" in screen(pilot), "its card")
+        await until(pilot, lambda: "a/b:c" in shown_text(pilot.app), "its card")
         run = app_of(pilot).screen
         assert isinstance(run, TaskScreen)
-        await until(pilot, lambda: "line 99" in screen(pilot), "its log")
+        await until(pilot, lambda: "line 99" in shown_text(pilot.app), "its log")
         assert isinstance(run.focused, DetailList)
         assert run.log_view().size.height >= 7
         await press(pilot, "tab")
@@ -236,7 +230,7 @@ async def test_running_tasks_come_first_and_what_ended_while_away_is_marked(
     newer.complete()
     async with running(study) as pilot:
         await press(pilot, "5")
-        rows = screen(pilot).split("\n")
+        rows = shown_text(pilot.app).split("\n")
         at = [
             next(n for n, row in enumerate(rows) if name in row)
             for name in ("Archive", "Push", "Export hello")
@@ -247,7 +241,7 @@ async def test_running_tasks_come_first_and_what_ended_while_away_is_marked(
         pane = app_of(pilot).main_screen.pane("tasks")
         pane.query_one(LineList).move_to_key(task)
         await press(pilot, "enter", "escape")
-        assert "while you were away" not in screen(pilot), "it was looked at"
+        assert "while you were away" not in shown_text(pilot.app), "it was looked at"
         older.complete()
 
 
@@ -259,8 +253,8 @@ async def test_wide_shows_steps_with_times_beside_the_log(tmp_path: Path) -> Non
     worker.log("output here\n")
     async with running(study, size=(160, 45)) as pilot:
         await press(pilot, "5", "enter")
-        await until(pilot, lambda: "output here" in screen(pilot), "the log")
-        line = next(line for line in screen(pilot).splitlines() if "Planning the image" in line)
+        await until(pilot, lambda: "output here" in shown_text(pilot.app), "the log")
+        line = next(line for line in shown_text(pilot.app).splitlines() if "Planning the image" in line)
         assert ":" in line
         assert line.index("Planning") < 40
         worker.complete()
@@ -274,8 +268,8 @@ async def test_hostile_output_reaches_nobody(tmp_path: Path) -> None:
     worker.fail()
     async with running(study) as pilot:
         await press(pilot, "5", "enter")
-        await until(pilot, lambda: "Failed at" in screen(pilot), "the failure")
-        assert not any(char in screen(pilot) for char in "\x1b\x07\x9b")
+        await until(pilot, lambda: "Failed at" in shown_text(pilot.app), "the failure")
+        assert not any(char in shown_text(pilot.app) for char in "\x1b\x07\x9b")
 
 
 @pytest.mark.slow
@@ -303,5 +297,5 @@ async def test_what_ended_meanwhile_is_said_at_the_next_start(tmp_path: Path, ha
     assert not view(study.services.home, task).status.ended
     cancel(study.services.home, task, wait=0.2)
     async with running(study, notices=True) as pilot:
-        await until(pilot, lambda: "While you were away" in screen(pilot), "the notice")
+        await until(pilot, lambda: "While you were away" in shown_text(pilot.app), "the notice")
         assert "Export hello cancelled" in words(pilot)

@@ -15,8 +15,9 @@ from nuvtui.tui.common.state_actions import way_back
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.amounts import size
 from tests.support.many import make_state
-from tests.tui.sharing import press, says, screen, settled, until
-from tests.tui.states import Study, dialog_text, drop_privileges_of, fill, opened, study_with_past, task_ended
+from tests.tui.harness import dialog_text, fill, press, says, settle, shown_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import drop_privileges_of, opened, study_with_past, task_ended
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def names(study: Study) -> list[str]:
 async def test_snapshots_newest_first_with_what_changed_since(study: Study) -> None:
     async with opened(study) as pilot:
         await until(pilot, lambda: says(pilot, "Changed since second-data"), "the status")
-        lines = screen(pilot).split("\n")[1:]
+        lines = shown_text(pilot.app).split("\n")[1:]
         order = [
             next(at for at, text in enumerate(lines) if name in text)
             for name in ("Current State    ", "second-data   ", "first-data   ")
@@ -75,7 +76,7 @@ async def test_a_name_that_says_nothing_is_advised_against(study: Study) -> None
     async with opened(study) as pilot:
         await press(pilot, "S")
         await pilot.press(*"final2")
-        await settled(pilot)
+        await settle(pilot)
         assert "a name that says what this is will be found again" in dialog_text(pilot)
         await press(pilot, "escape")
     assert names(study) == ["second-data", "first-data"]
@@ -122,7 +123,9 @@ async def test_delete_says_what_comes_free_and_wants_to_be_understood(study: Stu
         await press(pilot, "d", "right", "enter")
         await until(pilot, lambda: names(study) == ["first-data"], "the deletion")
         await until(
-            pilot, lambda: not any("second-data  " in row for row in screen(pilot).split("\n")), "the list"
+            pilot,
+            lambda: not any("second-data  " in row for row in shown_text(pilot.app).split("\n")),
+            "the list",
         )
 
 
@@ -199,7 +202,7 @@ async def test_ten_thousand_snapshots_filter_and_end(home: Home, tmp_path: Path)
     make_state(home, tmp_path / "study", 10_000)
     app = NuvApp(Settings(home=str(home.root)), tmp_path / "study")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         await until(pilot, lambda: says(pilot, "vintage 9999"), "the newest")
         assert says(pilot, "10,000 snapshots")
         await press(pilot, "G")

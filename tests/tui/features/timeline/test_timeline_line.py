@@ -15,8 +15,9 @@ from nuvtui.tui.common.state_actions import under_way
 from nuvtui.tui.features.timeline.pane import Timeline
 from nuvtui.tui.features.timeline.rows import Columns, compact
 from nuvtui.tui.toolkit.line_list import LineList
-from tests.tui.sharing import app_of, press, says, screen, settled, type_text, until
-from tests.tui.states import Study, dialog_text, drop_privileges_of, opened, study_with_past
+from tests.tui.harness import app_of, dialog_text, press, says, settle, shown_text, type_text, until
+from tests.tui.sharing import Study
+from tests.tui.states import drop_privileges_of, opened, study_with_past
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def restored_twice(study: Study) -> None:
 def rows(pilot: Pilot[Any]) -> list[str]:
     """The lines of the list, without frame."""
     region = pilot.app.screen.query_one("#snapshots", LineList).region
-    lines = screen(pilot).split("\n")[region.y + 1 : region.bottom]
+    lines = shown_text(pilot.app).split("\n")[region.y + 1 : region.bottom]
     return [
         line[region.x : region.right].strip() for line in lines if line[region.x : region.right].strip(" │")
     ]
@@ -205,7 +206,7 @@ async def test_a_viewer_sees_what_is_possible_first_and_is_told_why_the_rest_is_
     drop_privileges_of(study, Role.VIEWER)
     async with opened(study, size=(160, 45)) as pilot:
         await press(pilot, "G")
-        footer = screen(pilot).split("\n")[-1]
+        footer = shown_text(pilot.app).split("\n")[-1]
         assert footer.index("c compare") < footer.index("s snapshot")
         assert not says(pilot, "u undoes")
         for key in "sSred":
@@ -224,7 +225,7 @@ async def test_names_in_the_list_are_harmless(study: Study) -> None:
         await until(pilot, lambda: row_with(pilot, "数据"), "the name")
         assert row_with(pilot, "数据").rstrip(" │").endswith("now")
         await press(pilot, "down", "space", "down", "space")
-        await settled(pilot)
+        await settle(pilot)
         assert says(pilot, "c compares first-data with")
 
 

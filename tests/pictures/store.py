@@ -37,6 +37,7 @@ from nuvtui.worker.events import EventWriter
 from nuvtui.worker.queries import PendingQuery
 from nuvtui.worker.request import Request
 from nuvtui.worker.submit import _make
+from tests.services.helpers import keep_export
 from tests.support.many import make_state
 
 USER = "ada"
@@ -239,7 +240,8 @@ def study(root: Path, clocked: Clock) -> Stand:
 
 def _exports(services: Services, space: str, master: Instance, snapshot: str) -> None:
     for number, status in enumerate(("completed", "failed"), 1):
-        services.exports.save(
+        keep_export(
+            services,
             ExportRecord(
                 id=hashlib.sha256(f"export {number}".encode()).hexdigest()[:16],
                 space=space,
@@ -261,7 +263,7 @@ def _exports(services: Services, space: str, master: Instance, snapshot: str) ->
                 error="pip: no such package pandsa" if number == 2 else "",
                 failed_stage="build" if number == 2 else "",
                 run_command=f"docker run --rm -it registry.example.org/lab/penguins-{number}:{snapshot[:8]}",
-            )
+            ),
         )
 
 

@@ -35,6 +35,7 @@ from nuvtui.tui.shell.quit import QuitDialog
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.base import Dialog
 from nuvtui.worker.lifecycle import list_tasks
+from tests.services.helpers import keep_export
 from tests.support.control import assert_ours
 from tests.support.guards import no_files_on_the_loop
 from tests.support.waiting import PATIENCE
@@ -93,7 +94,8 @@ def _exports(study: Study) -> None:
     """A completed and a failed export, and their tasks' logs."""
     newest = study.services.snapshots.list(study.master.id)[0]
     for number, status in enumerate(("completed", "failed"), 1):
-        study.services.exports.save(
+        keep_export(
+            study.services,
             ExportRecord(
                 id=f"{number:016x}",
                 space=study.space.id,
@@ -111,7 +113,7 @@ def _exports(study: Study) -> None:
                 error=EVIL if status == "failed" else "",
                 failed_stage="build" if status == "failed" else "",
                 warnings=[EVIL],
-            )
+            ),
         )
 
 

@@ -37,6 +37,7 @@ from nuvtui.worker.events import EventWriter
 from nuvtui.worker.queries import PendingQuery
 from nuvtui.worker.request import Request
 from nuvtui.worker.submit import _make
+from tests.services.helpers import keep_export
 from tests.support.many import make_state
 
 USER = "ada"
@@ -239,30 +240,31 @@ def study(root: Path, clocked: Clock) -> Stand:
 
 def _exports(services: Services, space: str, master: Instance, snapshot: str) -> None:
     for number, status in enumerate(("completed", "failed"), 1):
-        record = ExportRecord(
-            id=hashlib.sha256(f"export {number}".encode()).hexdigest()[:16],
-            space=space,
-            instance=master.id,
-            application="analysis",
-            snapshot=snapshot,
-            name=f"penguins-{number}",
-            author=USER,
-            created=clock.now(),
-            finished=clock.now(),
-            status=status,  # type: ignore[arg-type]
-            engine="oci",
-            image=f"registry.example.org/lab/penguins-{number}:{snapshot[:8]}",
-            image_id="sha256:" + "0123456789abcdef" * 4,
-            with_files=number == 1,
-            size=123_456_789 if number == 1 else 0,
-            excluded=[Excluded("~ (personal files)", "never exported")],
-            warnings=["tables: tables are not in the image: penguins"],
-            error="pip: no such package pandsa" if number == 2 else "",
-            failed_stage="build" if number == 2 else "",
-            run_command=f"docker run --rm -it registry.example.org/lab/penguins-{number}:{snapshot[:8]}",
+        keep_export(
+            services,
+            ExportRecord(
+                id=hashlib.sha256(f"export {number}".encode()).hexdigest()[:16],
+                space=space,
+                instance=master.id,
+                application="analysis",
+                snapshot=snapshot,
+                name=f"penguins-{number}",
+                author=USER,
+                created=clock.now(),
+                finished=clock.now(),
+                status=status,  # type: ignore[arg-type]
+                engine="oci",
+                image=f"registry.example.org/lab/penguins-{number}:{snapshot[:8]}",
+                image_id="sha256:" + "0123456789abcdef" * 4,
+                with_files=number == 1,
+                size=123_456_789 if number == 1 else 0,
+                excluded=[Excluded("~ (personal files)", "never exported")],
+                warnings=["tables: tables are not in the image: penguins"],
+                error="pip: no such package pandsa" if number == 2 else "",
+                failed_stage="build" if number == 2 else "",
+                run_command=f"docker run --rm -it registry.example.org/lab/penguins-{number}:{snapshot[:8]}",
+            ),
         )
-        with services.context.state.transaction() as tx:
-            tx.exports.put(record)
 
 
 def _tasks(home: Home, space: str, instance: str, clocked: Clock) -> None:

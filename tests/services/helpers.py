@@ -11,6 +11,7 @@ from nuvtui.atomic import TEMPORARY
 from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.errors import Cancelled, NuvError
+from nuvtui.model.export import ExportRecord
 from nuvtui.model.names import text_to_path
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Space
@@ -151,6 +152,12 @@ class World:
         store = Store(self.home)
         assert {s.id for s in view.snapshots.all()} <= set(store.manifest_ids())
         assert check(store, True, Silent()).problems == []
+
+
+def keep_export(services: Services, record: ExportRecord) -> None:
+    """Put the record of an export into the state, as a run does."""
+    with services.context.state.transaction() as tx:
+        tx.exports.put(record)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from nuvtui.tui.shell.quit import QuitDialog
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.base import Dialog
 from nuvtui.worker.lifecycle import list_tasks
+from tests.services.helpers import keep_export
 from tests.support.control import assert_ours
 from tests.support.guards import no_files_on_the_loop
 from tests.support.waiting import PATIENCE
@@ -94,26 +95,27 @@ def _exports(study: Study) -> None:
     """A completed and a failed export, and their tasks' logs."""
     newest = study.services.snapshots.list(study.master.id)[0]
     for number, status in enumerate(("completed", "failed"), 1):
-        record = ExportRecord(
-            id=f"{number:016x}",
-            space=study.space.id,
-            instance=study.master.id,
-            application="hello",
-            snapshot=newest.id,
-            name=EVIL,
-            author=EVIL,
-            created=newest.created,
-            status=status,  # type: ignore[arg-type]
-            engine="oci",
-            image=f"localhost:1/nobody/study-{number}:1",
-            with_files=True,
-            finished=newest.created,
-            error=EVIL if status == "failed" else "",
-            failed_stage="build" if status == "failed" else "",
-            warnings=[EVIL],
+        keep_export(
+            study.services,
+            ExportRecord(
+                id=f"{number:016x}",
+                space=study.space.id,
+                instance=study.master.id,
+                application="hello",
+                snapshot=newest.id,
+                name=EVIL,
+                author=EVIL,
+                created=newest.created,
+                status=status,  # type: ignore[arg-type]
+                engine="oci",
+                image=f"localhost:1/nobody/study-{number}:1",
+                with_files=True,
+                finished=newest.created,
+                error=EVIL if status == "failed" else "",
+                failed_stage="build" if status == "failed" else "",
+                warnings=[EVIL],
+            ),
         )
-        with study.services.context.state.transaction() as tx:
-            tx.exports.put(record)
 
 
 def held(study: Study) -> set[str]:

@@ -213,6 +213,7 @@ class OciEngine:
         """Digest of each plain layer (base first) and its tar, piece by piece."""
         known = self.inspect(image)
         for diff_id, blob in zip(known.layers if known else [], self.blobs(image), strict=True):
+            reporter.check()
             with self.layout.open(blob.digest) as packed:
                 yield diff_id, unpack(packed, blob.media_type)
 

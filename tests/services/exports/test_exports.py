@@ -15,7 +15,7 @@ from nuvtui.model.cause import Cause
 from nuvtui.model.export import Accepted, ExportRecord, ExportSpec
 from nuvtui.model.names import path_to_text
 from tests.images.project import Recorder
-from tests.services.helpers import Listener, World, refused
+from tests.services.helpers import Listener, World, keep_export, refused
 from tests.support.engine import Engine
 from tests.support.registry import Registry
 
@@ -324,7 +324,7 @@ def test_what_an_interrupted_export_tagged_is_taken_away(exporting: Exporting, e
         }
     )
     engine.run("tag", record.image, left.image)
-    exporting.world.services.exports.save(left)
+    keep_export(exporting.world.services, left)
     (found,) = [r for r in exporting.records() if r.id == left.id]
     assert (found.status, "interrupted" in found.error) == ("failed", True)
     assert left.image not in engine.images()
@@ -423,7 +423,7 @@ def test_deleting_a_snapshot_that_a_running_export_needs_is_refused(lonely: Expo
         name="demo", author="x", created=snapshot.created, status="running", engine="", image="",
         with_files=False,
     )  # fmt: skip
-    world.services.exports.save(record)
+    keep_export(world.services, record)
     with refused(5, "in use"):
         world.services.snapshots.delete([snapshot.id])
     with refused(5, "running"), world.services.context.exclusive(f"export-{record.id}", "x"):

@@ -1,11 +1,13 @@
 """What becomes of an export, without any engine: result card, checks, what keeps it from a push, archive and back."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Input
 
 from nuvtui.model.export import Accepted, Check, ExportRecord, ExportSpec, Finding, Verification
+from nuvtui.model.operations import Operation, Verify
 from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.features.exports.actions import ExportActions
 from nuvtui.tui.features.exports.details import fields
@@ -145,18 +147,18 @@ async def test_the_list_s_card_copies_single_values(tmp_path: Path, monkeypatch:
 
 
 async def test_verify_offers_to_build_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, dict[str, object]]] = []
+    asked: list[Operation[Any]] = []
     monkeypatch.setattr(
-        ExportActions, "_submit", lambda node, kind, record, title, **words: asked.append((kind, words))
+        ExportActions, "_submit", lambda node, operation, record, title: asked.append(operation)
     )
     study = lay_out(tmp_path, table=False)
-    listed(study)
+    made = listed(study)
     async with running(study) as pilot:
         await press(pilot, "4", "V", "right", "right", "enter")
         assert asked == []
         await press(pilot, "V", "enter")
         await press(pilot, "V", "right", "enter")
-    assert asked == [("verify", {"again": False}), ("verify", {"again": True})]
+    assert asked == [Verify(made.id, again=False), Verify(made.id, again=True)]
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ async def test_after_a_restore_the_current_state_is_named_after_it(study: Study)
         await task_ended(pilot, "restore")
         await press(pilot, "g")
         await until(pilot, lambda: says(pilot, "as in first-data"), "the restored one's name")
-        await until(pilot, lambda: says(pilot, "Same as first-data"), "its detail, once the cursor rests")
+        await until(pilot, lambda: says(pilot, "Same as first-data"), "the comparison with it")
 
 
 async def test_commands_are_shown_in_full_and_know_the_states(study: Study) -> None:

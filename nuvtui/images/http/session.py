@@ -164,7 +164,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
             manager.pool_classes_by_scheme = self._pools
         return manager
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+    def cert_verify(self, conn: Any, _url: str, _verify: Any, _cert: Any) -> None:
         conn.cert_reqs = "CERT_REQUIRED"  # against what the context holds already
 
 

@@ -99,7 +99,7 @@ class _Destination(WheelDestination):
         self._places, self._files = places, files
         self._site = python.site.strip("/")
 
-    def write_script(self, name: str, module: str, attr: str, section: object) -> RecordEntry:
+    def write_script(self, name: str, module: str, attr: str, section: object) -> RecordEntry:  # noqa: ARG002  (called by names)
         first = attr.partition(".")[0]
         text = (
             f"#!{self._python.executable}\nimport sys\nfrom {module} import {first}\n"

@@ -109,7 +109,7 @@ class Images:
         return self.oci, [finding]
 
 
-def needs_engine(application: Application, lock: Lock | None, engine_name: str) -> list[Finding]:
+def needs_engine(application: Application, engine_name: str) -> list[Finding]:
     """What of an application's set-up cannot be done by the engine that was chosen, and the way out."""
     packages = application.packages
     steps = [f"packages.{name}" for name in ("apt", "conda", "cran") if getattr(packages, name)]

@@ -49,12 +49,12 @@ class Planner:
         view = self._context.view()
         instance = self._context.instance(view, spec.instance)
         self._context.require(view, Action.EXPORT, instance.space, instance.id)
-        part, application = self.applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
+        _part, application = self.applications.get(StateRef(spec.instance, spec.snapshot), spec.application)
         findings = eligibility(spec, application)
         engine, said = self.images.chosen(spec.engine)
         findings += said
         if engine is not None:
-            findings += needs_engine(application, part.lock, engine.name)
+            findings += needs_engine(application, engine.name)
             findings += self._base(application, engine)
         findings += [*self._space(spec), *self._registry(spec), *self._output(spec)]
         needed = [] if spec.with_files else self._files_of_command(spec, application)

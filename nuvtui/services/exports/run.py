@@ -173,7 +173,7 @@ class Run:
         facts = engine.inspect(image)
         if facts is None or facts.id != built.image:
             raise NuvError("The image is gone", f"the engine does not have {image} any more", "Export again.")
-        self._inspect(facts, recipe, built, base)
+        self._inspect(facts, recipe, built)
         self._save(size=facts.size)
         if spec.output:
             path = Path(text_to_path(spec.output))
@@ -273,7 +273,7 @@ class Run:
         layers.append(making.application_layer(recipe))
         return recipe, layers
 
-    def _inspect(self, facts: ImageFacts, recipe: Recipe, built: Built, base: Base) -> None:
+    def _inspect(self, facts: ImageFacts, recipe: Recipe, built: Built) -> None:
         """What the image says of itself, its layers by digest, and the content of those that are not known yet."""
         from nuvtui.images import compare
         from nuvtui.images.guard import scans
@@ -421,7 +421,7 @@ class _SameStep:
         self.check = reporter.check
         self.on_cancel = reporter.on_cancel
 
-    def step(self, name: str, title: str) -> None:
+    def step(self, _name: str, title: str) -> None:
         self._reporter.progress(0, None, "", title)
 
 

@@ -274,7 +274,7 @@ class DistributionService:
 
     def find(self, space: str, key: str) -> Distribution:
         """The distribution that `key` (id or prefix) means."""
-        return pick(key, self.list(space), "distribution", lambda d: d.id, lambda d: ())
+        return pick(key, self.list(space), "distribution", lambda d: d.id, lambda _d: ())
 
     def _reap(self, space: str) -> None:
         """Mark as interrupted what says it is running while its process is gone."""
@@ -388,7 +388,7 @@ class DistributionService:
                 out.files_removed.append(path)
             else:
                 reporter.warning(f"{path_to_text(path)} was changed since: kept")
-        emptied = _emptied(out.files_removed, [], source, present)
+        emptied = _emptied(out.files_removed, [], present)
         out.files_removed += [
             path for path in emptied if path not in earlier.folders and path not in earlier.files
         ]
@@ -592,7 +592,7 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
     puts += [(path, source.files[path]) for path in written]
     return Transition(
         sorted(puts, key=lambda put: put[0]),
-        [*removed, *_emptied(removed, written, source, now)],
+        [*removed, *_emptied(removed, written, now)],
         [],
         {},
         [source.tables[name] for name in [*planned.tables.created, *planned.tables.replaced]],
@@ -605,8 +605,8 @@ def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transitio
     )
 
 
-def _emptied(removed: list[str], written: list[str], source: Objects, now: Objects) -> list[str]:
-    """Folders of the target that hold nothing any more and that the source does not have."""
+def _emptied(removed: list[str], written: list[str], now: Objects) -> list[str]:
+    """Folders of the target that hold nothing any more."""
     if not removed:
         return []
     gone = set(removed)

@@ -448,7 +448,7 @@ class SnapshotState:
             raise NuvError(f"{path!r} is not a file", f"in {self.label}", "", Exit.NOT_FOUND)
         return self._store.stream(entry.content)
 
-    def descriptor(self, path: str) -> int | None:
+    def descriptor(self, _path: str) -> int | None:
         return None
 
     def _captured(self, table: str) -> "Captured":

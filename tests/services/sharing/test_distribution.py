@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from nuvtui import operations
 from nuvtui.errors import Cancelled
 from nuvtui.model.cause import Cause
 from nuvtui.model.distribution import Strategies, Strategy
+from nuvtui.model.operations import Distribute
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance
 from nuvtui.model.stage import StateRef
@@ -487,9 +489,9 @@ def test_an_operation_that_did_not_reach_every_target_has_failed(study: World) -
     target = study.add("target")
     study.services.staging.add(study.current(), ["README.md"])
     (study.folder / "target").rename(study.folder / "moved")
-    arguments = {"space": study.space.id, "targets": [target.id], "strategies": {"files": "overwrite"}}
+    operation = Distribute(study.space.id, [target.id], Strategies(files=Strategy.OVERWRITE))
     with refused(1, "1 of 1 targets", "study/target", "nuvtui distribution show"):
-        study.services.operations.run("distribute", arguments, Listener())
+        operations.carry_out(study.services, operation, Listener())
     assert study.services.distribution.list(study.space.id)[0].status == "failed"
 
 

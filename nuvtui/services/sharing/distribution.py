@@ -16,7 +16,6 @@ from nuvtui import clock
 from nuvtui.catalog.view import View
 from nuvtui.errors import Cancelled, Exit, NuvError, PlanChangedError
 from nuvtui.model.cause import Cause
-from nuvtui.model.digest import digest_of
 from nuvtui.model.distribution import (
     Counts,
     Distribution,
@@ -30,6 +29,7 @@ from nuvtui.model.distribution import (
     plan_paths,
 )
 from nuvtui.model.names import path_to_text, short, text_to_path
+from nuvtui.model.plan_digest import plan_digest
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, same_table
 from nuvtui.model.space import Instance, Message
@@ -575,7 +575,7 @@ def _plan(target: str, source: Objects, now: Objects, strategies: Strategies) ->
 
 def _digest(target: str, source: Objects, now: Objects, strategies: Strategies) -> str:
     """What tells whether a distribution to a target would do the same again: all that it depends on."""
-    return digest_of("distribute", target, repr(strategies), source.digest, now.digest)
+    return plan_digest("distribute", target, repr(strategies), source.digest, now.digest)
 
 
 def _transition(planned: TargetPlan, source: Objects, now: Objects) -> Transition:

@@ -4,8 +4,8 @@ import functools
 
 import msgspec
 
-from nuvtui.model.digest import digest_of
 from nuvtui.model.distribution import folders_above
+from nuvtui.model.plan_digest import plan_digest
 from nuvtui.model.snapshot import ApplicationPart, TablePart
 from nuvtui.model.stage import StateRef
 from nuvtui.model.tree import FOLDER, Entry
@@ -51,7 +51,7 @@ class Objects(msgspec.Struct, dict=True):
             ]
         for slug, part in sorted(self.applications.items()):
             parts += [slug, part.text]
-        return digest_of(*parts)
+        return plan_digest(*parts)
 
 
 def objects_of(context: Context, ref: StateRef) -> Objects:

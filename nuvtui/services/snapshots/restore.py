@@ -2,8 +2,8 @@
 
 from nuvtui.errors import PlanChangedError
 from nuvtui.model.cause import Cause
-from nuvtui.model.digest import digest_of
 from nuvtui.model.operations import RestoreResult
+from nuvtui.model.plan_digest import plan_digest
 from nuvtui.model.queries import RestorePlan
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot
@@ -41,7 +41,7 @@ class RestoreService:
         return RestorePlan(plan, changes.diff(now, StateRef(manifest.instance.id, manifest.id)))
 
     def _digest(self, manifest: Snapshot, ref: StateRef) -> str:
-        return digest_of("restore", manifest.id, ref.instance, objects_of(self._context, ref).digest)
+        return plan_digest("restore", manifest.id, ref.instance, objects_of(self._context, ref).digest)
 
     def restore(
         self,

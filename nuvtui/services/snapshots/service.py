@@ -10,8 +10,8 @@ import msgspec
 from nuvtui import clock
 from nuvtui.errors import Exit, NuvError, PlanChangedError
 from nuvtui.model import order, timeline
-from nuvtui.model.digest import digest_of
 from nuvtui.model.names import slugify
+from nuvtui.model.plan_digest import plan_digest
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
 from nuvtui.model.space import Instance
@@ -192,7 +192,7 @@ class SnapshotsService:
 
 def deletion(records: Sequence[SnapshotRecord]) -> str:
     """Digest of the plan to delete snapshots: which ones, as they are called now."""
-    return digest_of("delete", *sorted(f"{record.id} {record.kind} {record.name}" for record in records))
+    return plan_digest("delete", *sorted(f"{record.id} {record.kind} {record.name}" for record in records))
 
 
 def check_name(name: str) -> str:

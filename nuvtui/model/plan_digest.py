@@ -3,7 +3,7 @@
 import hashlib
 
 
-def digest_of(*parts: str) -> str:
+def plan_digest(*parts: str) -> str:
     """A digest of `parts`, in order."""
     digest = hashlib.blake2b(digest_size=8)
     for part in parts:

@@ -29,6 +29,10 @@ settings.register_profile("random", _PATIENT)
 settings.register_profile("fixed", _PATIENT, derandomize=True)
 settings.load_profile("fixed")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and every program of the tests would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-engine", action="store_true", help="fail where an engine test was skipped")

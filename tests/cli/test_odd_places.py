@@ -46,7 +46,7 @@ def test_reread_is_asked_for_by_a_flag(tmp_path: Path) -> None:
     again = nuvtui.json("snapshots", "create", "--reread")
     assert again["files"] == first["files"]
     requests = [
-        json.loads(file.read_bytes())["arguments"]["reread"]
+        json.loads(file.read_bytes())["operation"]["reread"]
         for file in (tmp_path.parent / "home of odd" / "tasks").glob("*/request.json")
     ]
     assert sorted(requests) == [False, True]

@@ -37,6 +37,8 @@ EXPORT_FORM = "New export"
 EXPORT_READY = "nothing in the way"
 WITH_FILES = "with workspace files"
 DONE = "ompleted"
+LISTED = re.compile(rf"^.{{0,2}}[▌>] [^\n]*{DONE}", re.MULTILINE)
+"""In the list, not only in the message that says what ended while one was away."""
 RUNNING = "1 running"
 FILES = "[F Files]"
 CHANGES = "c with"
@@ -287,9 +289,7 @@ class Walk:
     def result(self) -> None:
         """What came out of the export."""
         self.place("4")
-        # In the list, not only in the message that says what ended while one was away.
-        line = re.compile(rf"^.{{0,2}}[▌>] [^\n]*{DONE}", re.MULTILINE)
-        self.until(lambda: line.search(self.display.text), "the export is in the list", 60)
+        self.until(lambda: LISTED.search(self.display.text), "the export is in the list", 60)
         self.press("enter", "sha256:")
         self.look("docker run")
 

@@ -121,7 +121,7 @@ def test_closing_the_terminal_leaves_an_export_running_and_its_log_is_whole_on_r
     assert lines
     again = screens(100, 60)
     again.send("4")
-    again.wait_for(walking.DONE)
+    again.wait(lambda: walking.LISTED.search(again.text), "the export is in the list")
     again.send("enter")
     again.wait_for(f"{len(lines)} of {len(lines)} lines")
     for line in lines:

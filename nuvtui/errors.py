@@ -48,7 +48,7 @@ class PlanChangedError(NuvError):
         super().__init__(
             f"{target} changed since the dry run",
             "what would be done now is not what was approved",
-            "Look at a new dry run, and say its digest.",
+            "See what would be done now (`--dry-run`; in the screens: ask for it again), and approve that.",
             Exit.CONFLICT,
         )
 

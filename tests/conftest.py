@@ -174,3 +174,12 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 pytest_plugins = ["tests.support.fixtures"]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can enter: pytest's own are closed to them."""
+    folder = Path(tempfile.mkdtemp(prefix="nuvtui-open-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

@@ -18,14 +18,9 @@ from nuvtui.store.chunks import AVERAGE, MAXIMUM, WHOLE, ZERO, ZERO_ID, cut_spar
 from nuvtui.store.descent import Descent
 from nuvtui.store.store import Store
 from nuvtui.store.writer import writing
-from tests.store.helpers import QUIET, assert_sound, look, new_store, take
+from tests.store.helpers import QUIET, assert_sound, look, take
 
 DEPTH = 1200
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path / "home")
 
 
 @pytest.fixture

@@ -28,11 +28,6 @@ from nuvtui.store.writer import writing
 from tests.store.helpers import QUIET, assert_sound, new_store, take, temporaries
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path / "home")
-
-
 def test_what_is_put_is_read_back(store: Store) -> None:
     items = [b"", b"x", b"text " * 1000, os.urandom(300_000), bytes(5 << 20)]
     with writing(store) as writer:

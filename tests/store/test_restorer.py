@@ -19,21 +19,9 @@ from nuvtui.store.restorer import Replacement
 from nuvtui.store.staging import STAGING, Keeper, recover
 from nuvtui.store.store import Store
 from nuvtui.store.writer import writing
-from tests.store.helpers import QUIET, apply, changes, new_store, picture, record, restore, take
+from tests.store.helpers import QUIET, apply, changes, picture, record, restore, take
 
 WHEN = 1_600_000_000_000_000_001
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path / "home")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    (folder / ".nuvtui").mkdir(parents=True)
-    return folder
 
 
 def file_entry(store: Store, name: str, data: bytes, mode: int = 0o644, group: int = 0) -> Entry:

@@ -39,18 +39,6 @@ from tests.support.waiting import wait_until
 OLD_TIME = 1_600_000_000_123_456_789
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path / "home")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    (folder / ".nuvtui").mkdir(parents=True)
-    return folder
-
-
 @pytest.fixture(autouse=True)
 def on_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the folder for temporary files lies in memory, whose files are read every time (`test_writeback`)."""

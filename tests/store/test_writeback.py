@@ -21,11 +21,6 @@ COARSE = 5
 MEMORY = Path("/dev/shm")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return new_store(tmp_path / "home")
-
-
 @contextlib.contextmanager
 def mapped(file: Path) -> Iterator[mmap.mmap]:
     with open(file, "r+b") as opened:

@@ -22,6 +22,8 @@ from tests.store.helpers import (
     take,
 )
 
+pytestmark = pytest.mark.usefixtures("two_snapshots")
+
 
 def test_a_sound_store(store: Store) -> None:
     for read_data in (False, True):

@@ -30,6 +30,8 @@ from tests.store.helpers import (
     take,
 )
 
+pytestmark = pytest.mark.usefixtures("two_snapshots")
+
 
 def test_gc_frees_what_only_deleted_snapshots_needed(store: Store) -> None:
     truth = content_of(store, FIRST)

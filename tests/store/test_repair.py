@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from nuvtui.store.check import check
 from nuvtui.store.repair import repair
 from nuvtui.store.store import Store
@@ -16,6 +18,8 @@ from tests.store.helpers import (
     suffering,
     temporaries,
 )
+
+pytestmark = pytest.mark.usefixtures("two_snapshots")
 
 
 def test_repair_makes_the_index_again(store: Store) -> None:

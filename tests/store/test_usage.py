@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.store.store import Store
 from nuvtui.store.usage import unique_bytes
 from tests.store.helpers import FIRST, SECOND
+
+pytestmark = pytest.mark.usefixtures("two_snapshots")
 
 
 def test_unique_bytes_of_several(store: Store, tmp_path: Path) -> None:

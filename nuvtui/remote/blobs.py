@@ -1,0 +1,55 @@
+"""The five verbs that every kind of remote has; nothing else is ever asked of one.
+
+No rename, no append, no overwrite and no lock: so a remote is right on stores that have nothing more.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+MAXIMUM = 80 << 20
+"""Bytes that a blob has at most; what is longer is not read."""
+
+
+class Blob(NamedTuple):
+    """A blob as a remote lists it."""
+
+    key: str
+    """Its name: ASCII letters, digits, `.`, `-` and `_`, in parts joined by `/`."""
+    size: int
+
+
+class Blobs(Protocol):
+    """Immutable blobs by key. Safe for several threads.
+
+    Every verb raises `failure.RemoteError`: its subclass says whether trying again may help. A kind tries once; the
+    wrappers of `wrappers` try again, keep to a rate and count.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, as the user wrote it, without credentials."""
+
+    @property
+    def conditional(self) -> bool:
+        """True where of several writers of one key exactly one wins: `put_if_absent` is decided by the store."""
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Every blob whose key begins with `prefix`, in the keys' order; bounded in number by the kind."""
+
+    def stat(self, key: str) -> Blob:
+        """One blob. Raises AbsentError where there is none."""
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """Bytes of a blob: `length` of them from `start` (None: to its end), fewer only where it ends before.
+
+        Raises AbsentError.
+        """
+
+    def put_if_absent(self, key: str, data: bytes | memoryview) -> bool:
+        """Write a blob, durably and as a whole or not at all; False where there is one already, which stays."""
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+
+    def close(self) -> None:
+        """Let go of connections and processes."""

@@ -3,11 +3,26 @@
 No rename, no append, no overwrite and no lock: so a remote is right on stores that have nothing more.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 MAXIMUM = 80 << 20
 """Bytes that a blob has at most; what is longer is not read."""
+
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}")
+
+
+def is_key(text: str) -> bool:
+    """True where `text` can be a blob's key: nothing hidden, no way up, no sign that a store would change."""
+    return len(text) <= 200 and _KEY.fullmatch(text) is not None
+
+
+def checked_key(key: str) -> str:
+    """`key`. Raises ValueError where it can be none: a fault of this program."""
+    if not is_key(key):
+        raise ValueError(f"no key of a blob: {key!r}")
+    return key
 
 
 class Blob(NamedTuple):
@@ -34,7 +49,7 @@ class Blobs(Protocol):
         """True where of several writers of one key exactly one wins: `put_if_absent` is decided by the store."""
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Every blob whose key begins with `prefix`, in the keys' order; bounded in number by the kind."""
+        """Every blob whose key begins with `prefix`, each once; bounded in number by the kind."""
 
     def stat(self, key: str) -> Blob:
         """One blob. Raises AbsentError where there is none."""

@@ -89,7 +89,7 @@ class FolderBlobs:
         """One file."""
         with self._errors(f"Looking for {key}"):
             try:
-                found = os.stat(self.root / checked_key(key))
+                found = (self.root / checked_key(key)).stat()
             except (FileNotFoundError, NotADirectoryError):
                 raise AbsentError(self.url, key) from None
             if not stat.S_ISREG(found.st_mode):
@@ -128,7 +128,7 @@ class FolderBlobs:
             try:
                 try:
                     atomic.write_all(descriptor, data)
-                    os.fchmod(descriptor, 0o400 | (os.stat(self.root).st_mode & 0o040))
+                    os.fchmod(descriptor, 0o400 | (self.root.stat().st_mode & 0o040))
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)

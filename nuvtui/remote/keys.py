@@ -24,7 +24,7 @@ from nuvtui.remote.sealing import Keyset, keyset_of
 FORMAT = "nuvtui keys"
 LIMIT = 256 << 10
 """Bytes of a file or blob with keys; longer ones are not read."""
-PASSPHRASE = "passphrase"
+PASSPHRASE = "passphrase"  # noqa: S105 - the word
 """The recipient that is a passphrase."""
 
 
@@ -203,7 +203,8 @@ def make_identity() -> str:
         return str(key.to_public())
     key = pyrage.x25519.Identity.generate()
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = f"# nuvtui: the key that opens this account's encrypted remotes. Keep it secret, and keep a copy.\n# {key.to_public()}\n{key}\n"
+    head = "nuvtui: the key that opens this account's encrypted remotes. Keep it secret, and keep a copy."
+    text = f"# {head}\n# {key.to_public()}\n{key}\n"
     atomic.write_file(path, text.encode(), 0o600)
     return str(key.to_public())
 

@@ -91,7 +91,7 @@ class Repository:
     def _index(self, name: str) -> tuple[IndexFile, bytes]:
         """An index, from the cache or the remote. Its keys' id is kept beside it."""
         path, beside = self.cache / "indexes" / f"{name}.idx", self.cache / "indexes" / f"{name}.keys"
-        with contextlib.suppress(OSError, sealing.DamagedError):
+        with contextlib.suppress(OSError, DamagedError):
             return _index_file(self.blobs.url, path), bytes.fromhex(atomic.read_file(beside).decode())
         key = f"indexes/{name}"
         data, keyset = self.seal.open(key, self.blobs.read(key))

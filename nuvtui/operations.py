@@ -38,6 +38,12 @@ def refuse(services: "Services", operation: op.Task) -> None:
             )
         case op.Check() | op.Prune() | op.Repair():
             pass
+        case op.PushSnapshots():
+            services.remotes.check_push(operation.remote, operation.snapshots)
+        case op.PullSnapshots() | op.CheckRemote() | op.PruneRemote():
+            services.remotes.find(operation.remote)
+        case op.Clone():
+            services.clones.check(operation)
         case _:
             assert_never(operation)
 
@@ -86,6 +92,16 @@ def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> A
             return services.maintenance.gc(operation.dry_run, operation.grace, reporter)
         case op.Repair():
             return services.maintenance.repair(operation.dry_run, reporter)
+        case op.PushSnapshots():
+            return services.remotes.push(operation.remote, operation.snapshots, reporter)
+        case op.PullSnapshots():
+            return services.remotes.pull(operation.remote, operation.snapshots, reporter)
+        case op.Clone():
+            return services.clones.clone(operation, reporter)
+        case op.CheckRemote():
+            return services.remotes.check(operation.remote, operation.read_data, reporter)
+        case op.PruneRemote():
+            return services.remotes.prune(operation.remote, operation.dry_run, operation.grace, reporter)
         case _:
             assert_never(operation)
 

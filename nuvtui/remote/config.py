@@ -73,6 +73,21 @@ def read(blobs: Blobs) -> Config:
         ) from error
 
 
+def exists(blobs: Blobs) -> bool:
+    """True where a `config` is there, whatever it holds."""
+    return any(blob.key == KEY for blob in blobs.list(KEY))
+
+
+def adopt(blobs: Blobs, config: Config, secrets: Sequence[bytes], recipient: str) -> None:
+    """Let `recipient` read what the secrets of a recovery sheet open."""
+    unlocked = unlock(blobs, config, Identities(), secrets)
+    if recipient in unlocked.recipients:
+        return
+    ring = keys.wrap(unlocked.keysets, [*unlocked.recipients, recipient])
+    ring = msgspec.structs.replace(ring, number=unlocked.number + 1)
+    add_ring(blobs, keys.prove(ring, unlocked.keysets[0]))
+
+
 def something_else(url: str, why: str) -> RemoteError:
     """What is said of a place that holds no remote of nuvtui."""
     return RemoteError(

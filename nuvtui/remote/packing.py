@@ -34,6 +34,8 @@ class MemoryPack:
         self.blocks: list[Block] = []
         self.entries: list[bytes] = []
         """Of every object 44 bytes: name, number of its block in this pack, offset in it, length."""
+        self.ids: list[bytes] = []
+        """Ids of the objects, for whoever fills it."""
         self.weight = 0
         """How much of the work it stands for, in the unit of whoever fills it."""
         self._checks = blake3()

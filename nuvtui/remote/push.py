@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from nuvtui.model.remote import PushResult
 from nuvtui.model.snapshot import Ref, Snapshot
-from nuvtui.remote import leases, orphans
+from nuvtui.remote import leases, memory, orphans, prune
 from nuvtui.remote.packing import IndexBuilder, MemoryPack, pack_key
 from nuvtui.remote.parallel import streamed
 from nuvtui.remote.repository import Repository
@@ -75,6 +75,8 @@ def push(
     began = time.monotonic()
     with store.using(), leases.held(repository.blobs) as lease:
         reporter.step("look", "Looking at what the remote holds")
+        marks = prune.read_marks(repository).values()
+        repository.without = frozenset(bytes.fromhex(pack) for mark in marks for pack in mark.packs)
         repository.refresh()
         there = set(repository.snapshot_ids())
         named = [store.read_manifest(each) for each in snapshots]
@@ -113,6 +115,11 @@ def _needed(
     """
     seen: set[bytes] = set()
     wanted: dict[bytes, None] = {}
+    pushed = {} if repository.seal.readable else memory.pushed(repository.cache)
+
+    def held(object_id: bytes) -> bool:
+        return repository.has(object_id) or pushed.get(object_id) in repository.packs
+
     whole = not any(
         repository.lost(pack, size) for file, _ in repository.indexes for pack, size in file.packs
     )
@@ -126,7 +133,7 @@ def _needed(
         else:
             found = reach.objects(store, manifest, seen)
         for object_id in found:
-            if object_id != ZERO_ID and object_id not in wanted and not repository.has(object_id):
+            if object_id != ZERO_ID and object_id not in wanted and not held(object_id):
                 wanted[object_id] = None
     return list(wanted)
 
@@ -140,6 +147,8 @@ class _Sender:
         self._lease = lease
         self._reporter = reporter
         self._index = IndexBuilder()
+        self._sent: list[tuple[bytes, bytes]] = []
+        """Id of each object, and its pack: for a machine that cannot read what is there."""
         self.objects = 0
         self.bytes = 0
 
@@ -169,6 +178,7 @@ class _Sender:
             self._repository.packs[pack.id] = self._repository.seal.size(size)
             self.objects += len(pack.entries)
             self.bytes += self._repository.seal.size(size)
+            self._sent += [(object_id, pack.id) for object_id in pack.ids]
             done += weight
             self._reporter.progress(done, total, "bytes")
             self._reporter.check()
@@ -177,6 +187,8 @@ class _Sender:
                 self._write_index()
         if self._index.packs:
             self._write_index()
+        if not self._repository.seal.readable:
+            memory.remember_pushed(self._repository.cache, self._sent)
 
     def _write_index(self) -> None:
         key = f"indexes/{os.urandom(16).hex()}"
@@ -203,10 +215,13 @@ class _Sender:
 
     def _packs(self, blocks: Sequence[_Wanted]) -> Iterator[MemoryPack]:
         """Packs that hold what is wanted of `blocks`."""
+        name = self._repository.seal.name
         pack = MemoryPack()
         for part in self._parts(blocks):
             self._reporter.check()
-            pack.add(part.codec, part.raw, part.payload, part.objects)
+            objects = [(name(object_id), length) for object_id, length in part.objects]
+            pack.add(part.codec, part.raw, part.payload, objects)
+            pack.ids += [object_id for object_id, _ in part.objects]
             pack.weight += part.weight
             if pack.full:
                 yield pack
@@ -216,7 +231,6 @@ class _Sender:
 
     def _parts(self, blocks: Sequence[_Wanted]) -> Iterator[_Part]:
         """Whole blocks as they are; pieces of others together, compressed anew."""
-        name = self._repository.seal.name
         together: list[tuple[bytes, bytes]] = []
         gathered = weight = 0
         for wanted, payload, joined in streamed(self._checked, blocks, 2):
@@ -226,11 +240,11 @@ class _Sender:
                     wanted.block.codec,
                     wanted.block.raw,
                     payload,
-                    [(name(object_id), len(data)) for object_id, data in objects],
+                    [(object_id, len(data)) for object_id, data in objects],
                     wanted.weight,
                 )
                 continue
-            together += [(name(object_id), bytes(data)) for object_id, data in objects]
+            together += [(object_id, bytes(data)) for object_id, data in objects]
             gathered += sum(len(data) for _, data in objects)
             weight += wanted.weight
             if gathered >= GROUP:
@@ -252,4 +266,4 @@ class _Sender:
 def _together(objects: Sequence[tuple[bytes, bytes]], weight: int) -> _Part:
     raw = b"".join([data for _, data in objects])
     codec, payload = packs.compress(raw)
-    return _Part(codec, len(raw), payload, [(name, len(data)) for name, data in objects], weight)
+    return _Part(codec, len(raw), payload, [(object_id, len(data)) for object_id, data in objects], weight)

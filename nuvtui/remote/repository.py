@@ -6,6 +6,7 @@ time. Nothing in it is believed about what the remote holds *now*: that is liste
 
 import contextlib
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from nuvtui import atomic
 from nuvtui.model import tree as tree_format
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
 from nuvtui.model.tree import Entry
-from nuvtui.remote import sealing
+from nuvtui.remote import memory, sealing
 from nuvtui.remote.blobs import Blobs
 from nuvtui.remote.config import Config
 from nuvtui.remote.failure import DamagedError
@@ -57,6 +58,8 @@ class Repository:
         self.config = config
         self.seal = seal
         self.cache = cache / config.repository
+        self.without: frozenset[bytes] = frozenset()
+        """Packs that do not count as there: who writes must not rely on what may go."""
         self.packs: dict[bytes, int] = {}
         """Id and size as a blob of every pack that is there, as last listed."""
         self._indexes: list[tuple[IndexFile, bytes]] = []
@@ -86,7 +89,7 @@ class Repository:
         for blob in bounded(self.blobs.url, self.blobs.list("packs/")):
             with contextlib.suppress(ValueError):
                 packs[bytes.fromhex(blob.key.rpartition("/")[2])] = blob.size
-        self.packs = packs
+        self.packs = {pack: size for pack, size in packs.items() if pack not in self.without}
 
     def _index(self, name: str) -> tuple[IndexFile, bytes]:
         """An index, from the cache or the remote. Its keys' id is kept beside it."""
@@ -116,14 +119,17 @@ class Repository:
 
     def place(self, object_id: bytes) -> Place | None:
         """Where an object lies; None where no index lists it in a pack that is there."""
+        return next(self.places(object_id), None)
+
+    def places(self, object_id: bytes) -> Iterator[Place]:
+        """Everywhere an object lies, in packs that are there."""
         names = {keyset: self.seal.name(object_id, keyset) for _, keyset in self._indexes}
         for file, keyset in self._indexes:
             position = file.find(names[keyset])
             if position >= 0:
                 block, offset, length = file.location(position)
                 if block.pack in self.packs:
-                    return Place(file, position, block, offset, length)
-        return None
+                    yield Place(file, position, block, offset, length)
 
     def has(self, object_id: bytes) -> bool:
         """True where the remote holds the object, as last listed."""
@@ -156,6 +162,7 @@ class Repository:
             *(known[each] for each in listed if each in known),
             *(summarise(manifest) for manifest in new),
         ]
+        memory.replace(self.cache, listed)
         if new or len(records) != len(known):
             atomic.write_file(path, msgspec.msgpack.encode(records), 0o600, durable=False)
         return sorted(records, key=lambda record: (record.number, record.created, record.id))
@@ -165,11 +172,18 @@ class Repository:
         path = self.cache / "manifests" / snapshot
         with contextlib.suppress(OSError):
             return manifests.decode(atomic.read_file(path), snapshot)
-        key = f"snapshots/{snapshot}"
-        data, _ = self.seal.open(key, self.blobs.read(key))
+        return self.fresh_manifest(snapshot)
+
+    def fresh_manifest(self, snapshot: str) -> Snapshot:
+        """The manifest as it lies on the remote now."""
+        data = self.content(f"snapshots/{snapshot}")
         manifest = manifests.decode(data, snapshot)
-        atomic.write_file(path, data, 0o600, durable=False)
+        atomic.write_file(self.cache / "manifests" / snapshot, data, 0o600, durable=False)
         return manifest
+
+    def content(self, key: str) -> bytes:
+        """The content of a small blob. Raises RemoteError."""
+        return self.seal.open(key, self.blobs.read(key))[0]
 
     # -- objects
 
@@ -255,6 +269,16 @@ class Repository:
                 str(error),
                 sealing.CHECK_HINT,
             ) from error
+
+
+def versions(repository: Repository, space: str) -> list[str]:
+    """Keys under `spaces/` of one space (empty: of all), the newest of each last."""
+    prefix = f"spaces/{space}/" if space else "spaces/"
+    return sorted(
+        blob.key
+        for blob in bounded(repository.blobs.url, repository.blobs.list(prefix))
+        if re.fullmatch(r"spaces/[0-9a-f]{16}/[0-9a-f]{32}", blob.key)
+    )
 
 
 def bounded(url: str, listing: Iterator) -> Iterator:  # type: ignore[type-arg]

@@ -72,6 +72,9 @@ class Seal(Protocol):
     def keysets(self) -> Sequence[bytes]:
         """Ids of the keys that can be read with; the empty id where nothing is sealed."""
 
+    def writes(self, keyset: bytes) -> bool:
+        """True where what is new is sealed with these keys."""
+
     def name(self, object_id: bytes, keyset: bytes | None = None) -> bytes:
         """What packs and indexes under `keyset` (None: the one that is written with) call an object: 32 bytes."""
 
@@ -97,6 +100,10 @@ class Plain:
     encrypted = False
     readable = True
     keysets: Sequence[bytes] = (b"",)
+
+    def writes(self, keyset: bytes) -> bool:
+        """Always: there is but one."""
+        return not keyset
 
     def name(self, object_id: bytes, keyset: bytes | None = None) -> bytes:  # noqa: ARG002 - of sealed ones
         """The object's own id."""
@@ -143,6 +150,10 @@ class Sealed:
     def keysets(self) -> Sequence[bytes]:
         """Ids of the keys that can be read with."""
         return tuple(self._read)
+
+    def writes(self, keyset: bytes) -> bool:
+        """True for the newest keys."""
+        return keyset == self._write.id
 
     def name(self, object_id: bytes, keyset: bytes | None = None) -> bytes:
         """Keyed BLAKE3 of the object's id."""

@@ -1,5 +1,6 @@
 """The blob `config`: that this is a remote, of which version, and under which keys."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import Literal
@@ -25,7 +26,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     format: str = FORMAT
     version: int = VERSION
     repository: str
-    """Random id, 32 hex digits."""
+    """32 hex digits: random, or (sealed) made of the first key, which proves that key."""
     encryption: Literal["none", "age"] = "none"
     conditional: bool
     """True where the store itself decides which of two writers of one blob wins."""
@@ -102,9 +103,10 @@ def create(blobs: Blobs, recipients: Sequence[str] = (), passphrase: str = "") -
     """Make a remote where nothing is; sealed where there are recipients. Raises RemoteError where something is."""
     if next(iter(blobs.list("")), None) is not None:
         raise something_else(blobs.url, "it is not empty")
-    ring = keys.wrap([new_keyset()], recipients, passphrase) if recipients else None
+    keyset = new_keyset()
+    ring = keys.wrap([keyset], recipients, passphrase) if recipients else None
     config = Config(
-        repository=os.urandom(16).hex(),
+        repository=keyset.repository if ring else os.urandom(16).hex(),
         encryption="age" if ring else "none",
         conditional=_probe(blobs),
         ring=ring,
@@ -127,9 +129,12 @@ def _probe(blobs: Blobs) -> bool:
 
 
 def rings(blobs: Blobs) -> list[Ring]:
-    """What lies under `keys/`, the newest first; sessions last. Raises DamagedError."""
-    found = [keys.decode(blobs.read(blob.key, 0, keys.LIMIT), blob.key) for blob in blobs.list("keys/")]
-    return sorted(found, key=lambda ring: -ring.number)
+    """What lies under `keys/`; one that is damaged is as one that is withheld. Raises RemoteError."""
+    found = []
+    for blob in blobs.list("keys/"):
+        with contextlib.suppress(DamagedError):
+            found.append(keys.decode(blobs.read(blob.key, 0, keys.LIMIT), blob.key))
+    return found
 
 
 def add_ring(blobs: Blobs, ring: Ring) -> None:
@@ -151,28 +156,37 @@ class Unlocked(msgspec.Struct, frozen=True):
 def unlock(blobs: Blobs, config: Config, identities: Identities, secrets: Sequence[bytes] = ()) -> Unlocked:
     """All keys of a sealed remote that `identities`, or `secrets` of a recovery sheet, open; none: an empty list.
 
-    A ring that was made by somebody who held none of the keys before it is not believed.
+    A ring is believed where it holds the key that the repository's id is made of, and after that where whoever made it
+    held the newest keys before it: a stranger who can write to the place cannot make others seal for him.
     """
     assert config.ring is not None
-    first = keys.unwrap(config.ring, identities)
-    known = {keyset.id: keyset for keyset in [*(keyset_of(secret) for secret in secrets), *first]}
-    later = rings(blobs)
-    newest, best = config.ring, list(known.values())
-    waiting = [(ring, keys.unwrap(ring, identities)) for ring in later]
-    found = True
-    while found:  # a proof may need the keys of another ring
-        found = False
-        for ring, opened in list(waiting):
-            if ring.session or keys.proven(ring, list(known.values())):
-                waiting.remove((ring, opened))
-                for keyset in opened:
-                    found = found or keyset.id not in known
-                    known.setdefault(keyset.id, keyset)
-                if not ring.session and ring.number > newest.number:
-                    newest, found = ring, True
-                    best = opened or best
+    best = [keyset_of(secret) for secret in secrets]
+    if best and not _genuine(config, best):
+        raise NuvError(
+            "That is the recovery sheet of another remote", f"it does not open {blobs.url}", "", Exit.CONFLICT
+        )
+    known = {keyset.id: keyset for keyset in best}
+    every = sorted([config.ring, *rings(blobs)], key=lambda ring: ring.number)
+    newest = config.ring
+    for ring in every:
+        opened = keys.unwrap(ring, identities)
+        if ring.session:
+            known |= {keyset.id: keyset for keyset in opened}
+            continue
+        if ring is config.ring or not best:
+            believed = _genuine(config, opened) and (ring is config.ring or keys.proven(ring, opened))
+        else:
+            believed = keys.proven(ring, best[:1])
+        if believed:
+            newest, best = ring, opened or best
+            known |= {keyset.id: keyset for keyset in opened}
     ordered = {keyset.id: keyset for keyset in [*best, *known.values()]}
-    return Unlocked(list(ordered.values()), newest.recipients, newest.number)
+    return Unlocked(list(ordered.values()) if best else [], newest.recipients, newest.number)
+
+
+def _genuine(config: Config, keysets: Sequence[Keyset]) -> bool:
+    """True where the key is among `keysets` that the repository's id was made of."""
+    return any(keyset.repository == config.repository for keyset in keysets)
 
 
 def seal(blobs: Blobs, config: Config, identities: Identities, secrets: Sequence[bytes] = ()) -> Seal:
@@ -222,7 +236,7 @@ def change_recipients(
 
 def locked_out(url: str, recipients: Sequence[str]) -> NuvError:
     """What is said where no key here opens the remote."""
-    names = "; ".join(each[:60] for each in recipients)
+    names = "; ".join(each[:80] for each in recipients)
     return NuvError(
         f"No key here opens the remote at {url}",
         f"it is sealed for: {names}",

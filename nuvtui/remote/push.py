@@ -14,6 +14,7 @@ from blake3 import blake3
 from nuvtui.model.remote import PushResult
 from nuvtui.model.snapshot import Ref, Snapshot
 from nuvtui.remote import leases, memory, orphans, prune
+from nuvtui.remote.failure import TransientError
 from nuvtui.remote.packing import IndexBuilder, MemoryPack, pack_key
 from nuvtui.remote.parallel import streamed
 from nuvtui.remote.repository import Repository
@@ -25,6 +26,8 @@ from nuvtui.store.store import Store
 
 AT_ONCE = 4
 """Packs on their way."""
+TRIES = 3
+"""So often a push begins again that a prune took for one that was left behind."""
 INDEX_AFTER = 64
 """Packs after which an index is written: what came so far need not be looked for again after a cut."""
 
@@ -73,33 +76,49 @@ def push(
     Raises RemoteError, StoreError, Cancelled; what is there then is whole, and the next push goes on from it.
     """
     began = time.monotonic()
-    with store.using(), leases.held(repository.blobs) as lease:
-        reporter.step("look", "Looking at what the remote holds")
-        marks = prune.read_marks(repository).values()
-        repository.without = frozenset(bytes.fromhex(pack) for mark in marks for pack in mark.packs)
-        repository.refresh()
-        there = set(repository.snapshot_ids())
+    with store.using():
         named = [store.read_manifest(each) for each in snapshots]
-        sender = _Sender(repository, store, lease, reporter)
-        sender.adopt()
-        sender.send(_needed(repository, store, named, there, reporter))
-        reporter.step("publish", "Making the snapshots visible")
-        for key, content in spaces:
-            _put(repository, key, content)
-        if not lease.stands():
-            repository.refresh()  # somebody took this push for one that was left behind, and may have pruned
-            sender.send(_needed(repository, store, named, set(), reporter))
-        new = [manifest for manifest in named if manifest.id not in there]
-        for manifest in new:
-            reporter.check()
-            _put(repository, f"snapshots/{manifest.id}", manifests.encode(manifest))
+        sender = _Sender(repository, store, reporter)
+        new: dict[str, Ref] = {}
+        for _ in range(TRIES):
+            with leases.held(repository.blobs) as lease:
+                new |= _try(sender, lease, named, spaces)
+                if lease.stands():
+                    break
+            # A prune took this push for one that was left behind: what it counted on may be gone.
+        else:
+            raise TransientError(
+                f"The push to {repository.name} was disturbed",
+                "prunes that run at the same time take it for one that was left behind; is a clock wrong?",
+                "Push again when no prune runs.",
+            )
     return PushResult(
-        repository.name,
-        [Ref(manifest.id, manifest.name) for manifest in new],
-        sender.objects,
-        sender.bytes,
-        time.monotonic() - began,
+        repository.name, list(new.values()), sender.objects, sender.bytes, time.monotonic() - began
     )
+
+
+def _try(
+    sender: "_Sender", lease: leases.Lease, named: Sequence[Snapshot], spaces: Sequence[tuple[str, bytes]]
+) -> dict[str, Ref]:
+    """Send what is missing and make the snapshots visible; those that were not before."""
+    repository, reporter = sender.repository, sender.reporter
+    reporter.step("look", "Looking at what the remote holds")
+    marks = prune.read_marks(repository).values()
+    repository.without = frozenset(bytes.fromhex(pack) for mark in marks for pack in mark.packs)
+    repository.refresh()
+    there = set(repository.snapshot_ids())
+    sender.adopt()
+    sender.send(_needed(repository, sender.store, named, there, reporter), lease)
+    if not lease.stands():
+        return {}
+    reporter.step("publish", "Making the snapshots visible")
+    for key, content in spaces:
+        _put(repository, key, content)
+    new = [manifest for manifest in named if manifest.id not in there]
+    for manifest in new:
+        reporter.check()
+        _put(repository, f"snapshots/{manifest.id}", manifests.encode(manifest))
+    return {manifest.id: Ref(manifest.id, manifest.name) for manifest in new}
 
 
 def _put(repository: Repository, key: str, content: bytes) -> None:
@@ -141,11 +160,10 @@ def _needed(
 class _Sender:
     """Sends objects, pack by pack, and lists them."""
 
-    def __init__(self, repository: Repository, store: Store, lease: leases.Lease, reporter: Reporter) -> None:
-        self._repository = repository
-        self._store = store
-        self._lease = lease
-        self._reporter = reporter
+    def __init__(self, repository: Repository, store: Store, reporter: Reporter) -> None:
+        self.repository = repository
+        self.store = store
+        self.reporter = reporter
         self._index = IndexBuilder()
         self._sent: list[tuple[bytes, bytes]] = []
         """Id of each object, and its pack: for a machine that cannot read what is there."""
@@ -154,7 +172,7 @@ class _Sender:
 
     def adopt(self) -> None:
         """List packs that a push left that was cut off before its index."""
-        repository = self._repository
+        repository = self.repository
         if not repository.seal.readable:
             return
         listed = {pack for file, _ in repository.indexes for pack, _ in file.packs}
@@ -166,34 +184,34 @@ class _Sender:
             self._write_index()
             repository.refresh()
 
-    def send(self, wanted: Sequence[bytes]) -> None:
+    def send(self, wanted: Sequence[bytes], lease: leases.Lease) -> None:
         """Send the objects `wanted`, and list them."""
         blocks = self._blocks(wanted)
         total = sum(block.weight for block in blocks)
-        self._reporter.step("send", "Sending")
-        self._reporter.progress(0, total, "bytes")
+        self.reporter.step("send", "Sending")
+        self.reporter.progress(0, total, "bytes")
         done = 0
         for pack, size, weight in streamed(self._upload, self._packs(blocks), AT_ONCE):
             self._index.add((pack.id, size), pack.blocks, pack.entries)
-            self._repository.packs[pack.id] = self._repository.seal.size(size)
+            self.repository.packs[pack.id] = self.repository.seal.size(size)
             self.objects += len(pack.entries)
-            self.bytes += self._repository.seal.size(size)
+            self.bytes += self.repository.seal.size(size)
             self._sent += [(object_id, pack.id) for object_id in pack.ids]
             done += weight
-            self._reporter.progress(done, total, "bytes")
-            self._reporter.check()
-            self._lease.renew()
+            self.reporter.progress(done, total, "bytes")
+            self.reporter.check()
+            lease.renew()
             if len(self._index.packs) >= INDEX_AFTER:
                 self._write_index()
         if self._index.packs:
             self._write_index()
-        if not self._repository.seal.readable:
-            memory.remember_pushed(self._repository.cache, self._sent)
+        if not self.repository.seal.readable:
+            memory.remember_pushed(self.repository.cache, self._sent)
 
     def _write_index(self) -> None:
         key = f"indexes/{os.urandom(16).hex()}"
-        data = self._repository.seal.close(key, self._index.build())
-        self._repository.blobs.put_if_absent(key, bytes(data))
+        data = self.repository.seal.close(key, self._index.build())
+        self.repository.blobs.put_if_absent(key, bytes(data))
         self.bytes += len(data)
         self._index = IndexBuilder()
 
@@ -201,7 +219,7 @@ class _Sender:
         key = pack_key(pack.id)
         content = pack.finish()
         size = len(content)
-        self._repository.blobs.put_if_absent(key, memoryview(self._repository.seal.close(key, content)))
+        self.repository.blobs.put_if_absent(key, memoryview(self.repository.seal.close(key, content)))
         pack.data = bytearray()
         return pack, size, pack.weight
 
@@ -209,16 +227,16 @@ class _Sender:
         """The blocks of the store that hold the objects, in the order in which they lie there."""
         found: dict[Block, list[tuple[int, int, bytes]]] = {}
         for object_id in wanted:
-            location = self._store.locate(object_id)
+            location = self.store.locate(object_id)
             found.setdefault(location.block, []).append((location.offset, location.length, object_id))
         return [_Wanted(block, sorted(objects)) for block, objects in sorted(found.items())]
 
     def _packs(self, blocks: Sequence[_Wanted]) -> Iterator[MemoryPack]:
         """Packs that hold what is wanted of `blocks`."""
-        name = self._repository.seal.name
+        name = self.repository.seal.name
         pack = MemoryPack()
         for part in self._parts(blocks):
-            self._reporter.check()
+            self.reporter.check()
             objects = [(name(object_id), length) for object_id, length in part.objects]
             pack.add(part.codec, part.raw, part.payload, objects)
             pack.ids += [object_id for object_id, _ in part.objects]
@@ -255,7 +273,7 @@ class _Sender:
 
     def _checked(self, wanted: _Wanted) -> tuple[_Wanted, bytes, memoryview]:
         """A block's payload and content, every wanted object compared with its id. Raises StoreError."""
-        payload, joined = self._store.read_block(wanted.block)
+        payload, joined = self.store.read_block(wanted.block)
         view = memoryview(joined)
         for at, length, object_id in wanted.objects:
             if blake3(view[at : at + length]).digest() != object_id:

@@ -41,6 +41,13 @@ class Keyset(msgspec.Struct, frozen=True):
     names: bytes
     """32 bytes: names objects (BLAKE3, keyed)."""
 
+    @property
+    def repository(self) -> str:
+        """The id of a repository whose first keys these are: it tells nothing of them, and proves them."""
+        return (
+            blake3(self.secret, derive_key_context="nuvtui remote 2026-12 repository").digest(length=16).hex()
+        )
+
 
 def keyset_of(secret: bytes) -> Keyset:
     """The keys that 32 bytes of `secret` make."""

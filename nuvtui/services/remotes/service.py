@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nuvtui import clock
+from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import is_slug
 from nuvtui.model.remote import (
@@ -147,6 +147,12 @@ class RemotesService:
                 )
             tx.remotes.put(record)
         return record
+
+    def add_own(self, name: str, url: str, *, encrypt: bool) -> RemoteRecord:
+        """Add a remote; `encrypt`: sealed for this account's own key, which is made where there is none."""
+        from nuvtui.remote import keys
+
+        return self.add(name, url, [keys.make_identity()] if encrypt else [])
 
     def _open_with(self, blobs: "Blobs", found: "Config", recovery: str) -> None:
         """Raise NuvError (6) unless a key of this account, or of the recovery sheet, opens the remote."""
@@ -402,6 +408,16 @@ class RemotesService:
             unlocked = config.unlock(repository.blobs, repository.config, keys.Identities())
             secrets = [keyset.secret for keyset in unlocked.keysets]
             return recovery.sheet(record.id, record.url, record.repository, secrets)
+
+    def write_recovery_sheet(self, name: str, file: Path) -> None:
+        """Write a remote's recovery sheet to `file`, for its owner alone. Raises NuvError."""
+        text = self.recovery_sheet(name)
+        try:
+            atomic.write_file(file, text.encode(), 0o600)
+        except OSError as error:
+            raise NuvError(
+                f"{file} cannot be written", error.strerror or str(error), "Give another file."
+            ) from error
 
 
 def _free_name(wanted: str, taken: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from nuvtui.tui.toolkit.line_list import Items, LineList
 from nuvtui.tui.toolkit.lines import Cell, Line, line, row
 from nuvtui.worker.queries import Queries
 
-LOST = "Lost keys are lost data: without one of its keys nobody can read what is there. v writes a sheet to print."
+LOST = "Lost keys are lost data: without one of its keys nobody can read what is there. R writes a sheet to print."
 
 
 class Remotes(BaseScreen):

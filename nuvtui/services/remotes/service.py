@@ -184,16 +184,20 @@ class RemotesService:
 
     @contextlib.contextmanager
     def opened(
-        self, record: RemoteRecord, reporter: Reporter, *, writing: bool = False
+        self, record: RemoteRecord, reporter: Reporter, *, writing: bool = False, patient: bool = True
     ) -> Iterator["Repository"]:
-        """The remote, opened; `writing`: a machine that can only write may. Raises NuvError."""
+        """The remote, opened; `writing`: a machine that can only write may; `patient`: failures are tried again.
+
+        Raises NuvError.
+        """
         from nuvtui.remote import config, keys, kinds
         from nuvtui.remote import url as addresses
         from nuvtui.remote.repository import Repository
 
-        blobs = kinds.open_blobs(
-            addresses.parse(record.url), record.settings, self._context.settings, reporter
-        )
+        settings = self._context.settings
+        if not patient:
+            settings = msgspec.structs.replace(settings, remote_patience="0s")
+        blobs = kinds.open_blobs(addresses.parse(record.url), record.settings, settings, reporter)
         with contextlib.closing(blobs):
             found = config.read(blobs)
             if found.repository != record.repository:
@@ -222,11 +226,14 @@ class RemotesService:
 
     def status(self, name: str) -> RemoteStatus:
         """A remote, asked what it holds. A failure is told in the status."""
+        from nuvtui.remote import memory
+
         record = self.find(name)
         try:
-            with self.opened(record, Silent()) as repository:
+            with self.opened(record, Silent(), patient=False) as repository:
                 repository.refresh()
                 held = repository.snapshot_ids()
+                memory.replace(repository.cache, held)
                 return msgspec.structs.replace(
                     _status(record),
                     snapshots=len(held),

@@ -59,9 +59,9 @@ def check_endpoint(endpoint: str) -> None:
     except ValueError:
         known = False
         parts = urlsplit("")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+    if "@" in endpoint or parts.query or parts.fragment:
         raise NuvError(
-            f"The endpoint at {parts.hostname} holds more than an address",
+            "The endpoint holds more than an address",
             "an endpoint is kept and shown; it must hold no user, password, key or query",
             "Leave them out: credentials are taken from the environment and profiles.",
             Exit.USAGE,

@@ -259,8 +259,61 @@ def test_roles(here: Nuvtui, tmp_path: Path) -> None:
     """Who may not look into an instance may not push from it."""
     here.run("remotes", "add", "lab", tmp_path / "remote")
     user = here.json("members", "list")[0]["user"]
-    here.run("members", "set", "somebody", "administrator")
+    here.run("members", "set", "nobody", "administrator")
     here.run("members", "set", user, "observer", "-i", "Master")
-    here.run("members", "remove", user)
     refused = here.run("push", "paper", code=4).stderr
     assert "needs the role instance viewer" in refused
+
+
+def test_a_snapshot_that_is_only_there_is_looked_into(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    """Opened, read, compared without being pulled; restored, it comes here."""
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote, "--encrypt")
+    here.run("push", "--all")
+    shutil.copytree(Path(here.environment["XDG_CONFIG_HOME"]), Path(there.environment["XDG_CONFIG_HOME"]))
+    there.run("clone", remote, "penguins", "--snapshot", "paper")
+    clone = there.at(there.folder / "penguins")
+    (here.folder / "notes.txt").write_text("measured again\n")
+    (here.folder / "large.bin").write_bytes(os.urandom(3 << 20))
+    here.run("snapshots", "create", "-n", "again")
+    here.run("push")
+    assert clone.json("snapshots", "list", "--remote", "origin")[0]["name"] == "again"
+    before = [each["name"] for each in clone.json("snapshots", "list")]
+    assert "again" not in before
+    size = sum(
+        path.stat().st_size for path in Path(there.environment["NUVTUI_HOME"]).rglob("*") if path.is_file()
+    )
+    assert clone.run("snapshots", "cat", "again", "notes.txt").stdout == "measured again\n"
+    assert any(each["path"] == "notes.txt" for each in clone.json("snapshots", "files", "again"))
+    assert "notes.txt" in clone.run("snapshots", "diff", "paper", "again").stdout
+    assert clone.json("tables", "query", "-p", "again", "SELECT count(*) AS n FROM penguins")
+    grown = sum(
+        path.stat().st_size for path in Path(there.environment["NUVTUI_HOME"]).rglob("*") if path.is_file()
+    )
+    assert grown - size < 1 << 20, "the large file came along"
+    assert clone.json("store", "check", "--read-data")["problems"] == []
+    gone = clone.run("snapshots", "delete", "again", "--yes", code=3).stderr
+    assert "remotes forget" in gone
+
+    clone.run("snapshots", "restore", "again", "--yes")
+    assert (clone.folder / "large.bin").read_bytes() == (here.folder / "large.bin").read_bytes()
+    assert "again" in [each["name"] for each in clone.json("snapshots", "list")]
+    clone.run("store", "gc", "--grace", "0")
+    assert clone.json("store", "check", "--read-data")["problems"] == []
+
+
+def test_a_snapshot_whose_remote_is_away(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote)
+    here.run("push")
+    there.run("clone", remote, "penguins")
+    clone = there.at(there.folder / "penguins")
+    (here.folder / "notes.txt").write_text("x")
+    here.run("snapshots", "create", "-n", "again")
+    here.run("push")
+    clone.run("snapshots", "list", "--remote", "origin")
+    remote.rename(tmp_path / "unplugged")
+    said = clone.run("snapshots", "files", "again", code=1).stderr
+    assert "is not here" in said
+    assert "There is no remote at" in said
+    assert clone.run("snapshots", "files", "paper").stdout

@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,10 @@ from nuvtui.model.space import DISTRIBUTED, Instance, Member, Space
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
+from nuvtui.services.remotes.source import RemoteSource
 from nuvtui.services.remotes.space_state import SpaceState, space_blobs
 from nuvtui.services.spaces.service import pick, prepare_workspace
+from nuvtui.store.partial import ObjectSource
 
 if TYPE_CHECKING:
     from nuvtui.catalog.transaction import Transaction
@@ -261,6 +264,31 @@ class RemotesService:
                 found.setdefault(snapshot, []).append(record.id)
         return found
 
+    def source(self) -> ObjectSource:
+        """What the remotes hold, for reading what is not here. They are opened when they are needed."""
+        return self._source
+
+    @functools.cached_property
+    def _source(self) -> RemoteSource:
+        return RemoteSource(self)
+
+    def records(self) -> builtins.list[SnapshotRecord]:
+        """The snapshots that were seen on remotes when they were last listed: nobody is asked."""
+        from nuvtui.remote import memory
+
+        found: dict[str, SnapshotRecord] = {}
+        for record in self._records():
+            for each in memory.records(self._cache / record.repository):
+                found.setdefault(each.id, each)
+        return builtins.list(found.values())
+
+    def bring(self, snapshot: str, reporter: Reporter) -> None:
+        """Pull a snapshot that is only on a remote; one that is here, or nowhere, is left to whoever asks for it."""
+        if self._context.local_store.has_manifest(snapshot):
+            return
+        for name in self.held().get(snapshot, [])[:1]:
+            self.pull(name, [snapshot], reporter)
+
     # -- moving snapshots
 
     def check_push(self, name: str, snapshots: Sequence[str]) -> RemoteRecord:
@@ -272,7 +300,7 @@ class RemotesService:
                 "There is no snapshot to push", "", "Take one: `nuvtui snapshots create`.", Exit.USAGE
             )
         for each in snapshots:
-            manifest = self._context.store.read_manifest(each)
+            manifest = self._context.local_store.read_manifest(each)
             self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
         return record
 
@@ -284,7 +312,7 @@ class RemotesService:
         view = self._context.view()
         with self.opened(record, reporter, writing=True) as repository:
             spaces = space_blobs(self._context, view, snapshots, repository)
-            result = push.push(repository, self._context.store, snapshots, spaces, reporter)
+            result = push.push(repository, self._context.local_store, snapshots, spaces, reporter)
             memory.remember(repository.cache, snapshots)
         with self._context.state.transaction() as tx:
             known = tx.remotes.get(record.id)
@@ -317,7 +345,7 @@ class RemotesService:
                 if view.spaces.get(manifest.space.id) is not None:
                     instance = manifest.instance.id if manifest.instance.id in view.instances else None
                     self._context.require(view, Action.MODIFY, manifest.space.id, instance)
-            result = pull.pull(repository, self._context.store, snapshots, reporter)
+            result = pull.pull(repository, self._context.local_store, snapshots, reporter)
         self.register(snapshots)
         return result
 

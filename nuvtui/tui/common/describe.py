@@ -191,7 +191,7 @@ def snapshot_lines(
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
 
     `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `roomy`: with
-    empty lines between its parts. `remotes`: names of those that hold it.
+    empty lines between its parts. `remotes`: where it is held, in words.
     """
     space: list[Line | str] = [""] if roomy else []
     lines: list[Line | str] = [
@@ -217,7 +217,7 @@ def snapshot_lines(
         stored = f"{stored}, {size(unique)} unique: freed by deleting it alone"
     lines.append(line(("Stored   ", "muted"), stored))
     if remotes:
-        lines.append(line(("Held     ", "muted"), f"here, and on {remotes}"))
+        lines.append(line(("Held     ", "muted"), remotes))
     if roomy and unique is not None:
         what = (
             f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"

@@ -176,7 +176,9 @@ class Timeline(Pane):
             held = self.nuv.services.remotes.held()
             if not self.nuv.elsewhere:
                 keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
-            return States(self, timeline, held)
+            here = self.nuv.services.context.view().snapshots
+            away = [record.id for record in timeline.records if record.id not in here] if held else []
+            return States(self, timeline, held, away)
 
         def show(states: States) -> None:
             self._total = len(states.timeline.records)

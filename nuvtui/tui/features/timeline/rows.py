@@ -6,7 +6,7 @@ two. An automatic snapshot says what it was taken for: it is the trace of a rest
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from nuvtui.model.snapshot import Changes, SnapshotRecord
@@ -182,9 +182,14 @@ class States(Source):
     """The lines of the Timeline. Made in a thread: with 10,000 snapshots it takes a few milliseconds."""
 
     def __init__(
-        self, shown: Shown, timeline: Timeline, held: Mapping[str, Sequence[str]] | None = None
+        self,
+        shown: Shown,
+        timeline: Timeline,
+        held: Mapping[str, Sequence[str]] | None = None,
+        away: Collection[str] = (),
     ) -> None:
-        """`held`: snapshot to the names of the remotes that hold it."""
+        """`held`: snapshot to the names of the remotes that hold it; `away`: snapshots that are on remotes only."""
+        self._away = frozenset(away)
         self.timeline = timeline
         self._held = held or {}
         self.entries = folded(timeline)
@@ -204,8 +209,11 @@ class States(Source):
         return bool(self._held)
 
     def remotes(self, snapshot: str) -> str:
-        """Names of the remotes that hold a snapshot; empty where none is known to."""
-        return ", ".join(self._held.get(snapshot, ()))
+        """Where a snapshot is held, in words; empty where no remote is known to hold it."""
+        names = ", ".join(self._held.get(snapshot, ()))
+        if snapshot in self._away:
+            return f"on {names} only: opening it reads from there, L brings it here"
+        return f"here, and on {names}" if names else ""
 
     def arrange(self) -> None:
         """Lay the lines out again: a group was opened or closed, or a filter looks into all of them."""
@@ -337,7 +345,7 @@ class States(Source):
             stored=size(record.stored_bytes),
             unique="" if unique is None else size(unique),
             age=describe.age(record.created),
-            held=glyphs.both if record.id in self._held else "",
+            held=glyphs.down if record.id in self._away else glyphs.both if record.id in self._held else "",
             ellipsis=glyphs.ellipsis,
         )
 

@@ -185,12 +185,13 @@ def snapshot_lines(
     unique: int | None = None,
     *,
     event: Event | None = None,
+    remotes: Sequence[str] | None = None,
     roomy: bool = True,
 ) -> list[Line | str]:
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
 
-    `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `roomy`: with
-    empty lines between its parts.
+    `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `remotes`: those
+    that hold it too; None: there are none. `roomy`: with empty lines between its parts.
     """
     space: list[Line | str] = [""] if roomy else []
     lines: list[Line | str] = [
@@ -220,11 +221,25 @@ def snapshot_lines(
             f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"
         )
         lines.append(line(("Unique   ", "muted"), what))
+    if remotes is not None:
+        lines.append(line(("Where    ", "muted"), held_by(remotes)))
     if manifest is not None:
         lines += [*space, *_provenance(manifest)]
     elif record.warnings:
         lines.append(line((f"{plural(record.warnings, 'warning')}", "warn")))
     return lines
+
+
+def held_by(remotes: Sequence[str]) -> str:
+    """Where a snapshot is: `here, and on lab and usb as last seen`."""
+    if not remotes:
+        return "on this machine only; P pushes it to a remote"
+    return f"here, and on {listed(remotes)} as last seen"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `lab`, `lab and usb`, `lab, usb and vault`."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
 
 
 def _tables(record: SnapshotRecord) -> str:

@@ -44,6 +44,12 @@ COMMANDS: tuple[Scope | Command, ...] = (
         "Deletes the marked snapshots, or the one under the cursor (of a closed group: all), after listing them "
         "and telling what comes free.", f"nuvtui snapshots delete {{snapshots}} --yes {WHERE}", destructive=True,
         enabled=lambda node: bool(node.chosen) and (True if node.may_modify else None), footer=False),
+    Command("timeline.push", "P", "push", "Push to a remote",
+        "Sends the marked snapshots, the one under the cursor, or else the newest, to a remote, as a task.",
+        f"nuvtui push {{pushed}} --to REMOTE {WHERE}", enabled=lambda node: bool(node.pushed), footer=False),
+    Command("timeline.pull", "L", "pull", "Pull from a remote",
+        "Asks a remote for the snapshots of this space that are not here, and brings those that you choose.",
+        f"nuvtui pull SNAPSHOT --from REMOTE {WHERE}", enabled=_may_modify, footer=False),
     Command("timeline.fold", "z", "fold", "Open or close automatic snapshots",
         "Automatic snapshots that follow each other are one line: shows them, or hides them again.", footer=False,
         enabled=lambda node: node.group is not None),

@@ -6,7 +6,7 @@ two. An automatic snapshot says what it was taken for: it is the trace of a rest
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from nuvtui.model.snapshot import Changes, SnapshotRecord
@@ -25,6 +25,8 @@ LINE = 3
 COUNT = 5
 """Cells of a signed count: `+1.2k`."""
 GAP = 2
+WHERE = 6
+"""Cells that say where a snapshot is: `● both`; twice as many where there is room for the names of remotes."""
 LISTED = 200
 """Snapshots of a group that the detail lists."""
 STATUS: dict[str, tuple[str, Tone]] = {
@@ -55,10 +57,13 @@ class Columns(NamedTuple):
     stored: int = 0
     unique: int = 0
     age: int = 6
+    where: int = 0
 
     @classmethod
-    def of(cls, width: int, several_authors: bool) -> "Columns":
-        """The columns of a list that is `width` cells wide."""
+    def of(cls, width: int, several_authors: bool, remotes: bool = False) -> "Columns":
+        """The columns of a list that is `width` cells wide. `remotes`: there are some, that may hold snapshots too."""
+        where = (WHERE if width < 100 else 2 * WHERE) if remotes else 0
+        width -= where + GAP if where else 0
         author = 10 if width >= 100 or (several_authors and width >= 64) else 0
         files = 13 if width >= 112 else 0
         stored = 7 if width >= 62 else 0
@@ -66,7 +71,8 @@ class Columns(NamedTuple):
         others = [
             cells for cells in (3 * COUNT, author, files, stored, unique, cls._field_defaults["age"]) if cells
         ]
-        return cls(max(8, width - LINE - sum(others) - GAP * len(others)), author, files, stored, unique)
+        name = max(8, width - LINE - sum(others) - GAP * len(others))
+        return cls(name, author, files, stored, unique, where=where)
 
     def line(
         self,
@@ -79,6 +85,7 @@ class Columns(NamedTuple):
         files: str = "",
         stored: str = "",
         unique: str = "",
+        where: str = "",
         age: str = "",
         ellipsis: str = "…",
     ) -> Line:
@@ -96,6 +103,7 @@ class Columns(NamedTuple):
             (files, self.files),
             (stored, self.stored),
             (unique, self.unique),
+            (where, self.where),
             (age, self.age),
         ):
             if cells:
@@ -123,11 +131,11 @@ def understood(text: str) -> SnapshotFilter:
         return error.understood
 
 
-def heading(width: int, several_authors: bool) -> Line:
+def heading(width: int, several_authors: bool, remotes: bool) -> Line:
     """What the columns hold."""
-    return Columns.of(width, several_authors).line(
+    return Columns.of(width, several_authors, remotes).line(
         (), ("state", ""), changed=(("changed", ""),), author="author", files="files", stored="stored",
-        unique="unique", age="age",
+        unique="unique", where="where", age="age",
     )  # fmt: skip
 
 
@@ -175,8 +183,12 @@ class Shown(Protocol):
 class States(Source):
     """The lines of the Timeline. Made in a thread: with 10,000 snapshots it takes a few milliseconds."""
 
-    def __init__(self, shown: Shown, timeline: Timeline) -> None:
+    def __init__(
+        self, shown: Shown, timeline: Timeline, held: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """`held`: by snapshot, the remotes that hold it too, as last seen; None: there are no remotes."""
         self.timeline = timeline
+        self.held = held
         self.entries = folded(timeline)
         self.groups = [entry for entry in self.entries if isinstance(entry, Group)]
         self.several_authors = len({record.author for record in timeline.records}) > 1
@@ -276,7 +288,7 @@ class States(Source):
 
     def line(self, index: int, width: int) -> Line:
         glyphs = self._shown.glyphs
-        columns = Columns.of(width, self.several_authors)
+        columns = Columns.of(width, self.several_authors, self.held is not None)
         entry = self.entry(index)
         if entry is None:
             top = glyphs.line_top if self._rows else " "
@@ -295,6 +307,7 @@ class States(Source):
                 (words, "muted"),
                 changed=((group_times(entry), "muted"),),
                 stored=stored,
+                where=self._where(entry.records, columns, glyphs),
                 age=describe.age(entry.records[0].created),
                 ellipsis=glyphs.ellipsis,
             )
@@ -317,9 +330,22 @@ class States(Source):
             files=describe.plural(record.files.count, "file"),
             stored=size(record.stored_bytes),
             unique="" if unique is None else size(unique),
+            where=self._where([record], columns, glyphs),
             age=describe.age(record.created),
             ellipsis=glyphs.ellipsis,
         )
+
+    def _where(self, records: Sequence[SnapshotRecord], columns: Columns, glyphs: Glyphs) -> str:
+        """Whether remotes hold snapshots too, and which, where there is room for names."""
+        if self.held is None:
+            return ""
+        names = [self.held.get(record.id, ()) for record in records]
+        if not all(names):
+            return f"{glyphs.unheld} some" if any(names) else f"{glyphs.unheld} here"
+        everywhere = [name for name in names[0] if all(name in each for each in names)]
+        if columns.where > WHERE and everywhere:
+            return f"{glyphs.held} {', '.join(everywhere)}"
+        return f"{glyphs.held} both"
 
 
 # words

@@ -65,11 +65,11 @@ def add(
     form: str,
 ) -> None:
     """Add a remote: a folder, s3://bucket/prefix, gs://, az://, or ssh://host/path."""
-    from nuvtui.remote import url as addresses
+    from nuvtui.services.remotes import addresses
 
     opened = services(ctx)
     address = addresses.typed(url, Path.cwd())
-    in_bucket = address.kind in addresses.BUCKETS
+    in_bucket = address.in_bucket
     if encrypt is None:
         encrypt = in_bucket or bool(recipients) or write_only
     elif not encrypt and (recipients or write_only):
@@ -422,7 +422,7 @@ def clone(
     form: str,
 ) -> None:
     """Make a space here from a remote: all its snapshots, and in PATH files, tables and applications."""
-    from nuvtui.remote import url as addresses
+    from nuvtui.services.remotes import addresses
 
     opened = services(ctx)
     address = addresses.typed(url, Path.cwd())

@@ -7,9 +7,7 @@
 | `ssh://[user@]host[:port]/path`, `host:path` | another server |
 """
 
-import os
 import re
-from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -53,16 +51,14 @@ class Address(msgspec.Struct, frozen=True):
         return f"{self.kind}://{self.host}" + (f"/{self.path}" if self.path else "")
 
     @property
+    def in_bucket(self) -> bool:
+        """Whether it is in an object store."""
+        return self.kind in BUCKETS
+
+    @property
     def last(self) -> str:
         """The last word of it, which a clone's folder is called by."""
         return (self.path.rstrip("/") or self.host).rpartition("/")[2]
-
-
-def typed(text: str, start: Path) -> Address:
-    """The address that somebody typed: a path may begin with `~`, or at the folder `start`. Raises NuvError (2)."""
-    if text and ":" not in text:
-        text = str(start / os.path.expanduser(text))  # noqa: PTH111  (Path's raises for unknown users)
-    return parse(text)
 
 
 def _refused(url: str, what: str, expected: str) -> NuvError:

@@ -56,6 +56,7 @@ PHRASES = {
     "instances": "reading the instances",
     "members": "reading the members",
     "remotes": "reading the remotes",
+    "add-remote": "adding the remote",
     "message": "reading the message",
     "log": "reading the log",
     "palette": "looking for what can be gone to",

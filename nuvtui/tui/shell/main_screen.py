@@ -172,6 +172,10 @@ class MainScreen(BaseScreen):
         """All spaces and instances."""
         self.nuv.open("spaces.all")
 
+    def action_remotes(self) -> None:
+        """The places outside this machine that hold snapshots."""
+        self.nuv.open("remotes.all")
+
     def action_members(self) -> None:
         """Who may do what in this space."""
         space = self.nuv.context.space

@@ -57,7 +57,7 @@ class BucketBlobs:
             raise NuvError(
                 "Object stores need more than nuvtui itself",
                 "the package obstore is not installed",
-                "Install `nuvtui[remote]`: `pipx inject nuvtui obstore cryptography pyrage`.",
+                "Install its extra remote: `pipx inject nuvtui obstore cryptography pyrage`.",
                 Exit.REFUSED,
             ) from None
         kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}

@@ -223,7 +223,7 @@ def change_recipients(
             raise NuvError(
                 f"{each[:40]} is no recipient of {blobs.url}",
                 "it cannot be removed",
-                "`nuvtui remotes recipients list` says who can read it.",
+                "`nuvtui remotes recipients list NAME` says who can read it.",
                 Exit.NOT_FOUND,
             )
     recipients = [each for each in unlocked.recipients if each not in remove]

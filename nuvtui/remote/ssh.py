@@ -101,7 +101,7 @@ class _Connection:
         raise RemoteError(
             f"nuvtui does not answer on {address.host}",
             said or "it was looked for as `nuvtui` in the PATH of a shell without a terminal",
-            "Install it there, or say how it is called: `nuvtui remotes add … --command /path/to/nuvtui`.",
+            "Install it there, or say how it is called: `nuvtui remotes add NAME URL --command /path/to/nuvtui`.",
             Exit.FAILED,
         )
 

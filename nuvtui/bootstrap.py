@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nuvtui.services.applications.service import ApplicationsService
     from nuvtui.services.exports.service import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
+    from nuvtui.services.remotes.cloning import CloneService
+    from nuvtui.services.remotes.service import RemotesService
     from nuvtui.services.search import SearchService
     from nuvtui.services.sharing.distribution import DistributionService
     from nuvtui.services.sharing.messages import MessagesService
@@ -37,6 +39,7 @@ class Services:
         self.user = user
         self.home = config.home(settings)
         self.context = Context(self.home, settings, user)
+        self.context.elsewhere = lambda: self.remotes
 
     @property
     def recovered(self) -> str:
@@ -138,6 +141,18 @@ class Services:
         from nuvtui.services.maintenance import MaintenanceService
 
         return MaintenanceService(self.context)
+
+    @functools.cached_property
+    def remotes(self) -> RemotesService:
+        from nuvtui.services.remotes.service import RemotesService
+
+        return RemotesService(self.context)
+
+    @functools.cached_property
+    def clones(self) -> CloneService:
+        from nuvtui.services.remotes.cloning import CloneService
+
+        return CloneService(self.context, self.remotes, self.spaces, self.restore)
 
     @functools.cached_property
     def overview(self) -> OverviewService:

@@ -1,7 +1,7 @@
 """Settings: flags over environment over the YAML file over defaults; unknown keys are refused."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +49,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     reread_every: str = ""
     """Now and then a snapshot reads every file whatever its times say: so long (`12h`, `7d`, `4w`) after it was last
     done. Empty: only where `snapshots create --reread` asks for it."""
+    limit_upload: str = ""
+    """Bytes a second that pushes send at most, all together (`500K`, `10M`); empty: as many as go."""
+    limit_download: str = ""
+    """The same for what comes from remotes."""
+    remote_patience: str = "15m"
+    """A remote that does not answer is tried again for so long (`30s`, `15m`, `2h`) before a task fails."""
 
 
 def load(
@@ -78,18 +84,35 @@ def for_task(settings: Settings) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in ("home", "pip_index", "apt_mirror")}
 
 
-_UNITS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+
+def _number(text: str, units: Mapping[str, int], example: str, written: str = "") -> float:
+    """A whole number with its unit. Raises ValueError, which repeats what was `written`, where it is none."""
+    number, unit = (text[:-1].strip(), text[-1:]) if text[-1:] in units else (text, "")
+    if unit not in units or not (number.isascii() and number.isdigit()):
+        names = ", ".join(unit for unit in units if unit)
+        raise ValueError(
+            f"expected a number and one of {names}, such as `{example}`; found {(written or text)!r}"
+        )
+    return float(int(number) * units[unit])
+
+
+def seconds(text: str) -> float:
+    """A length of time in seconds. Raises ValueError where it is none."""
+    return _number(text.strip(), _SECONDS, "7d")
+
+
+def bytes_a_second(text: str) -> float:
+    """A rate; 0 where `text` is empty: none is set. Raises ValueError where it is none."""
+    written = text.strip()
+    return _number(written.upper().removesuffix("B"), _BYTES, "10M", written) if written else 0.0
 
 
 def reread_seconds(settings: Settings) -> float | None:
     """`reread_every` in seconds; None: never. Raises ValueError where it is no length of time."""
-    text = settings.reread_every.strip()
-    if not text:
-        return None
-    number, unit = text[:-1].strip(), text[-1]
-    if unit not in _UNITS or not (number.isascii() and number.isdigit()):
-        raise ValueError(f"expected a number and one of {', '.join(_UNITS)}, such as `7d`; found {text!r}")
-    return float(int(number) * _UNITS[unit])
+    return seconds(settings.reread_every) if settings.reread_every.strip() else None
 
 
 def home(settings: Settings) -> paths.Home:
@@ -148,8 +171,15 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
     except msgspec.ValidationError as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(Settings))
         raise NuvError(f"Settings in {source}", str(error), f"Known keys: {known}.", Exit.USAGE) from error
-    try:
-        reread_seconds(settings)
-    except ValueError as error:
-        raise NuvError(f"Settings in {source}: reread_every", str(error), "", Exit.USAGE) from error
+    checks: dict[str, Callable[[str], object]] = {
+        "reread_every": lambda text: text.strip() and seconds(text),
+        "limit_upload": bytes_a_second,
+        "limit_download": bytes_a_second,
+        "remote_patience": seconds,
+    }
+    for name, check in checks.items():
+        try:
+            check(getattr(settings, name))
+        except ValueError as error:
+            raise NuvError(f"Settings in {source}: {name}", str(error), "", Exit.USAGE) from error
     return settings

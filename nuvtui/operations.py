@@ -38,12 +38,19 @@ def refuse(services: "Services", operation: op.Task) -> None:
             )
         case op.Check() | op.Prune() | op.Repair():
             pass
+        case op.PushSnapshots():
+            services.remotes.check_push(operation.remote, operation.snapshots)
+        case op.PullSnapshots() | op.CheckRemote() | op.PruneRemote():
+            services.remotes.find(operation.remote)
+        case op.Clone():
+            services.clones.check(operation)
         case _:
             assert_never(operation)
 
 
 def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> Any:
     """Do `operation` and return its result. Raises NuvError."""
+    _bring(services, operation, reporter)
     match operation:
         case op.TakeSnapshot():
             return services.snapshots.create(
@@ -86,8 +93,33 @@ def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> A
             return services.maintenance.gc(operation.dry_run, operation.grace, reporter)
         case op.Repair():
             return services.maintenance.repair(operation.dry_run, reporter)
+        case op.PushSnapshots():
+            return services.remotes.push(operation.remote, operation.snapshots, reporter)
+        case op.PullSnapshots():
+            return services.remotes.pull(operation.remote, operation.snapshots, reporter)
+        case op.Clone():
+            return services.clones.clone(operation, reporter)
+        case op.CheckRemote():
+            return services.remotes.check(operation.remote, operation.read_data, reporter)
+        case op.PruneRemote():
+            return services.remotes.prune(operation.remote, operation.dry_run, operation.grace, reporter)
         case _:
             assert_never(operation)
+
+
+def _bring(services: "Services", operation: op.Task, reporter: Reporter) -> None:
+    """Pull the snapshot that `operation` works from, where only a remote holds it."""
+    snapshot: str | None = None
+    match operation:
+        case op.Restore():
+            snapshot = operation.snapshot
+        case op.Export():
+            snapshot = operation.spec.snapshot
+        case op.Distribute():
+            stage = services.staging.get(operation.space)
+            snapshot = stage.source.snapshot if stage is not None else None
+    if snapshot is not None and services.context.view().remotes:
+        services.remotes.bring(snapshot, reporter)
 
 
 def _restore(services: "Services", operation: op.Restore, reporter: Reporter) -> op.RestoreResult:

@@ -8,6 +8,7 @@ import msgspec
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.remote import RemoteRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
 from nuvtui.model.stage import Stage
@@ -35,6 +36,7 @@ class CatalogTables(msgspec.Struct):
     distributions: dict[str, Distribution] = {}
     exports: dict[str, ExportRecord] = {}
     messages: dict[str, Message] = {}
+    remotes: dict[str, RemoteRecord] = {}
 
 
 def member_key(space: str, user: str, instance: str | None = None) -> str:

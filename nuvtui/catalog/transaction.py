@@ -11,6 +11,7 @@ from nuvtui.catalog.storage import Database, KeyedTable, StoredRow
 from nuvtui.catalog.view import Moment, RecordTable, View, unreadable
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.remote import RemoteRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
 from nuvtui.model.stage import Stage
@@ -100,6 +101,7 @@ class Transaction(View):
     distributions: StoredTable[Distribution]
     exports: StoredTable[ExportRecord]
     messages: StoredTable[Message]
+    remotes: StoredTable[RemoteRecord]
 
     def __init__(self, database: Database) -> None:
         def table(name: str, record: type[T]) -> StoredTable[T]:
@@ -113,6 +115,7 @@ class Transaction(View):
         self.distributions = table("distributions", Distribution)
         self.exports = table("exports", ExportRecord)
         self.messages = table("messages", Message)
+        self.remotes = table("remotes", RemoteRecord)
 
     def _of(self, instance: str) -> Sequence[Moment | SnapshotRecord]:
         return self.snapshots.select(instance=instance)

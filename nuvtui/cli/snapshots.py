@@ -98,15 +98,21 @@ def _changed(record: SnapshotRecord) -> str:
 @click.option(
     "--filter", "text", metavar="TEXT", default="", help="Only those with all these words and terms."
 )
+@click.option("--remote", default="", metavar="NAME", help="Those of the space that a remote holds.")
 @formatted
 @scoped
-def list_(scope: Scope, text: str, form: str) -> None:
+def list_(scope: Scope, text: str, remote: str, form: str) -> None:
     """List the snapshots of the instance, newest first.
 
     TEXT: words, and terms that look at one thing: name:paper, author:ada, kind:named (or what an automatic one was
     taken for, as kind:restored), after:7d, before:2026-03, on:2026-03-01. Quotes hold words together.
     """
-    found = _filtered(scope, text) if text else scope.services.snapshots.list(scope.instance.id)
+    if remote:
+        there = scope.services.remotes.snapshots(remote)
+        found = [record for record in there if record.space == scope.space.id]
+    else:
+        found = _filtered(scope, text) if text else scope.services.snapshots.list(scope.instance.id)
+    held = scope.services.remotes.held()
     rows = [
         (
             short(s.id),
@@ -119,11 +125,15 @@ def list_(scope: Scope, text: str, form: str) -> None:
             str(len(s.tables)),
             str(len(s.applications)),
             _changed(s),
+            *([", ".join(held.get(s.id, []))] if held else []),
         )
         for s in found
     ]
     headings = ("id", "name", "kind", "created", "author", "files#", "size#", "tables#", "apps#", "changed")
-    emit(found, form, rows, headings)
+    if form != "tabulated":
+        emit([msgspec.to_builtins(s) | {"remotes": held.get(s.id, [])} for s in found], form)
+        return
+    emit(found, form, rows, (*headings, "remotes") if held else headings)
 
 
 def _filtered(scope: Scope, text: str) -> list[SnapshotRecord]:

@@ -1,11 +1,15 @@
 """`store`."""
 
+import contextlib
+import sys
+from pathlib import Path
+
 import click
 
 from nuvtui import sanitise
 from nuvtui.cli.common import detachable, formatted, run_task, services
 from nuvtui.cli.output import counted, emit, pairs, say, size
-from nuvtui.errors import Exit
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import short
 from nuvtui.model.operations import Check, Prune, Repair
 
@@ -137,3 +141,24 @@ def repair(ctx: click.Context, dry_run: bool, wait: bool, form: str) -> None:
                 f"{len(state['snapshots_dropped'])} without a manifest {would}taken off the list; "
                 f"spaces {would}made: {len(state['spaces'])}, instances {would}made: {len(state['instances'])}."
             )
+
+
+@store.command("serve")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--create", is_flag=True, help="Make the folder where it is not there.")
+def serve(path: Path, create: bool) -> None:
+    """Serve the remote in the folder PATH over standard input and output: what `ssh` runs for an ssh:// remote."""
+    from nuvtui.remote.folder import FolderBlobs
+    from nuvtui.remote.frames import CutError
+    from nuvtui.remote.serve import serve as answer_requests
+
+    folder = path.expanduser().absolute()
+    if (folder / "state.json").exists():
+        raise NuvError(
+            f"{folder} is a store home",
+            "a remote has a folder of its own",
+            f"Give another folder, such as {folder}-remote.",
+            Exit.CONFLICT,
+        )
+    with contextlib.suppress(CutError, BrokenPipeError):  # the client has gone: nothing half was written
+        answer_requests(FolderBlobs(folder, create=create), sys.stdin.buffer, sys.stdout.buffer)

@@ -8,6 +8,7 @@ import msgspec
 from nuvtui.model.distribution import Distribution, Strategies
 from nuvtui.model.export import ExportRecord, ExportSpec
 from nuvtui.model.kept import KeptFile
+from nuvtui.model.remote import CloneResult, PullResult, PushResult, RemoteCheck, RemotePrune, RemoteSettings
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.table_import import ImportOptions, ImportReport
 from nuvtui.model.task import TaskView
@@ -157,6 +158,50 @@ class Repair(Operation[Any], frozen=True, tag="repair"):
     dry_run: bool = False
 
 
+class PushSnapshots(Operation[PushResult], frozen=True, tag="push-snapshots"):
+    """Send snapshots to a remote."""
+
+    remote: str
+    snapshots: list[str]
+
+
+class PullSnapshots(Operation[PullResult], frozen=True, tag="pull-snapshots"):
+    """Bring snapshots from a remote into the store."""
+
+    remote: str
+    snapshots: list[str]
+
+
+class Clone(Operation[CloneResult], frozen=True, tag="clone"):
+    """Make a space of this store from a remote."""
+
+    url: str
+    path: str
+    snapshot: str = ""
+    """What the workspace becomes; empty: the newest snapshot of Master."""
+    name: str = ""
+    """Of the space here; empty: as it is called there."""
+    space: str = ""
+    """Name or id, where the remote holds several."""
+    settings: RemoteSettings = RemoteSettings()
+
+
+class CheckRemote(Operation[RemoteCheck], frozen=True, tag="check-remote"):
+    """Check what a remote holds."""
+
+    remote: str
+    read_data: bool = False
+
+
+class PruneRemote(Operation[RemotePrune], frozen=True, tag="prune-remote"):
+    """Free what no snapshot on a remote needs."""
+
+    remote: str
+    dry_run: bool = False
+    grace: float | None = None
+    """Seconds between the two phases; None: a day."""
+
+
 Task = (
     TakeSnapshot
     | Restore
@@ -171,6 +216,11 @@ Task = (
     | Check
     | Prune
     | Repair
+    | PushSnapshots
+    | PullSnapshots
+    | Clone
+    | CheckRemote
+    | PruneRemote
 )
 """Every operation."""
 

@@ -7,6 +7,8 @@ import msgspec
 from nuvtui.model.diff import Diff
 from nuvtui.model.distribution import Strategies, TargetPlan
 from nuvtui.model.export import Excluded, ExportPlan, ExportSpec, Finding
+from nuvtui.model.remote import RemotePrune, RemoteStatus
+from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.table import ColumnStats, Rows
 
@@ -119,6 +121,24 @@ class LayOutDemo(Query[str], frozen=True, tag="demo"):
     folder: str
 
 
+class AskRemote(Query[RemoteStatus], frozen=True, tag="ask-remote"):
+    """What a remote holds, and whether it can be reached."""
+
+    remote: str
+
+
+class ListRemote(Query[list[SnapshotRecord]], frozen=True, tag="list-remote"):
+    """The snapshots on a remote, newest first."""
+
+    remote: str
+
+
+class PlanPrune(Query[RemotePrune], frozen=True, tag="plan-prune"):
+    """What a prune of a remote would free."""
+
+    remote: str
+
+
 AnyQuery = (
     Status
     | Compare
@@ -131,5 +151,8 @@ AnyQuery = (
     | Foresee
     | PlanExport
     | LayOutDemo
+    | AskRemote
+    | ListRemote
+    | PlanPrune
 )
 """Every query."""

@@ -3,11 +3,30 @@
 No rename, no append, no overwrite and no lock: so a remote is right on stores that have nothing more.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
+
+from nuvtui.remote.failure import DamagedError
 
 MAXIMUM = 80 << 20
 """Bytes that a blob has at most; what is longer is not read."""
+LISTED = 2_000_000
+"""Entries that a listing has at most: with packs of 16 MiB, 30 TB."""
+
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}")
+
+
+def is_key(text: str) -> bool:
+    """True where `text` can be a blob's key: nothing hidden, no way up, no sign that a store would change."""
+    return len(text) <= 200 and _KEY.fullmatch(text) is not None
+
+
+def checked_key(key: str) -> str:
+    """`key`. Raises ValueError where it can be none: a fault of this program."""
+    if not is_key(key):
+        raise ValueError(f"no key of a blob: {key!r}")
+    return key
 
 
 class Blob(NamedTuple):
@@ -16,6 +35,32 @@ class Blob(NamedTuple):
     key: str
     """Its name: ASCII letters, digits, `.`, `-` and `_`, in parts joined by `/`."""
     size: int
+
+
+def checked_listing(url: str, prefix: str, found: Iterable[tuple[str, int]]) -> Iterator[Blob]:
+    """The blobs under `prefix` among the keys and sizes that the remote at `url` named, each once.
+
+    Names that can be no blob's are left out: others may keep things there. Raises DamagedError where a size cannot be,
+    or where there is no end.
+    """
+    seen: set[str] = set()
+    for number, (key, size) in enumerate(found):
+        if number >= LISTED:
+            raise DamagedError(
+                f"The listing of {url} has no end",
+                f"it named {LISTED:,} things and went on",
+                "Is it the right address, and nobody else's place?",
+            )
+        if key in seen or not key.startswith(prefix) or not is_key(key):
+            continue
+        if not 0 <= size <= 1 << 50:
+            raise DamagedError(
+                f"The listing of {url} is wrong",
+                f"it gives {key} {size} bytes",
+                "Ask who runs the place: what it says cannot be.",
+            )
+        seen.add(key)
+        yield Blob(key, size)
 
 
 class Blobs(Protocol):
@@ -34,7 +79,7 @@ class Blobs(Protocol):
         """True where of several writers of one key exactly one wins: `put_if_absent` is decided by the store."""
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """Every blob whose key begins with `prefix`, in the keys' order; bounded in number by the kind."""
+        """Every blob whose key begins with `prefix`, each once; bounded in number by the kind."""
 
     def stat(self, key: str) -> Blob:
         """One blob. Raises AbsentError where there is none."""

@@ -226,19 +226,22 @@ class IndexSet:
         return found[0].location(found[1]) if found else None
 
 
-def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytearray:
+def merge(files: Iterable[IndexFile], gone: Container[bytes] = (), *, drop: bool = False) -> bytearray:
     """The bytes of one index that lists what `files` list, each object once.
 
-    A copy in a pack that is `gone` is listed only where there is no other.
+    A copy in a pack that is `gone` is listed only where there is no other, or (`drop`) not at all.
     """
     packs: dict[bytes, int] = {}
     blocks: list[Block] = []
     known: dict[Block, int] = {}
     entries: list[bytes] = []
     for file in files:
-        packs.update(file.packs)
+        packs.update(pack for pack in file.packs if not drop or pack[0] not in gone)
         numbers = []
         for block in file.blocks():
+            if drop and block.pack in gone:
+                numbers.append(-1)
+                continue
             if block not in known:
                 known[block] = len(blocks)
                 blocks.append(block)
@@ -246,6 +249,7 @@ def merge(files: Iterable[IndexFile], gone: Container[bytes] = ()) -> bytearray:
         entries += [
             item + RECORD.pack(numbers[number], offset, length)
             for item, number, offset, length in file.entries()
+            if numbers[number] >= 0
         ]
     entries.sort()
     lost = [block.pack in gone for block in blocks]

@@ -254,6 +254,20 @@ class Store:
                 raise error
             looked_again = True
 
+    def read_block(self, block: Block) -> tuple[bytes, bytes]:
+        """Payload and content of a block, for whoever reads blocks in order: neither is kept. Raises StoreError."""
+        try:
+            payload = self._pack(block.pack).payload(block)
+            return payload, decompress(block, payload)
+        except FileNotFoundError as error:
+            raise StoreError(f"Pack {block.pack.hex()[:16]} is missing", "", failure.CHECK_HINT) from error
+        except ValueError as error:
+            raise StoreError(
+                f"Pack {block.pack.hex()[:16]} is damaged", str(error), failure.CHECK_HINT
+            ) from error
+        except OSError as error:
+            raise failure.from_os(error, "Reading a pack") from error
+
     def _block(self, block: Block) -> bytes:
         """The decompressed block. Raises FileNotFoundError, ValueError where damaged, StoreError."""
         key = (block.pack, block.offset)
@@ -262,30 +276,36 @@ class Store:
             if known is not None:
                 self._blocks.move_to_end(key)
                 return known
-            pack = self._packs.get(block.pack)
-        with contextlib.ExitStack() as stack:
-            if pack is None:
-                try:
-                    pack = PackFile(self.home.packs, block.pack)
-                except FileNotFoundError:
-                    raise
-                except atomic.NotAFileError as error:
-                    raise ValueError(error.strerror) from error
-                except OSError as error:
-                    raise failure.from_os(error, "Opening a pack") from error
-            stack.enter_context(failure.store_errors("Reading a pack"))
+        pack = self._pack(block.pack)
+        with failure.store_errors("Reading a pack"):
             data = decompress(block, pack.payload(block))
         with self._lock:
-            self._packs[block.pack] = pack
-            self._packs.move_to_end(block.pack)
-            if len(self._packs) > CACHED_PACKS:
-                self._packs.popitem(last=False)
             if key not in self._blocks:
                 self._blocks[key] = data
                 self._block_bytes += len(data)
                 while self._block_bytes > CACHED_BYTES and len(self._blocks) > 1:
                     self._block_bytes -= len(self._blocks.popitem(last=False)[1])
         return data
+
+    def _pack(self, pack: bytes) -> PackFile:
+        """The pack, open. Raises FileNotFoundError, ValueError where it is no file, StoreError."""
+        with self._lock:
+            found = self._packs.get(pack)
+        if found is None:
+            try:
+                found = PackFile(self.home.packs, pack)
+            except FileNotFoundError:
+                raise
+            except atomic.NotAFileError as error:
+                raise ValueError(error.strerror) from error
+            except OSError as error:
+                raise failure.from_os(error, "Opening a pack") from error
+        with self._lock:
+            self._packs[pack] = found
+            self._packs.move_to_end(pack)
+            if len(self._packs) > CACHED_PACKS:
+                self._packs.popitem(last=False)
+        return found
 
     def stream(self, content: Sequence[bytes], start: int = 0) -> Iterator[bytes]:
         """The bytes of `content` (ids in order) from byte `start` on, piece by piece, each piece verified."""

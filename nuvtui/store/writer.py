@@ -133,6 +133,14 @@ class ObjectWriter(Cutter):
         if group.used >= packs.GROUP:
             self._flush_data()
 
+    def put_block(self, codec: int, raw: int, payload: bytes, objects: Sequence[tuple[bytes, int]]) -> None:
+        """Add a block that is compressed already, its objects (id and length of each) checked by the caller.
+
+        Raises StoreError.
+        """
+        self._out.add_payload(codec, raw, payload, objects)
+        self._seen.update(object_id for object_id, _ in objects)
+
     def put_tree(self, data: bytes) -> bytes:
         """Add a folder's tree object (`model.tree.encode`); its id."""
         object_id = blake3(data).digest()

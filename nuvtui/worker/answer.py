@@ -10,6 +10,7 @@ from nuvtui.errors import NuvError
 from nuvtui.model import queries
 from nuvtui.model.names import text_to_path
 from nuvtui.model.task import Failure
+from nuvtui.reporter import Silent
 from nuvtui.worker.queries import Answer, Asked
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def answer(services: "Services", query: queries.AnyQuery) -> Any:
             return _outlook(services, query.spec)
         case queries.PlanExport():
             return services.exports.plan(query.spec)
+        case queries.AskRemote():
+            return services.remotes.status(query.remote)
+        case queries.ListRemote():
+            return services.remotes.snapshots(query.remote)
+        case queries.PlanPrune():
+            return services.remotes.prune(query.remote, True, None, Silent())
         case queries.LayOutDemo():
             from nuvtui.demo import study
 

@@ -9,6 +9,7 @@ from tests.support import debian, ssh
 from tests.support import engine as engines
 from tests.support import podman as podmans
 from tests.support import registry as registries
+from tests.support import seaweed as seaweeds
 from tests.support import tmux as tmuxes
 from tests.support.terminal import Terminal
 
@@ -79,6 +80,14 @@ def ssh_server() -> Iterator[ssh.SshServer]:
     if reason := ssh.missing():
         pytest.skip(reason)
     yield from ssh.running_server()
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[seaweeds.Seaweed]:
+    """The suite's own object store of several servers."""
+    if reason := seaweeds.missing():
+        pytest.skip(reason)
+    yield from seaweeds.running_cluster()
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ class SpacesService:
         self._refuse_taken(Workspace(root))
         self._context.establish()
         with self._context.state.transaction() as tx:
-            self._refuse_nested(tx, root)
+            self.refuse_nested(tx, root)
             if any(other.name == name for other in tx.spaces.all()):
                 raise NuvError(
                     f"A space {name!r} exists already",
@@ -258,7 +258,7 @@ class SpacesService:
         for snapshot in snapshots:
             self._context.store.delete_manifest(snapshot)
 
-    def _refuse_nested(self, view: View, root: Path, but: str = "") -> None:
+    def refuse_nested(self, view: View, root: Path, but: str = "") -> None:
         """A workspace inside another (`but` that of instance `but`), or around the store home, would be captured
         twice: refuse.
         """
@@ -313,7 +313,7 @@ class InstancesService:
         self._spaces._refuse_taken(Workspace(root))
         instance = Instance(clock.new_id(), space, name, path_to_text(str(root)), clock.now())
         with self._context.state.transaction() as tx:
-            self._spaces._refuse_nested(tx, root)
+            self._spaces.refuse_nested(tx, root)
             if any(i.space == space and i.name == name for i in tx.instances.all()):
                 raise NuvError(
                     f"An instance {name!r} exists already", "", "Choose another name.", Exit.CONFLICT
@@ -349,7 +349,7 @@ class InstancesService:
             )
         with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
             with self._context.state.transaction() as tx:
-                self._spaces._refuse_nested(tx, root, instance)
+                self._spaces.refuse_nested(tx, root, instance)
                 found = msgspec.structs.replace(found, workspace=path_to_text(str(root)))
                 tx.instances.put(found)
             prepare_workspace(workspace)

@@ -186,11 +186,12 @@ def snapshot_lines(
     *,
     event: Event | None = None,
     roomy: bool = True,
+    remotes: str = "",
 ) -> list[Line | str]:
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
 
     `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `roomy`: with
-    empty lines between its parts.
+    empty lines between its parts. `remotes`: where it is held, in words.
     """
     space: list[Line | str] = [""] if roomy else []
     lines: list[Line | str] = [
@@ -215,6 +216,8 @@ def snapshot_lines(
     if not roomy and unique is not None:
         stored = f"{stored}, {size(unique)} unique: freed by deleting it alone"
     lines.append(line(("Stored   ", "muted"), stored))
+    if remotes:
+        lines.append(line(("Held     ", "muted"), remotes))
     if roomy and unique is not None:
         what = (
             f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"

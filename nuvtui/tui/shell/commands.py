@@ -55,4 +55,7 @@ register(
         "Shows the messages of distributions that you have not read.", footer=False),
     Command("workbench.members", "", "", "Members",
         "Shows who may do what in this space; administrators change it.", "nuvtui members list", footer=False),
+    Command("workbench.remotes", "", "", "Remotes",
+        "Places outside this machine that hold snapshots: adds, asks, checks and prunes them.", "nuvtui remotes list",
+        footer=False),
 )

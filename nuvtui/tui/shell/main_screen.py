@@ -178,6 +178,10 @@ class MainScreen(BaseScreen):
         if space is not None:
             self.nuv.open("spaces.members", space.id, space.name)
 
+    def action_remotes(self) -> None:
+        """Places outside this machine that hold snapshots."""
+        self.nuv.open("remotes.all")
+
     def action_messages(self) -> None:
         """Messages not yet read."""
         self.nuv.route("spaces.messages")(self.nuv)

@@ -48,6 +48,8 @@ class Glyphs(msgspec.Struct, frozen=True):
     received: str = "←"
     distributed: str = "→"
     recalled: str = "✗"
+    both: str = "⇅"
+    """A snapshot that is here and on a remote."""
     package: str = "□"
     """An image of the application alone."""
     filled: str = "■"
@@ -88,6 +90,7 @@ ASCII = Glyphs(
     received="<",
     distributed=">",
     recalled="x",
+    both="^",
     package="o",
     filled="#",
     levels="_.:-=+*#",

@@ -37,6 +37,13 @@ COMMANDS: tuple[Scope | Command, ...] = (
     Command("timeline.stage", "a", "stage", "Stage the whole state",
         "Adds all files, tables and applications of the state under the cursor to the stage.",
         f"nuvtui stage add --all -p {{state}} {WHERE}", enabled=lambda node: node.ref is not None),
+    Command("timeline.push", "P", "push", "Push",
+        "Sends the marked snapshots, or the one under the cursor, to a remote: a folder on another disk, an object "
+        "store, another server.", "nuvtui push {snapshots} --to REMOTE " + WHERE, enabled=lambda node: bool(node.chosen),
+        footer=False),
+    Command("timeline.pull", "L", "pull", "Pull",
+        "Brings snapshots of this space from a remote; asks which.", "nuvtui pull SNAPSHOT --from REMOTE " + WHERE,
+        enabled=_may_modify, footer=False),
     Command("timeline.rename", "e", "rename", "Rename",
         "Gives the snapshot under the cursor another name.", f"nuvtui snapshots rename {{snapshot}} NAME {WHERE}",
         enabled=_on_snapshot, footer=False),

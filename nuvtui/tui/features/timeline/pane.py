@@ -99,7 +99,7 @@ class Timeline(Pane):
             id="snapshots",
             empty="",
             markable=True,
-            heading=lambda width: rows.heading(width, self._several_authors),
+            heading=lambda width: rows.heading(width, self._several_authors, self._on_remotes),
         )
         yield ProgressBar(id="work")
         yield DetailPane(id="snapshot-detail", can_focus=False)
@@ -124,6 +124,11 @@ class Timeline(Pane):
     def _several_authors(self) -> bool:
         lines = self.lines
         return lines is not None and lines.several_authors
+
+    @property
+    def _on_remotes(self) -> bool:
+        lines = self.lines
+        return lines is not None and lines.on_remotes
 
     @property
     def glyphs(self) -> Glyphs:
@@ -168,9 +173,12 @@ class Timeline(Pane):
         def read() -> States:
             read_from = stamp(self.nuv.home.state)
             timeline = self.nuv.services.snapshots.timeline(instance.id)
+            held = self.nuv.services.remotes.held()
             if not self.nuv.elsewhere:
                 keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
-            return States(self, timeline)
+            here = self.nuv.services.context.view().snapshots
+            away = [record.id for record in timeline.records if record.id not in here] if held else []
+            return States(self, timeline, held, away)
 
         def show(states: States) -> None:
             self._total = len(states.timeline.records)
@@ -495,6 +503,7 @@ class Timeline(Pane):
                 self.unique.get(entry.id),
                 event=self._past.traces.get(entry.id),
                 roomy=pane.size.height >= ROOMY,
+                remotes=self.lines.remotes(entry.id) if self.lines else "",
             )
         elif isinstance(entry, Group):
             lines = rows.group_lines(entry, self._past)
@@ -586,6 +595,15 @@ class Timeline(Pane):
         """Tell what comes free, then delete."""
         if self.chosen:
             state_actions.ask_delete(self, self.chosen)
+
+    def action_push(self) -> None:
+        """Send the chosen snapshots to a remote."""
+        if self.chosen:
+            self.nuv.route("remotes.push")(self, self.chosen)
+
+    def action_pull(self) -> None:
+        """Bring snapshots from a remote."""
+        self.nuv.route("remotes.pull")(self)
 
     def action_stage(self) -> None:
         """Stage the whole state."""

@@ -6,7 +6,7 @@ two. An automatic snapshot says what it was taken for: it is the trace of a rest
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from nuvtui.model.snapshot import Changes, SnapshotRecord
@@ -55,10 +55,12 @@ class Columns(NamedTuple):
     stored: int = 0
     unique: int = 0
     age: int = 6
+    held: int = 0
 
     @classmethod
-    def of(cls, width: int, several_authors: bool) -> "Columns":
-        """The columns of a list that is `width` cells wide."""
+    def of(cls, width: int, several_authors: bool, remotes: bool = False) -> "Columns":
+        """The columns of a list that is `width` cells wide; `remotes`: say which snapshots are on one."""
+        held = 2 if remotes else 0
         author = 10 if width >= 100 or (several_authors and width >= 64) else 0
         files = 13 if width >= 112 else 0
         stored = 7 if width >= 62 else 0
@@ -66,7 +68,8 @@ class Columns(NamedTuple):
         others = [
             cells for cells in (3 * COUNT, author, files, stored, unique, cls._field_defaults["age"]) if cells
         ]
-        return cls(max(8, width - LINE - sum(others) - GAP * len(others)), author, files, stored, unique)
+        name = width - LINE - sum(others) - GAP * len(others) - held
+        return cls(max(8, name), author, files, stored, unique, held=held)
 
     def line(
         self,
@@ -80,12 +83,15 @@ class Columns(NamedTuple):
         stored: str = "",
         unique: str = "",
         age: str = "",
+        held: str = "",
         ellipsis: str = "…",
     ) -> Line:
         """A line: the sign before it, the name with a note behind it, then what stands in the columns."""
         pieces: list[Piece] = [*before]
         room = self.name + LINE - sum(len(text) for text, _ in before)
         pieces += _in(room, name, note, ellipsis)
+        if self.held:
+            pieces.append((held.rjust(self.held), "accent"))
         # A gap belongs to what stands behind it: fewer changes of colour are fewer bytes over the line.
         for at, (text, tone) in enumerate(changed):
             cells = 3 * COUNT // len(changed) + (0 if at else GAP)
@@ -123,9 +129,9 @@ def understood(text: str) -> SnapshotFilter:
         return error.understood
 
 
-def heading(width: int, several_authors: bool) -> Line:
+def heading(width: int, several_authors: bool, remotes: bool = False) -> Line:
     """What the columns hold."""
-    return Columns.of(width, several_authors).line(
+    return Columns.of(width, several_authors, remotes).line(
         (), ("state", ""), changed=(("changed", ""),), author="author", files="files", stored="stored",
         unique="unique", age="age",
     )  # fmt: skip
@@ -175,8 +181,17 @@ class Shown(Protocol):
 class States(Source):
     """The lines of the Timeline. Made in a thread: with 10,000 snapshots it takes a few milliseconds."""
 
-    def __init__(self, shown: Shown, timeline: Timeline) -> None:
+    def __init__(
+        self,
+        shown: Shown,
+        timeline: Timeline,
+        held: Mapping[str, Sequence[str]] | None = None,
+        away: Collection[str] = (),
+    ) -> None:
+        """`held`: snapshot to the names of the remotes that hold it; `away`: snapshots that are on remotes only."""
+        self._away = frozenset(away)
         self.timeline = timeline
+        self._held = held or {}
         self.entries = folded(timeline)
         self.groups = [entry for entry in self.entries if isinstance(entry, Group)]
         self.several_authors = len({record.author for record in timeline.records}) > 1
@@ -187,6 +202,18 @@ class States(Source):
         self._said: dict[str, tuple[str, str]] = {}
         """Of groups that were drawn: their words, and what they added to the store."""
         self.arrange()
+
+    @property
+    def on_remotes(self) -> bool:
+        """True where a remote holds any snapshot: the list then says which."""
+        return bool(self._held)
+
+    def remotes(self, snapshot: str) -> str:
+        """Where a snapshot is held, in words; empty where no remote is known to hold it."""
+        names = ", ".join(self._held.get(snapshot, ()))
+        if snapshot in self._away:
+            return f"on {names} only: opening it reads from there, L brings it here"
+        return f"here, and on {names}" if names else ""
 
     def arrange(self) -> None:
         """Lay the lines out again: a group was opened or closed, or a filter looks into all of them."""
@@ -276,7 +303,7 @@ class States(Source):
 
     def line(self, index: int, width: int) -> Line:
         glyphs = self._shown.glyphs
-        columns = Columns.of(width, self.several_authors)
+        columns = Columns.of(width, self.several_authors, self.on_remotes)
         entry = self.entry(index)
         if entry is None:
             top = glyphs.line_top if self._rows else " "
@@ -318,6 +345,7 @@ class States(Source):
             stored=size(record.stored_bytes),
             unique="" if unique is None else size(unique),
             age=describe.age(record.created),
+            held=glyphs.down if record.id in self._away else glyphs.both if record.id in self._held else "",
             ellipsis=glyphs.ellipsis,
         )
 

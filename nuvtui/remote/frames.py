@@ -1,0 +1,121 @@
+"""What a client and `nuvtui store serve` say to each other, over standard input and output.
+
+A message is 4 bytes (its length, big-endian) and so many bytes of msgpack. The server speaks first: the line
+`NUVTUI-SERVE 1` after whatever the shell there printed. Then one answer for each request, in order.
+"""
+
+import struct
+from typing import BinaryIO
+
+import msgspec
+
+from nuvtui.remote.blobs import MAXIMUM
+
+HELLO = b"NUVTUI-SERVE 1\n"
+LENGTH = struct.Struct(">I")
+LIMIT = MAXIMUM + (1 << 20)
+"""Bytes of a message at most."""
+PAGE = 10_000
+"""Blobs in one answer to `list`."""
+
+
+class Listed(msgspec.Struct, tag="list"):
+    """Blobs whose keys begin with `prefix`, those after `after`, a page of them."""
+
+    prefix: str
+    after: str = ""
+
+
+class Stat(msgspec.Struct, tag="stat"):
+    """One blob."""
+
+    key: str
+
+
+class Read(msgspec.Struct, tag="read"):
+    """Bytes of a blob."""
+
+    key: str
+    start: int
+    length: int | None
+
+
+class Put(msgspec.Struct, tag="put"):
+    """Write a blob where there is none."""
+
+    key: str
+    data: bytes
+
+
+class Delete(msgspec.Struct, tag="delete"):
+    """Remove a blob."""
+
+    key: str
+
+
+Request = Listed | Stat | Read | Put | Delete
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """What came of a request: one of these, or a failure."""
+
+    blobs: list[tuple[str, int]] = []
+    data: bytes = b""
+    written: bool = False
+    failure: str = ""
+    """`absent`, `transient`, `denied`, `full`, `damaged` or `other`."""
+    title: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+class CutError(Exception):
+    """The other side went away in the middle."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_answers = msgspec.msgpack.Decoder(Answer)
+
+
+def write(stream: BinaryIO, message: Request | Answer) -> None:
+    """Send a message. Raises OSError where the other side is gone."""
+    data = _encoder.encode(message)
+    stream.write(LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    head = stream.read(LENGTH.size)
+    if not head:
+        return None
+    if len(head) < LENGTH.size:
+        raise CutError("in the middle of a message")
+    (length,) = LENGTH.unpack(head)
+    if length > LIMIT:
+        raise CutError(f"a message of {length} bytes was announced")
+    data = stream.read(length)
+    if len(data) < length:
+        raise CutError("in the middle of a message")
+    return data
+
+
+def read_request(stream: BinaryIO) -> Request | None:
+    """The next request; None at the end. Raises CutError."""
+    data = _read(stream)
+    try:
+        return None if data is None else _requests.decode(data)
+    except msgspec.DecodeError as error:
+        raise CutError(str(error)) from error
+
+
+def read_answer(stream: BinaryIO) -> Answer:
+    """The next answer. Raises CutError."""
+    data = _read(stream)
+    if data is None:
+        raise CutError("the connection ended")
+    try:
+        return _answers.decode(data)
+    except msgspec.DecodeError as error:
+        raise CutError(str(error)) from error

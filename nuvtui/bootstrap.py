@@ -39,6 +39,7 @@ class Services:
         self.user = user
         self.home = config.home(settings)
         self.context = Context(self.home, settings, user)
+        self.context.elsewhere = lambda: self.remotes
 
     @property
     def recovered(self) -> str:

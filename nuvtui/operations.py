@@ -50,6 +50,7 @@ def refuse(services: "Services", operation: op.Task) -> None:
 
 def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> Any:
     """Do `operation` and return its result. Raises NuvError."""
+    _bring(services, operation, reporter)
     match operation:
         case op.TakeSnapshot():
             return services.snapshots.create(
@@ -104,6 +105,21 @@ def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> A
             return services.remotes.prune(operation.remote, operation.dry_run, operation.grace, reporter)
         case _:
             assert_never(operation)
+
+
+def _bring(services: "Services", operation: op.Task, reporter: Reporter) -> None:
+    """Pull the snapshot that `operation` works from, where only a remote holds it."""
+    snapshot: str | None = None
+    match operation:
+        case op.Restore():
+            snapshot = operation.snapshot
+        case op.Export():
+            snapshot = operation.spec.snapshot
+        case op.Distribute():
+            stage = services.staging.get(operation.space)
+            snapshot = stage.source.snapshot if stage is not None else None
+    if snapshot is not None and services.context.view().remotes:
+        services.remotes.bring(snapshot, reporter)
 
 
 def _restore(services: "Services", operation: op.Restore, reporter: Reporter) -> op.RestoreResult:

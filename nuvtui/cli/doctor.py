@@ -26,7 +26,7 @@ def doctor(ctx: click.Context, log: bool, form: str) -> None:
     if log:
         _log(opened, form)
         return
-    findings = [*_terminal(), *_store(opened), *_engine(opened)]
+    findings = [*_terminal(), *_store(opened), *_remotes(opened), *_engine(opened)]
     emit(findings, form)
     if form == "tabulated":
         marks = {"note": "ok", "warning": "warn", "push": "warn", "stop": "bad"}
@@ -104,6 +104,25 @@ def _state(opened: Services) -> list[Finding]:
         found.append(
             Finding("warning", "state", f"{len(unlisted)} snapshots are in the store, but not listed", repair)
         )
+    return found
+
+
+def _remotes(opened: Services) -> list[Finding]:
+    """Every remote, asked once: can it be reached, and read with the keys that are here?"""
+    if not opened.home.state.exists():
+        return []
+    found = []
+    for remote in opened.remotes.list():
+        subject = f"remote {remote.name}"
+        if remote.write_only:
+            found.append(Finding("note", subject, "this machine can only push to it: not asked"))
+            continue
+        status = opened.remotes.status(remote.name)
+        if status.reachable:
+            text = f"{status.snapshots:,} snapshots, {size(status.bytes)}, {'sealed' if status.encrypted else 'not sealed'}"
+            found.append(Finding("note", subject, text))
+        else:
+            found.append(Finding("warning", subject, status.problem, f"nuvtui remotes show {remote.name}"))
     return found
 
 

@@ -263,14 +263,10 @@ def forget(ctx: click.Context, name: str, snapshots: tuple[str, ...], yes: bool,
 @click.pass_context
 def recovery(ctx: click.Context, name: str, file: Path | None) -> None:
     """Write the recovery sheet of an encrypted remote to FILE (default: standard output)."""
-    text = services(ctx).remotes.recovery_sheet(name)
     if file is None:
-        sys.stdout.write(text)
+        sys.stdout.write(services(ctx).remotes.recovery_sheet(name))
         return
-    try:
-        atomic.write_file(file, text.encode(), 0o600)
-    except OSError as error:
-        raise NuvError(f"{file} cannot be written", error.strerror or str(error), "", Exit.FAILED) from error
+    services(ctx).remotes.write_recovery_sheet(name, file)
     say(f"Print {file}, put the paper where it is safe, and delete the file.")
 
 

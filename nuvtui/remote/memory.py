@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from nuvtui import atomic
+from nuvtui.model.snapshot import SnapshotRecord
 
 
 def snapshots(cache: Path) -> set[str]:
@@ -16,6 +17,14 @@ def snapshots(cache: Path) -> set[str]:
         return set(msgspec.json.decode(atomic.read_file(cache / "held"), type=list[str]))
     except (OSError, msgspec.DecodeError):
         return set()
+
+
+def records(cache: Path) -> list[SnapshotRecord]:
+    """Records of the snapshots that the remote held when they were last listed."""
+    try:
+        return msgspec.msgpack.decode(atomic.read_file(cache / "records"), type=list[SnapshotRecord])
+    except (OSError, msgspec.DecodeError):
+        return []
 
 
 def remember(cache: Path, more: Iterable[str]) -> None:

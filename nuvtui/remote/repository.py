@@ -148,14 +148,7 @@ class Repository:
 
         Records of snapshots that were seen before come from the cache: a manifest never changes.
         """
-        path = self.cache / "records"
-        try:
-            known = {
-                record.id: record
-                for record in msgspec.msgpack.decode(atomic.read_file(path), type=list[SnapshotRecord])
-            }
-        except (OSError, msgspec.DecodeError):
-            known = {}
+        known = {record.id: record for record in memory.records(self.cache)}
         listed = self.snapshot_ids()
         new = in_parallel(self.manifest, [each for each in listed if each not in known], 8)
         records = [
@@ -164,7 +157,7 @@ class Repository:
         ]
         memory.replace(self.cache, listed)
         if new or len(records) != len(known):
-            atomic.write_file(path, msgspec.msgpack.encode(records), 0o600, durable=False)
+            atomic.write_file(self.cache / "records", msgspec.msgpack.encode(records), 0o600, durable=False)
         return sorted(records, key=lambda record: (record.number, record.created, record.id))
 
     def manifest(self, snapshot: str) -> Snapshot:

@@ -61,6 +61,30 @@ class Address(msgspec.Struct, frozen=True):
         return (self.path.rstrip("/") or self.host).rpartition("/")[2]
 
 
+def check_endpoint(endpoint: str) -> None:
+    """Raise NuvError (2) unless `endpoint` is the address of an object store's server, without credentials."""
+    try:
+        parts = urlsplit(endpoint)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        known = False
+        parts = urlsplit("")
+    if "@" in endpoint or parts.query or parts.fragment:
+        raise NuvError(
+            "The endpoint holds more than an address",
+            "an endpoint is kept and shown; it must hold no user, password, key or query",
+            "Leave them out: credentials are taken from the environment and profiles.",
+            Exit.USAGE,
+        )
+    if not known:
+        raise NuvError(
+            "The endpoint is no address",
+            "expected `https://host` or `https://host:port`",
+            "Correct `--endpoint`, AWS_ENDPOINT_URL or the profile.",
+            Exit.USAGE,
+        )
+
+
 def _refused(url: str, what: str, expected: str) -> NuvError:
     return NuvError(
         f"{url!r} is no address of a remote",

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nuvtui import atomic
 from nuvtui.catalog.catalog import Catalog
@@ -26,6 +26,7 @@ from nuvtui.reporter import Reporter
 from nuvtui.services import identity
 
 if TYPE_CHECKING:
+    from nuvtui.store.partial import ObjectSource
     from nuvtui.store.store import Store
 
 LOOK = 0.2
@@ -50,6 +51,16 @@ def no_store(home: Home) -> NuvError:
     )
 
 
+class Elsewhere(Protocol):
+    """What the remotes of this store hold."""
+
+    def source(self) -> "ObjectSource":
+        """Objects and manifests."""
+
+    def records(self) -> list[SnapshotRecord]:
+        """The snapshots that were seen there when they were last asked."""
+
+
 class Context:
     """Adapters and the acting user; opened once, shared by all services."""
 
@@ -57,16 +68,42 @@ class Context:
         self.home = home
         self.settings = settings
         self.user = user
+        self.elsewhere: Callable[[], Elsewhere] | None = None
+        """What remotes hold; set by whoever puts the services together."""
 
     @functools.cached_property
     def store(self) -> "Store":
-        """The snapshot store. Raises NuvError (3) where there is none: only `establish` makes one."""
-        from nuvtui.store.store import Store  # the timeline needs the state alone
+        """The snapshot store; what it lacks is read from remotes, where there are any.
+
+        Raises NuvError (3) where there is none: only `establish` makes one.
+        """
+        from nuvtui.store.partial import PartialStore  # the timeline needs the state alone
+
+        self.require_store()
+        store = PartialStore(self.home, self._source)
+        store.create()  # what an older nuvtui did without
+        return store
+
+    @functools.cached_property
+    def local_store(self) -> "Store":
+        """The store as it is here, for whoever checks, frees, repairs or pushes it. Raises as `store`."""
+        from nuvtui.store.store import Store
 
         self.require_store()
         store = Store(self.home)
-        store.create()  # what an older nuvtui did without
+        store.create()
         return store
+
+    def _source(self) -> "ObjectSource | None":
+        """The remotes as a source of objects; None where there are none."""
+        return self.elsewhere().source() if self.elsewhere is not None and len(self.view().remotes) else None
+
+    def elsewhere_records(self) -> list[SnapshotRecord]:
+        """Snapshots that only remotes hold, as far as this machine knows: nobody is asked."""
+        view = self.view()
+        if self.elsewhere is None or not len(view.remotes):
+            return []
+        return [record for record in self.elsewhere().records() if record.id not in view.snapshots]
 
     @functools.cached_property
     def state(self) -> Catalog:

@@ -85,7 +85,7 @@ class MaintenanceService:
         """How much the store holds."""
         from nuvtui.store import usage
 
-        return usage.info(self._context.store)
+        return usage.info(self._context.local_store)
 
     def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
         """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths.
@@ -94,7 +94,7 @@ class MaintenanceService:
         """
         from nuvtui.store import check
 
-        store = self._context.store
+        store = self._context.local_store
         # A snapshot may be deleted while the check runs: only one that is listed before and after counts.
         listed = {record.id for record in self._context.view().snapshots.all()}
         report = check.check(store, read_data, reporter or Silent(), listed)
@@ -112,7 +112,10 @@ class MaintenanceService:
         from nuvtui.tables import scratch
 
         report = prune.prune(
-            self._context.store, dry_run, GRACE_SECONDS if grace is None else grace, reporter or Silent()
+            self._context.local_store,
+            dry_run,
+            GRACE_SECONDS if grace is None else grace,
+            reporter or Silent(),
         )
         if dry_run:
             return report
@@ -130,16 +133,16 @@ class MaintenanceService:
 
         reporter = reporter or Silent()
         reporter.step("store", "Rebuilding the index from the packs")
-        store = repair.repair(self._context.store, dry_run, reporter)
+        store = repair.repair(self._context.local_store, dry_run, reporter)
         reporter.step("state", "Comparing the state with the manifests")
         return RepairResult(dry_run, store, self._repair_state(dry_run, reporter))
 
     def _repair_state(self, dry_run: bool, reporter: Reporter) -> StateRepair:
         manifests: dict[str, Snapshot] = {}
-        present = set(self._context.store.manifest_ids())
+        present = set(self._context.local_store.manifest_ids())
         for identifier in present:
             try:
-                manifests[identifier] = self._context.store.read_manifest(identifier)
+                manifests[identifier] = self._context.local_store.read_manifest(identifier)
             except NuvError as error:
                 reporter.warning(f"Snapshot {identifier[:8]} cannot be read: {error}")
         spaces: list[str] = []

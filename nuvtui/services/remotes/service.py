@@ -2,13 +2,14 @@
 
 import builtins
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from nuvtui import clock
+from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import is_slug
 from nuvtui.model.remote import (
@@ -27,8 +28,10 @@ from nuvtui.model.space import DISTRIBUTED, Instance, Member, Space
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
+from nuvtui.services.remotes.source import RemoteSource
 from nuvtui.services.remotes.space_state import SpaceState, space_blobs
 from nuvtui.services.spaces.service import pick, prepare_workspace
+from nuvtui.store.partial import ObjectSource
 
 if TYPE_CHECKING:
     from nuvtui.catalog.transaction import Transaction
@@ -149,6 +152,12 @@ class RemotesService:
             tx.remotes.put(record)
         return record
 
+    def add_own(self, name: str, url: str, *, encrypt: bool) -> RemoteRecord:
+        """Add a remote; `encrypt`: sealed for this account's own key, which is made where there is none."""
+        from nuvtui.remote import keys
+
+        return self.add(name, url, [keys.make_identity()] if encrypt else [])
+
     def _open_with(self, blobs: "Blobs", found: "Config", recovery: str) -> None:
         """Raise NuvError (6) unless a key of this account, or of the recovery sheet, opens the remote."""
         from nuvtui.remote import config, keys
@@ -185,16 +194,20 @@ class RemotesService:
 
     @contextlib.contextmanager
     def opened(
-        self, record: RemoteRecord, reporter: Reporter, *, writing: bool = False
+        self, record: RemoteRecord, reporter: Reporter, *, writing: bool = False, patient: bool = True
     ) -> Iterator["Repository"]:
-        """The remote, opened; `writing`: a machine that can only write may. Raises NuvError."""
+        """The remote, opened; `writing`: a machine that can only write may; `patient`: failures are tried again.
+
+        Raises NuvError.
+        """
         from nuvtui.remote import config, keys, kinds
         from nuvtui.remote import url as addresses
         from nuvtui.remote.repository import Repository
 
-        blobs = kinds.open_blobs(
-            addresses.parse(record.url), record.settings, self._context.settings, reporter
-        )
+        settings = self._context.settings
+        if not patient:
+            settings = msgspec.structs.replace(settings, remote_patience="0s")
+        blobs = kinds.open_blobs(addresses.parse(record.url), record.settings, settings, reporter)
         with contextlib.closing(blobs):
             found = config.read(blobs)
             if found.repository != record.repository:
@@ -223,11 +236,14 @@ class RemotesService:
 
     def status(self, name: str) -> RemoteStatus:
         """A remote, asked what it holds. A failure is told in the status."""
+        from nuvtui.remote import memory
+
         record = self.find(name)
         try:
-            with self.opened(record, Silent()) as repository:
+            with self.opened(record, Silent(), patient=False) as repository:
                 repository.refresh()
                 held = repository.snapshot_ids()
+                memory.replace(repository.cache, held)
                 return msgspec.structs.replace(
                     _status(record),
                     snapshots=len(held),
@@ -264,6 +280,31 @@ class RemotesService:
                 found.setdefault(snapshot, []).append(record.id)
         return found
 
+    def source(self) -> ObjectSource:
+        """What the remotes hold, for reading what is not here. They are opened when they are needed."""
+        return self._source
+
+    @functools.cached_property
+    def _source(self) -> RemoteSource:
+        return RemoteSource(self)
+
+    def records(self) -> builtins.list[SnapshotRecord]:
+        """The snapshots that were seen on remotes when they were last listed: nobody is asked."""
+        from nuvtui.remote import memory
+
+        found: dict[str, SnapshotRecord] = {}
+        for record in self._records():
+            for each in memory.records(self._cache / record.repository):
+                found.setdefault(each.id, each)
+        return builtins.list(found.values())
+
+    def bring(self, snapshot: str, reporter: Reporter) -> None:
+        """Pull a snapshot that is only on a remote; one that is here, or nowhere, is left to whoever asks for it."""
+        if self._context.local_store.has_manifest(snapshot):
+            return
+        for name in self.held().get(snapshot, [])[:1]:
+            self.pull(name, [snapshot], reporter)
+
     # -- moving snapshots
 
     def check_push(self, name: str, snapshots: Sequence[str]) -> RemoteRecord:
@@ -275,7 +316,7 @@ class RemotesService:
                 "There is no snapshot to push", "", "Take one: `nuvtui snapshots create`.", Exit.USAGE
             )
         for each in snapshots:
-            manifest = self._context.store.read_manifest(each)
+            manifest = self._context.local_store.read_manifest(each)
             self._context.require(view, Action.VIEW, manifest.space.id, manifest.instance.id)
         return record
 
@@ -287,7 +328,7 @@ class RemotesService:
         view = self._context.view()
         with self.opened(record, reporter, writing=True) as repository:
             spaces = space_blobs(self._context, view, snapshots, repository)
-            result = push.push(repository, self._context.store, snapshots, spaces, reporter)
+            result = push.push(repository, self._context.local_store, snapshots, spaces, reporter)
             memory.remember(repository.cache, snapshots)
         with self._context.state.transaction() as tx:
             known = tx.remotes.get(record.id)
@@ -320,7 +361,7 @@ class RemotesService:
                 if view.spaces.get(manifest.space.id) is not None:
                     instance = manifest.instance.id if manifest.instance.id in view.instances else None
                     self._context.require(view, Action.MODIFY, manifest.space.id, instance)
-            result = pull.pull(repository, self._context.store, snapshots, reporter)
+            result = pull.pull(repository, self._context.local_store, snapshots, reporter)
         self.register(snapshots)
         return result
 
@@ -418,6 +459,16 @@ class RemotesService:
             unlocked = config.unlock(repository.blobs, repository.config, keys.Identities())
             secrets = [keyset.secret for keyset in unlocked.keysets]
             return recovery.sheet(record.id, record.url, record.repository, secrets)
+
+    def write_recovery_sheet(self, name: str, file: Path) -> None:
+        """Write a remote's recovery sheet to `file`, for its owner alone. Raises NuvError."""
+        text = self.recovery_sheet(name)
+        try:
+            atomic.write_file(file, text.encode(), 0o600)
+        except OSError as error:
+            raise NuvError(
+                f"{file} cannot be written", error.strerror or str(error), "Give another file."
+            ) from error
 
 
 def _free_name(wanted: str, taken: Sequence[str]) -> str:

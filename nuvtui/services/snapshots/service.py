@@ -96,16 +96,21 @@ class SnapshotsService:
 
         return timeline.made(
             instance.id,
-            [s for s in view.snapshots.all() if s.instance == instance_id],
+            [
+                *(s for s in view.snapshots.all() if s.instance == instance_id),
+                *(s for s in self._context.elsewhere_records() if s.instance == instance_id),
+            ],
             view.distributions.all(),
             called,
         )
 
     def find(self, instance_id: str, key: str) -> SnapshotRecord:
         """The snapshot of an instance that `key` (id, prefix, name or slug of the name) means."""
+        here = self.list(instance_id)
+        there = [s for s in self._context.elsewhere_records() if s.instance == instance_id]
         return pick(
             key,
-            self.list(instance_id),
+            [*here, *there],
             "snapshot",
             lambda s: s.id,
             lambda s: (s.name, slugify(s.name)) if s.name else (),
@@ -122,10 +127,10 @@ class SnapshotsService:
         name = check_name(name)
         if not name:
             raise NuvError("A name is missing", "expected at least one character", "", Exit.USAGE)
-        manifest = self._context.store.read_manifest(snapshot)
+        manifest = self._context.local_store.read_manifest(snapshot)
         self._context.require(self._context.view(), Action.MODIFY, manifest.space.id, manifest.instance.id)
         manifest = msgspec.structs.replace(manifest, name=name, kind="named")
-        self._context.store.write_manifest(manifest)
+        self._context.local_store.write_manifest(manifest)
         with self._context.state.transaction() as tx:
             gone = tx.snapshots.get(snapshot) is None
             if not gone:
@@ -157,7 +162,7 @@ class SnapshotsService:
         """Bytes of the store that no other snapshot needs: what deleting these would free at the next gc."""
         from nuvtui.store import usage
 
-        return usage.unique_bytes(self._context.store, snapshots)
+        return usage.unique_bytes(self._context.local_store, snapshots)
 
     def delete(self, snapshots: builtins.list[str], plan: str = "") -> None:
         """Delete snapshots. Their storage comes free at the next `store gc`, where no other state refers to it.
@@ -169,7 +174,12 @@ class SnapshotsService:
         for snapshot in snapshots:
             record = view.snapshots.get(snapshot)
             if record is None:
-                raise NuvError(f"No snapshot {snapshot}", "", "", Exit.NOT_FOUND)
+                raise NuvError(
+                    f"No snapshot {snapshot} in this store",
+                    "",
+                    "One that only a remote holds is taken off there: `nuvtui remotes forget NAME SNAPSHOT`.",
+                    Exit.NOT_FOUND,
+                )
             self._context.require(view, Action.MODIFY, record.space, record.instance)
             used = [e for e in view.exports.all() if e.status == "running" and e.snapshot == snapshot]
             used_too = [

@@ -186,6 +186,7 @@ def snapshot_lines(
     *,
     event: Event | None = None,
     remotes: Sequence[str] | None = None,
+    away: bool = False,
     roomy: bool = True,
 ) -> list[Line | str]:
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
@@ -222,7 +223,7 @@ def snapshot_lines(
         )
         lines.append(line(("Unique   ", "muted"), what))
     if remotes is not None:
-        lines.append(line(("Where    ", "muted"), held_by(remotes)))
+        lines.append(line(("Where    ", "muted"), held_by(remotes, away)))
     if manifest is not None:
         lines += [*space, *_provenance(manifest)]
     elif record.warnings:
@@ -230,8 +231,10 @@ def snapshot_lines(
     return lines
 
 
-def held_by(remotes: Sequence[str]) -> str:
-    """Where a snapshot is: `here, and on lab and usb as last seen`."""
+def held_by(remotes: Sequence[str], away: bool = False) -> str:
+    """Where a snapshot is: `here, and on lab and usb as last seen`; `away`: only there."""
+    if away:
+        return f"on {listed(remotes)} only: opening it reads from there, L brings it here"
     if not remotes:
         return "on this machine only; P pushes it to a remote"
     return f"here, and on {listed(remotes)} as last seen"

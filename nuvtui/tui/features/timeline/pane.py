@@ -186,7 +186,9 @@ class Timeline(Pane):
             held = held_by_remotes(self.nuv.services)
             if not self.nuv.elsewhere:
                 keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
-            return States(self, timeline, held)
+            here = self.nuv.services.context.view().snapshots
+            away = [record.id for record in timeline.records if record.id not in here] if held else []
+            return States(self, timeline, held, away)
 
         def show(states: States) -> None:
             self._total = len(states.timeline.records)
@@ -520,6 +522,7 @@ class Timeline(Pane):
                 self.unique.get(entry.id),
                 event=self._past.traces.get(entry.id),
                 remotes=None if self._held is None else self._held.get(entry.id, ()),
+                away=self.lines is not None and entry.id in self.lines.away,
                 roomy=pane.size.height >= ROOMY,
             )
         elif isinstance(entry, Group):

@@ -6,7 +6,7 @@ two. An automatic snapshot says what it was taken for: it is the trace of a rest
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from nuvtui.model.snapshot import Changes, SnapshotRecord
@@ -184,9 +184,17 @@ class States(Source):
     """The lines of the Timeline. Made in a thread: with 10,000 snapshots it takes a few milliseconds."""
 
     def __init__(
-        self, shown: Shown, timeline: Timeline, held: Mapping[str, Sequence[str]] | None = None
+        self,
+        shown: Shown,
+        timeline: Timeline,
+        held: Mapping[str, Sequence[str]] | None = None,
+        away: Collection[str] = (),
     ) -> None:
-        """`held`: by snapshot, the remotes that hold it too, as last seen; None: there are no remotes."""
+        """`held`: by snapshot, the remotes that hold it too, as last seen; None: there are no remotes.
+
+        `away`: snapshots that only remotes hold.
+        """
+        self.away = frozenset(away)
         self.timeline = timeline
         self.held = held
         self.entries = folded(timeline)
@@ -339,6 +347,8 @@ class States(Source):
         """Whether remotes hold snapshots too, and which, where there is room for names."""
         if self.held is None:
             return ""
+        if records[0].id in self.away:
+            return f"{glyphs.down} there"
         names = [self.held.get(record.id, ()) for record in records]
         if not all(names):
             return f"{glyphs.unheld} some" if any(names) else f"{glyphs.unheld} here"

@@ -1,0 +1,319 @@
+"""Remotes on the command line: a study goes to another machine and comes back as it was."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import seaweed as seaweeds
+from tests.support.cli import Nuvtui
+from tests.support.seaweed import Seaweed
+from tests.support.ssh import SshServer
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Nuvtui:
+    """A study with two snapshots, a table and an application, on one machine."""
+    home = tmp_path / "one"
+    study = home / "study"
+    (study / "data").mkdir(parents=True)
+    environment = {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "NUVTUI_HOME": str(home / "store"),
+        "NUVTUI_REMOTE_PATIENCE": "0s",
+    }
+    nuvtui = Nuvtui(study, environment)
+    (study / "data" / "penguins.csv").write_text("species,mass\nAdelie,3750\nGentoo,5000\n")
+    (study / "README.md").write_text("# Penguins\n")
+    (study / "large.bin").write_bytes(os.urandom(2 << 20))
+    nuvtui.run("init", "--space", "Penguins")
+    nuvtui.run("tables", "import", "data/penguins.csv")
+    nuvtui.run("apps", "new", "analysis", "--template", "script")
+    nuvtui.run("snapshots", "create", "-n", "raw-data")
+    (study / "README.md").write_text("# Penguins of the Palmer archipelago\n")
+    nuvtui.run("snapshots", "create", "-n", "paper")
+    return nuvtui
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Nuvtui:
+    """Another machine, on which nothing is yet."""
+    home = tmp_path / "two"
+    home.mkdir()
+    environment = {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "NUVTUI_HOME": str(home / "store"),
+    }
+    return Nuvtui(home, {**environment, "NUVTUI_REMOTE_PATIENCE": "0s"})
+
+
+def assert_cloned(there: Nuvtui, here: Nuvtui) -> None:
+    clone = there.at(there.folder / "penguins")
+    assert (clone.folder / "large.bin").read_bytes() == (here.folder / "large.bin").read_bytes()
+    assert (clone.folder / "README.md").read_text() == "# Penguins of the Palmer archipelago\n"
+    assert clone.json("tables", "query", "SELECT sum(mass) AS mass FROM penguins")
+    assert [app["slug"] for app in clone.json("apps", "list")] == ["analysis"]
+    mine = [(each["id"], each["name"]) for each in here.json("snapshots", "list")]
+    assert [(each["id"], each["name"]) for each in clone.json("snapshots", "list")] == mine
+    assert clone.json("store", "check", "--read-data")["problems"] == []
+    assert "Nothing differs" in clone.run("status").stdout + clone.run("status").stderr
+
+
+def test_a_folder(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    added = here.json("remotes", "add", "lab", remote)
+    assert {"name", "url", "kind", "encrypted", "snapshots", "bytes", "reachable"} <= added.keys()
+    assert (added["name"], added["kind"], added["encrypted"]) == ("lab", "folder", False)
+    first = here.json("push")
+    assert [each["name"] for each in first["snapshots"]] == ["paper"]
+    assert {"objects", "bytes", "seconds"} <= first.keys()
+    everything = here.json("push", "--all")
+    assert [each["name"] for each in everything["snapshots"]] == ["raw-data"]
+    assert everything["bytes"] < 20_000
+    again = here.json("push", "--all")
+    assert (again["snapshots"], again["objects"]) == ([], 0)
+    assert [each["remotes"] for each in here.json("snapshots", "list")] == [["lab"], ["lab"]]
+    assert [each["name"] for each in here.json("snapshots", "list", "--remote", "lab")] == [
+        "paper",
+        "raw-data",
+    ]
+    shown = here.json("remotes", "show", "lab")
+    assert (shown["snapshots"], shown["reachable"]) == (2, True)
+    assert shown["bytes"] > 2 << 20
+    assert here.json("remotes", "check", "lab", "--read-data")["problems"] == []
+
+    cloned = there.json("clone", remote, "penguins")
+    assert cloned["space"]["name"] == "Penguins"
+    assert_cloned(there, here)
+    clone = there.at(there.folder / "penguins")
+
+    (clone.folder / "README.md").write_text("# Revised elsewhere\n")
+    clone.run("snapshots", "create", "-n", "revision")
+    clone.run("push")
+    assert [each["name"] for each in here.json("pull")["snapshots"]] == ["revision"]
+    here.run("snapshots", "restore", "revision", "--yes")
+    assert (here.folder / "README.md").read_text() == "# Revised elsewhere\n"
+
+
+def test_a_sealed_folder_and_its_keys(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "vault"
+    told = here.run("remotes", "add", "vault", remote, "--encrypt").stderr
+    assert "Lost keys are lost data" in told
+    here.run("push", "--all")
+    for path in remote.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            for secret in (b"Penguins", b"penguins", b"NUVPACK", b"NUVINDX"):
+                assert secret not in content, path
+    refused = there.run("clone", remote, "penguins", code=6).stderr
+    assert "No key here opens the remote" in refused
+    assert not (there.folder / "penguins").exists() or not any((there.folder / "penguins").iterdir())
+
+    sheet = here.run("remotes", "recovery", "vault").stdout
+    (there.folder / "sheet.txt").write_text(sheet)
+    there.run("clone", remote, "penguins", "--recovery", "sheet.txt")
+    assert_cloned(there, here)
+    (there.folder / "sheet.txt").unlink()
+    assert len(here.json("remotes", "recipients", "list", "vault")) == 2
+    state = (Path(here.environment["NUVTUI_HOME"]) / "state.json").read_text()
+    assert "AGE-SECRET-KEY" not in state
+
+
+def test_a_machine_that_can_only_write(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "vault"
+    there.run("store", "init")
+    there.run("remotes", "add", "vault", remote, "--encrypt")
+    key = there.json("remotes", "recipients", "list", "vault")[0]
+    here.run("remotes", "add", "vault", remote, "--write-only", "--recipient", key)
+    first = here.json("push")
+    assert [each["name"] for each in first["snapshots"]] == ["paper"]
+    assert here.json("push", "--all")["bytes"] < 30_000  # it remembers what it sent
+    assert "can only write" in here.run("remotes", "check", "vault", code=6).stderr
+    there.run("clone", remote, "penguins")
+    assert_cloned(there, here)
+
+
+def test_an_object_store(here: Nuvtui, there: Nuvtui, seaweed: Seaweed) -> None:
+    """On a distributed store of which one server is killed while it works."""
+    bucket = f"archive-{os.urandom(4).hex()}"
+    seaweed.make_bucket(bucket)
+    access = {
+        "AWS_ACCESS_KEY_ID": seaweeds.KEY,
+        "AWS_SECRET_ACCESS_KEY": seaweeds.SECRET,
+        "AWS_ENDPOINT_URL": seaweed.endpoint,
+    }
+    here.environment |= {**access, "NUVTUI_REMOTE_PATIENCE": "2m"}
+    there.environment |= {**access, "NUVTUI_REMOTE_PATIENCE": "2m"}
+    refused = here.run("remotes", "add", "lab", f"s3://{bucket}/open", "--no-encrypt", code=6).stderr
+    assert "Whoever can read the object store" in refused
+    assert here.json("remotes", "add", "lab", f"s3://{bucket}/penguins")["encrypted"] is True
+    here.run("push")
+    seaweed.kill_volume(1)
+    try:
+        here.run("push", "--all")
+        assert here.json("remotes", "check", "lab", "--read-data")["problems"] == []
+        here.run("remotes", "prune", "lab", "--grace", "0")
+        shutil.copytree(Path(here.environment["XDG_CONFIG_HOME"]), Path(there.environment["XDG_CONFIG_HOME"]))
+        there.run("clone", f"s3://{bucket}/penguins", "penguins")
+    finally:
+        seaweed.start_volume(1)
+    assert_cloned(there, here)
+    for place in (here, there):
+        home = Path(place.environment["NUVTUI_HOME"])
+        for file in home.rglob("*"):
+            if file.is_file():
+                assert seaweeds.SECRET.encode() not in file.read_bytes(), file
+
+
+@pytest.fixture
+def ssh(ssh_server: SshServer, tmp_path: Path) -> dict[str, str]:
+    """A search path on which `ssh` knows the suite's server as `there`."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "ssh"
+    script.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {ssh_server.folder / "ssh_config"} "$@"\n')
+    script.chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_another_server(here: Nuvtui, there: Nuvtui, ssh: dict[str, str], tmp_path: Path) -> None:
+    here.environment |= ssh
+    there.environment |= ssh
+    command = ("--command", f"{sys.executable} -m nuvtui")
+    here.run("remotes", "add", "server", f"there:{tmp_path}/archive", *command)
+    here.run("push", "--all")
+    assert here.json("remotes", "show", "server")["snapshots"] == 2
+    there.run("clone", f"ssh://there{tmp_path}/archive", "penguins", *command)
+    assert_cloned(there, here)
+
+
+def test_what_can_be_wrong(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    assert "There is no remote yet" in here.run("push", code=3).stderr
+    assert "cannot be a remote's name" in here.run("remotes", "add", "No Good", tmp_path / "r", code=2).stderr
+    assert "holds credentials" in here.run("remotes", "add", "lab", "s3://key:secret@bucket/x", code=2).stderr
+    assert "ftp:// is not known" in here.run("remotes", "add", "lab", "ftp://host/x", code=2).stderr
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.pdf").write_text("x")
+    assert "holds something else" in here.run("remotes", "add", "lab", other, code=5).stderr
+    assert [each.name for each in other.iterdir()] == ["thesis.pdf"]
+
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote)
+    assert "There is a remote lab already" in here.run("remotes", "add", "lab", tmp_path / "r", code=5).stderr
+    shutil.copytree(remote, tmp_path / "copy")
+    assert (
+        "lab is this remote already" in here.run("remotes", "add", "twin", tmp_path / "copy", code=5).stderr
+    )
+    assert "is not encrypted" in here.run("remotes", "recovery", "lab", code=6).stderr
+    assert "holds no snapshot yet" in there.run("clone", remote, "penguins", code=3).stderr
+    here.run("push")
+    assert "No remote 'nobody'" in here.run("push", "--to", "nobody", code=3).stderr
+
+    here.run("remotes", "add", "second", tmp_path / "second")
+    assert "Which remote?" in here.run("push", code=2).stderr
+
+    remote.rename(tmp_path / "unplugged")
+    assert "There is no remote at" in here.run("push", "--to", "lab", code=1).stderr
+    shown = here.run("remotes", "show", "lab", "-f", "json", code=1)
+    assert '"reachable": false' in shown.stdout
+    assert "There is no remote at" in here.run("doctor").stdout
+    shutil.copytree(tmp_path / "second", remote)
+    assert "is another remote now" in here.run("push", "--to", "lab", code=5).stderr
+    shutil.rmtree(remote)
+    (tmp_path / "unplugged").rename(remote)
+    here.run("push", "--all", "--to", "lab")
+
+    folder = there.folder / "full"
+    folder.mkdir()
+    (folder / "mine").write_text("x")
+    assert "is not empty" in there.run("clone", remote, folder, code=5).stderr
+    there.run("clone", remote, "penguins")
+    assert "is in this store already" in there.run("clone", remote, "again", code=5).stderr
+
+
+def test_what_is_no_more_needed_goes(here: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote)
+    (here.folder / "large.bin").unlink()
+    here.run("push", "--all")
+    here.run("snapshots", "create", "-n", "small")
+    here.run("push")
+    assert "Not confirmed" in here.run("remotes", "forget", "lab", "paper", code=6).stderr
+    here.run("remotes", "forget", "lab", "paper", "raw-data", "--yes")
+    before = sum(path.stat().st_size for path in (remote / "packs").rglob("*") if path.is_file())
+    dry = here.json("remotes", "prune", "lab", "--dry-run")
+    assert (dry["freed"], dry["dry_run"]) == (0, True)
+    assert dry["condemned"] > 2 << 20 or before > 2 << 20
+    here.run("remotes", "prune", "lab", "--grace", "0")
+    here.run("remotes", "prune", "lab", "--grace", "0")
+    assert here.json("remotes", "check", "lab", "--read-data")["problems"] == []
+    assert [each["name"] for each in here.json("snapshots", "list", "--remote", "lab")] == ["small"]
+
+
+def test_roles(here: Nuvtui, tmp_path: Path) -> None:
+    """Who may not look into an instance may not push from it."""
+    here.run("remotes", "add", "lab", tmp_path / "remote")
+    user = here.json("members", "list")[0]["user"]
+    here.run("members", "set", "nobody", "administrator")
+    here.run("members", "set", user, "observer", "-i", "Master")
+    refused = here.run("push", "paper", code=4).stderr
+    assert "needs the role instance viewer" in refused
+
+
+def test_a_snapshot_that_is_only_there_is_looked_into(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    """Opened, read, compared without being pulled; restored, it comes here."""
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote, "--encrypt")
+    here.run("push", "--all")
+    shutil.copytree(Path(here.environment["XDG_CONFIG_HOME"]), Path(there.environment["XDG_CONFIG_HOME"]))
+    there.run("clone", remote, "penguins", "--snapshot", "paper")
+    clone = there.at(there.folder / "penguins")
+    (here.folder / "notes.txt").write_text("measured again\n")
+    (here.folder / "large.bin").write_bytes(os.urandom(3 << 20))
+    here.run("snapshots", "create", "-n", "again")
+    here.run("push")
+    assert clone.json("snapshots", "list", "--remote", "origin")[0]["name"] == "again"
+    before = [each["name"] for each in clone.json("snapshots", "list")]
+    assert "again" not in before
+    size = sum(
+        path.stat().st_size for path in Path(there.environment["NUVTUI_HOME"]).rglob("*") if path.is_file()
+    )
+    assert clone.run("snapshots", "cat", "again", "notes.txt").stdout == "measured again\n"
+    assert any(each["path"] == "notes.txt" for each in clone.json("snapshots", "files", "again"))
+    assert "notes.txt" in clone.run("snapshots", "diff", "paper", "again").stdout
+    assert clone.json("tables", "query", "-p", "again", "SELECT count(*) AS n FROM penguins")
+    grown = sum(
+        path.stat().st_size for path in Path(there.environment["NUVTUI_HOME"]).rglob("*") if path.is_file()
+    )
+    assert grown - size < 1 << 20, "the large file came along"
+    assert clone.json("store", "check", "--read-data")["problems"] == []
+    gone = clone.run("snapshots", "delete", "again", "--yes", code=3).stderr
+    assert "remotes forget" in gone
+
+    clone.run("snapshots", "restore", "again", "--yes")
+    assert (clone.folder / "large.bin").read_bytes() == (here.folder / "large.bin").read_bytes()
+    assert "again" in [each["name"] for each in clone.json("snapshots", "list")]
+    clone.run("store", "gc", "--grace", "0")
+    assert clone.json("store", "check", "--read-data")["problems"] == []
+
+
+def test_a_snapshot_whose_remote_is_away(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote)
+    here.run("push")
+    there.run("clone", remote, "penguins")
+    clone = there.at(there.folder / "penguins")
+    (here.folder / "notes.txt").write_text("x")
+    here.run("snapshots", "create", "-n", "again")
+    here.run("push")
+    clone.run("snapshots", "list", "--remote", "origin")
+    remote.rename(tmp_path / "unplugged")
+    said = clone.run("snapshots", "files", "again", code=1).stderr
+    assert "is not here" in said
+    assert "There is no remote at" in said
+    assert clone.run("snapshots", "files", "paper").stdout

@@ -250,7 +250,9 @@ class SpacesService:
             gone = {i.id for i in mine}
             snapshots = [s.id for s in tx.snapshots.select(space=space)]
             tx.messages.delete(*(m.id for m in tx.messages.all() if m.instance in gone))
-            for table in (tx.snapshots, tx.exports, tx.distributions, tx.members, tx.stages, tx.instances):
+            for table in (
+                tx.snapshots, tx.exports, tx.distributions, tx.members, tx.stages, tx.policies, tx.instances,
+            ):  # fmt: skip
                 table.delete_where(space=space)
             tx.spaces.delete(space)
         for instance in mine:
@@ -376,6 +378,7 @@ class InstancesService:
                 snapshots = [s.id for s in tx.snapshots.select(instance=instance)]
                 tx.snapshots.delete(*snapshots)
                 tx.members.delete_where(instance=instance)
+                tx.policies.delete(instance)
                 tx.stages.delete(
                     *(f"{s.space}/{s.user}" for s in tx.stages.all() if s.source.instance == instance)
                 )

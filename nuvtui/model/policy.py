@@ -126,6 +126,7 @@ class MissedRun(msgspec.Struct, frozen=True):
     space: str
     instance: str
     """Names."""
+    instance_id: str
     due: str
     """When the newest of them was due, in UTC."""
     count: int

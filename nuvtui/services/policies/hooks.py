@@ -70,7 +70,7 @@ def check_approved(policy: Policy) -> None:
             raise NuvError(
                 f"The hook {when} the snapshot is not yours",
                 f"{policy.author} set it; a command runs only for who set it: {sanitise.line(hook.command)[:WIDTH]}",
-                f"To have it run for you, set it yourself: `nuvtui policy set --{when} COMMAND`.",
+                "To have it run for you, set it yourself: `nuvtui policy set --before COMMAND --after COMMAND`.",
                 Exit.REFUSED,
             )
 

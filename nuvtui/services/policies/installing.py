@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -78,13 +78,25 @@ def install(planned: Plan) -> None:
         raise NuvError("The timer cannot be written", f"{error.filename}: {error.strerror}") from error
 
 
+def is_ours(installed: Installed) -> bool:
+    """True where this account installed it on this machine."""
+    return (installed.user, installed.host) == (system_user(), os.uname().nodename)
+
+
+def remove_where_ours(policies: Iterable[Policy]) -> None:
+    """Remove the schedules of policies whose instances are about to be deleted. Raises NuvError."""
+    for policy in policies:
+        if policy.installed is not None and is_ours(policy.installed):
+            remove(policy.installed)
+
+
 def remove(installed: Installed) -> None:
     """Remove what `install` wrote, and nothing else; what is gone already is gone. Raises NuvError."""
-    if installed.user != system_user() or installed.host != os.uname().nodename:
+    if not is_ours(installed):
         raise NuvError(
             "The schedule is not installed here",
             f"{installed.user} installed it on {installed.host}",
-            "Remove it as that user, on that machine.",
+            "Remove it as that user, on that machine; to leave it there: `nuvtui policy remove --elsewhere`.",
             Exit.REFUSED,
         )
     if installed.where == "crontab":
@@ -182,7 +194,7 @@ def _remove_units(key: str) -> None:
 
 
 def _marks(key: str) -> tuple[str, str]:
-    return f"# nuvtui policy {key}: begin", f"# nuvtui policy {key}: end"
+    return f"# nuvtui-policy-{key} begins", f"# nuvtui-policy-{key} ends"
 
 
 def _block(key: str, schedule: Schedule, command: Sequence[str], called: str) -> str:

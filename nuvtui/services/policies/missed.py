@@ -27,5 +27,5 @@ def missed_runs(view: View, user: str) -> list[MissedRun]:
         due = schedule.missed(installed.schedule, since, now - GRACE)
         if due:
             newest = due[0].astimezone(datetime.UTC).isoformat(timespec="microseconds")
-            found.append(MissedRun(space.name, instance.name, newest, len(due)))
+            found.append(MissedRun(space.name, instance.name, instance.id, newest, len(due)))
     return found

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from nuvtui import clock
 from nuvtui.errors import Cancelled, Exit, NuvError, PlanChangedError
 from nuvtui.model.names import short, text_to_path
-from nuvtui.model.policy import Hook, HookRun, Policy, PolicyRun, Pushed
+from nuvtui.model.policy import Hook, HookRun, Policy, PolicyPlan, PolicyRun, Pushed
 from nuvtui.model.space import Instance
 from nuvtui.reporter import Reporter
 from nuvtui.services.context import Context
@@ -18,8 +18,20 @@ from nuvtui.services.policies import hooks
 from nuvtui.services.snapshots.service import SnapshotsService, deletion
 
 if TYPE_CHECKING:
-    from nuvtui.services.policies.service import PoliciesService
     from nuvtui.services.remotes.service import RemotesService
+
+
+class Policies(Protocol):
+    """What a run asks of the service."""
+
+    def plan(self, instance_id: str, *, look: bool) -> PolicyPlan:
+        """What a run would do now."""
+
+    def changed(self, instance_id: str, reporter: Reporter | None = None) -> bool:
+        """Whether a snapshot would differ from the newest."""
+
+    def remember(self, run: PolicyRun) -> None:
+        """Keep what the run did so far."""
 
 
 class Running:
@@ -28,7 +40,7 @@ class Running:
     def __init__(
         self,
         context: Context,
-        policies: "PoliciesService",
+        policies: "Policies",
         snapshots: SnapshotsService,
         remotes: "Callable[[], RemotesService]",
         policy: Policy,

@@ -10,13 +10,14 @@ from nuvtui import clock
 from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model import policy as rules
-from nuvtui.model.policy import Policy, PolicyPlan, PolicyRun
+from nuvtui.model.policy import MissedRun, Policy, PolicyPlan, PolicyRun
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import Changes, FilesSummary, SnapshotRecord
 from nuvtui.model.space import Instance
 from nuvtui.reporter import Reporter
 from nuvtui.services.context import Context
 from nuvtui.services.policies import hooks
+from nuvtui.services.policies.missed import missed_runs
 from nuvtui.services.snapshots.service import SCHEDULED, SnapshotsService, deletion
 from nuvtui.services.states.changes import ChangesService
 
@@ -72,16 +73,17 @@ class PoliciesService:
             tx.policies.put(new)
         return new
 
-    def remove(self, instance_id: str, *, schedule_only: bool = False) -> None:
+    def remove(self, instance_id: str, *, schedule_only: bool = False, elsewhere: bool = False) -> None:
         """Remove the policy of an instance and its schedule, or only what `install` wrote. Needs the editor role (4).
 
-        Raises NuvError where the schedule cannot be removed; then the policy stays.
+        Raises NuvError where the schedule cannot be removed; then the policy stays. `elsewhere`: one that is installed
+        on another machine, or by another user, stays there.
         """
         from nuvtui.services.policies import installing
 
         self._allowed(instance_id, Action.MODIFY)
         found = self.get(instance_id)
-        if found.installed is not None:
+        if found.installed is not None and (installing.is_ours(found.installed) or not elsewhere):
             installing.remove(found.installed)
         with self._changing(instance_id) as put:
             put(lambda old: msgspec.structs.replace(old, installed=None) if schedule_only else None)
@@ -179,6 +181,10 @@ class PoliciesService:
         """Keep what a run did as the policy's last; a policy that is gone meanwhile stays so."""
         with self._changing(run.instance) as put:
             put(lambda old: msgspec.structs.replace(old, last=run))
+
+    def missed(self) -> list[MissedRun]:
+        """The runs that the acting user's schedules on this machine missed."""
+        return missed_runs(self._context.view(), self._context.user)
 
     # -- helpers
 

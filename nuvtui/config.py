@@ -88,12 +88,14 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _BYTES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
-def _number(text: str, units: Mapping[str, int], example: str) -> float:
-    """A whole number with its unit. Raises ValueError where it is none."""
+def _number(text: str, units: Mapping[str, int], example: str, written: str = "") -> float:
+    """A whole number with its unit. Raises ValueError, which repeats what was `written`, where it is none."""
     number, unit = (text[:-1].strip(), text[-1:]) if text[-1:] in units else (text, "")
     if unit not in units or not (number.isascii() and number.isdigit()):
         names = ", ".join(unit for unit in units if unit)
-        raise ValueError(f"expected a number and one of {names}, such as `{example}`; found {text!r}")
+        raise ValueError(
+            f"expected a number and one of {names}, such as `{example}`; found {(written or text)!r}"
+        )
     return float(int(number) * units[unit])
 
 
@@ -104,7 +106,8 @@ def seconds(text: str) -> float:
 
 def bytes_a_second(text: str) -> float:
     """A rate; 0 where `text` is empty: none is set. Raises ValueError where it is none."""
-    return _number(text.strip().upper().removesuffix("B"), _BYTES, "10M") if text.strip() else 0.0
+    written = text.strip()
+    return _number(written.upper().removesuffix("B"), _BYTES, "10M", written) if written else 0.0
 
 
 def reread_seconds(settings: Settings) -> float | None:

@@ -4,11 +4,15 @@ No rename, no append, no overwrite and no lock: so a remote is right on stores t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
+
+from nuvtui.remote.failure import DamagedError
 
 MAXIMUM = 80 << 20
 """Bytes that a blob has at most; what is longer is not read."""
+LISTED = 2_000_000
+"""Entries that a listing has at most: with packs of 16 MiB, 30 TB."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*){0,4}")
 
@@ -31,6 +35,32 @@ class Blob(NamedTuple):
     key: str
     """Its name: ASCII letters, digits, `.`, `-` and `_`, in parts joined by `/`."""
     size: int
+
+
+def checked_listing(url: str, prefix: str, found: Iterable[tuple[str, int]]) -> Iterator[Blob]:
+    """The blobs under `prefix` among the keys and sizes that the remote at `url` named, each once.
+
+    Names that can be no blob's are left out: others may keep things there. Raises DamagedError where a size cannot be,
+    or where there is no end.
+    """
+    seen: set[str] = set()
+    for number, (key, size) in enumerate(found):
+        if number >= LISTED:
+            raise DamagedError(
+                f"The listing of {url} has no end",
+                f"it named {LISTED:,} things and went on",
+                "Is it the right address, and nobody else's place?",
+            )
+        if key in seen or not key.startswith(prefix) or not is_key(key):
+            continue
+        if not 0 <= size <= 1 << 50:
+            raise DamagedError(
+                f"The listing of {url} is wrong",
+                f"it gives {key} {size} bytes",
+                "Ask who runs the place: what it says cannot be.",
+            )
+        seen.add(key)
+        yield Blob(key, size)
 
 
 class Blobs(Protocol):

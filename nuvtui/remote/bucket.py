@@ -9,7 +9,6 @@ kept nowhere, and taken out of every message.
 import configparser
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,84 +16,84 @@ from typing import TYPE_CHECKING, Any
 
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.remote import RemoteSettings
-from nuvtui.remote.blobs import MAXIMUM, Blob, checked_key, is_key
-from nuvtui.remote.failure import (
-    AbsentError,
-    DamagedError,
-    DeniedError,
-    FullError,
-    RemoteError,
-    TransientError,
-)
-from nuvtui.remote.url import Address
+from nuvtui.remote import bucket_failure
+from nuvtui.remote.blobs import MAXIMUM, Blob, checked_key, checked_listing
+from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TransientError
+from nuvtui.remote.url import Address, check_endpoint
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_CODE = re.compile(r"<Code>(\w{1,60})</Code>|[Ss]tatus(?: code)?:? (\d{3})|[Rr]esponse status (\d{3})")
-_BUCKET_CODES = ("NoSuchBucket", "ContainerNotFound", "InvalidBucketName")
-_CLOCK_CODES = ("RequestTimeTooSkewed", "RequestExpired")
-_KEY_CODES = (
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidToken",
-    "ExpiredToken",
-    "AuthenticationFailed",
-)
-_REGION_CODES = ("AuthorizationHeaderMalformed", "PermanentRedirect", "301")
-_FULL_CODES = ("QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "507")
-_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AZURE_STORAGE_ACCOUNT_KEY")
+WRITE = timedelta(minutes=30)
+"""For a whole request: a pack is one, and the line may be slow (four at once take 20 minutes at 0.5 Mbit/s)."""
+STALL = timedelta(minutes=1)
+"""Without a byte of what is read, until it is given up. Of a write it would count the whole sending too."""
+_CONFLICT = ("ConditionalRequestConflict", "OperationAborted")
+"""Somebody else writes the same key at this moment: who wins is not known yet."""
+_NO_CONDITION = {"NotImplemented", "501"}
 
 
 class BucketBlobs:
     """Blobs as objects under one prefix of a bucket."""
 
-    conditional = True
-    """Tried when the remote is made; what a store without it needs is recorded in the remote's `config`."""
-
     def __init__(self, address: Address, settings: RemoteSettings) -> None:
         """Raises NuvError (6) where obstore is not there, (2) where a setting is wrong."""
         self._address = address
-        self._hidden: set[str] = {value for name in _SECRETS if (value := os.environ.get(name))}
-        self._store = self._opened(settings)
+        self._hidden = bucket_failure.secrets_of_environment()
+        self.conditional = True  # until the store says that it does not know conditions
+        config = self._config(settings)
+        self._writing = self._opened(config, timeout=WRITE)
+        self._reading = self._opened(config, timeout=WRITE, read_timeout=STALL)
 
     @property
     def url(self) -> str:
         """`s3://bucket/prefix`."""
         return self._address.url
 
-    def _opened(self, settings: RemoteSettings) -> "ObjectStore":
+    def _opened(self, config: dict[str, str], **timeouts: timedelta) -> "ObjectStore":
         try:
             from obstore import store
         except ImportError:
             raise NuvError(
                 "Object stores need more than nuvtui itself",
                 "the package obstore is not installed",
-                "Install `nuvtui[remote]`: `pipx inject nuvtui obstore cryptography pyrage`.",
+                "Install its extra remote: `pipx inject nuvtui obstore cryptography pyrage`.",
                 Exit.REFUSED,
             ) from None
-        prefix = self._address.path or None
-        client: Any = {"timeout": timedelta(minutes=5), "connect_timeout": timedelta(seconds=10)}
-        if settings.endpoint.startswith("http://"):
+        kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
+        client: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), **timeouts}
+        if any(value.startswith("http://") for value in config.values()):
             client["allow_http"] = True
-        retry: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
         try:
-            if self._address.kind == "gs":
-                return store.GCSStore(
-                    self._address.host, prefix=prefix, client_options=client, retry_config=retry
-                )
-            if self._address.kind == "az":
-                return store.AzureStore(
-                    self._address.host, prefix=prefix, client_options=client, retry_config=retry
-                )
-            config: Any = self._s3(settings)
-            if str(config.get("endpoint", "")).startswith("http://"):
-                client["allow_http"] = True
-            return store.S3Store(
-                self._address.host, prefix=prefix, config=config, client_options=client, retry_config=retry
+            opened: ObjectStore = kinds[self._address.kind](
+                self._address.host,
+                prefix=self._address.path or None,
+                config=config,
+                client_options=client,
+                retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=1)},
             )
         except Exception as error:
             raise self._failed(error, "Opening it") from None
+        return opened
+
+    def _config(self, settings: RemoteSettings) -> dict[str, str]:
+        """What is told to obstore; the rest it takes from the environment itself."""
+        if self._address.kind == "s3":
+            config = self._s3(settings)
+        elif settings.profile or settings.region:
+            raise NuvError(
+                f"{self.url} has neither a region nor a profile",
+                "they are for `s3://` only",
+                "Leave out `--region` and `--profile`.",
+                Exit.USAGE,
+            )
+        else:
+            name = {"gs": "base_url", "az": "endpoint"}[self._address.kind]
+            config = {name: settings.endpoint} if settings.endpoint else {}
+        for endpoint in (config.get("endpoint"), config.get("base_url")):
+            if endpoint:
+                check_endpoint(endpoint)
+        return config
 
     def _s3(self, settings: RemoteSettings) -> dict[str, str]:
         """What the remote's settings, environment and profile say, in this order."""
@@ -122,54 +121,12 @@ class BucketBlobs:
                 if profile.get(key):
                     config[name] = profile[key]
                     self._hidden.add(profile[key])
+            if "access_key_id" not in config and "AWS_ACCESS_KEY_ID" not in environ:
+                _refuse_foreign_keys(settings.profile, profile)
         return {key: value for key, value in config.items() if value}
 
     def _failed(self, error: BaseException, what: str) -> RemoteError:
-        """What obstore said, as what can be done about it; secrets and everything after a few lines left out."""
-        from obstore import exceptions
-
-        text = str(error)
-        for secret in self._hidden:
-            text = text.replace(secret, "…")
-        codes = _codes(error)
-        detail = f"{what}: {' '.join(text.split('Debug source')[0].split('<?xml')[0].split())[:300]}"
-        title = f"The remote at {self.url} failed"
-
-        def says(*known: str) -> bool:
-            return not codes.isdisjoint(known)
-
-        if says(*_BUCKET_CODES):
-            return RemoteError(
-                f"There is no bucket {self._address.host}",
-                f"the object store that {self.url} leads to does not have it",
-                "Make the bucket, or correct its name; is the endpoint (`AWS_ENDPOINT_URL`) the right one?",
-                Exit.NOT_FOUND,
-            )
-        if says(*_CLOCK_CODES):
-            return DeniedError(
-                title, "this machine's clock is wrong: the store refuses its signature", "Set the clock."
-            )
-        if says(*_REGION_CODES):
-            return RemoteError(
-                title, "the bucket is in another region", "Give it: `--region`, or AWS_REGION."
-            )
-        if says(*_FULL_CODES):
-            return FullError(title, f"{what}: there is no room left", "Free some room there, then try again.")
-        if isinstance(error, exceptions.UnauthenticatedError) or says(*_KEY_CODES):
-            return DeniedError(
-                title,
-                "the store does not know the key that was used",
-                "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile in ~/.aws/credentials.",
-            )
-        if isinstance(error, exceptions.PermissionDeniedError):
-            return DeniedError(
-                title,
-                f"{what}: the key that was used may not do that",
-                "Ask the bucket's owner for the right to list, read and write there.",
-            )
-        if isinstance(error, exceptions.GenericError):
-            return TransientError(title, detail, "Is it up, and can it be reached from here? Try again then.")
-        return RemoteError(title, detail, "Check its address and settings: `nuvtui remotes show`.")
+        return bucket_failure.failed(error, self._address, what, self._hidden)
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """Every object whose key begins with `prefix`."""
@@ -177,18 +134,12 @@ class BucketBlobs:
 
         folder = prefix.rpartition("/")[0]
         try:
-            seen = ""
-            for batch in obstore.list(self._store, folder or None, chunk_size=1000):
-                for item in batch:
-                    key, size = item["path"], item["size"]
-                    if not key.startswith(prefix) or not is_key(key) or key == seen:
-                        continue
-                    if not 0 <= size <= 1 << 50:
-                        raise DamagedError(
-                            f"The listing of {self.url} is wrong", f"{key} has {size} bytes", ""
-                        )
-                    seen = key
-                    yield Blob(key, size)
+            found = (
+                (item["path"], item["size"])
+                for batch in obstore.list(self._reading, folder or None, chunk_size=1000)
+                for item in batch
+            )
+            yield from checked_listing(self.url, prefix, found)
         except RemoteError:
             raise
         except Exception as error:
@@ -200,7 +151,7 @@ class BucketBlobs:
 
         checked_key(key)
         try:
-            found = obstore.head(self._store, key)
+            found = obstore.head(self._reading, key)
         except FileNotFoundError as error:
             raise self._absent(error, key) from None
         except Exception as error:
@@ -218,23 +169,23 @@ class BucketBlobs:
         checked_key(key)
         try:
             if start == 0 and length is None:
-                found = obstore.get(self._store, key)
+                found = obstore.get(self._reading, key)
                 if found.meta["size"] > MAXIMUM:
                     raise DamagedError(f"{key} on {self.url} is too long", f"{found.meta['size']} bytes", "")
                 return bytes(found.bytes())
             end = MAXIMUM if length is None else length
             if end <= 0:
                 return b""
-            size = obstore.head(self._store, key)["size"] if length is None else None
+            size = obstore.head(self._reading, key)["size"] if length is None else None
             if size is not None:
                 end = min(end, size - start)
-            return bytes(obstore.get_range(self._store, key, start=start, length=end))
+            return bytes(obstore.get_range(self._reading, key, start=start, length=end))
         except RemoteError:
             raise
         except FileNotFoundError as error:
             raise self._absent(error, key) from None
         except Exception as error:
-            if "InvalidRange" in _codes(error):
+            if "InvalidRange" in bucket_failure.codes(error):
                 return b""  # it ends before
             raise self._failed(error, f"Reading {key}") from None
 
@@ -244,13 +195,36 @@ class BucketBlobs:
         from obstore import exceptions
 
         checked_key(key)
+        what = f"Writing {key}"
         try:
-            obstore.put(self._store, key, data, mode="create", use_multipart=False)
-        except exceptions.AlreadyExistsError:
-            return False
+            if self.conditional:
+                try:
+                    obstore.put(self._writing, key, data, mode="create", use_multipart=False)
+                    return True
+                except exceptions.AlreadyExistsError as error:
+                    if bucket_failure.codes(error).isdisjoint(_CONFLICT):
+                        return False
+                    raise TransientError(
+                        f"The remote at {self.url} failed",
+                        f"{what}: somebody else writes it at this moment",
+                        "Try again.",
+                    ) from None
+                except (exceptions.NotSupportedError, exceptions.GenericError) as error:
+                    if isinstance(error, exceptions.GenericError) and bucket_failure.codes(error).isdisjoint(
+                        _NO_CONDITION
+                    ):
+                        raise
+                    self.conditional = False
+            try:
+                obstore.head(self._reading, key)
+                return False
+            except FileNotFoundError:
+                obstore.put(self._writing, key, data, use_multipart=False)
+                return True
+        except RemoteError:
+            raise
         except Exception as error:
-            raise self._failed(error, f"Writing {key}") from None
-        return True
+            raise self._failed(error, what) from None
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -258,18 +232,16 @@ class BucketBlobs:
 
         checked_key(key)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                obstore.delete(self._store, key)
+            obstore.delete(self._writing, key)
+        except FileNotFoundError as error:
+            found = self._absent(error, key)
+            if not isinstance(found, AbsentError):
+                raise found from None
         except Exception as error:
             raise self._failed(error, f"Removing {key}") from None
 
     def close(self) -> None:
         """Connections end with the last use of the store."""
-
-
-def _codes(error: BaseException) -> set[str]:
-    """Codes and statuses of the protocol in what obstore says: the only form in which it passes them on."""
-    return {code for found in _CODE.findall(str(error)) for code in found if code}
 
 
 def _profile(name: str, *, explicit: bool) -> dict[str, str]:
@@ -296,3 +268,16 @@ def _profile(name: str, *, explicit: bool) -> dict[str, str]:
             Exit.USAGE,
         )
     return found
+
+
+def _refuse_foreign_keys(name: str, profile: dict[str, str]) -> None:
+    """Raise NuvError (2) where a profile gets its keys in a way that only its own tools know."""
+    for key in ("credential_process", "sso_session", "sso_start_url", "role_arn"):
+        if key in profile:
+            option = f" --profile {name}" if name else ""
+            raise NuvError(
+                f"The keys of the profile {name or 'in use'} cannot be read",
+                f"it gets them through `{key}`, which only the `aws` command can do",
+                f'Run `eval "$(aws configure export-credentials{option} --format env)"` first.',
+                Exit.USAGE,
+            )

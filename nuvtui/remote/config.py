@@ -123,7 +123,7 @@ def _probe(blobs: Blobs) -> bool:
     key = f"leases/{os.urandom(16).hex()}"
     try:
         blobs.put_if_absent(key, b"{}")
-        return not blobs.put_if_absent(key, b"{}")
+        return not blobs.put_if_absent(key, b"{}") and blobs.conditional  # it may have learned of it just now
     finally:
         blobs.delete(key)
 
@@ -223,7 +223,7 @@ def change_recipients(
             raise NuvError(
                 f"{each[:40]} is no recipient of {blobs.url}",
                 "it cannot be removed",
-                "`nuvtui remotes recipients list` says who can read it.",
+                "`nuvtui remotes recipients list NAME` says who can read it.",
                 Exit.NOT_FOUND,
             )
     recipients = [each for each in unlocked.recipients if each not in remove]

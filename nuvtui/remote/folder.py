@@ -12,13 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nuvtui import atomic
-from nuvtui.remote.blobs import MAXIMUM, Blob, checked_key, is_key
-from nuvtui.remote.failure import AbsentError, DamagedError, DeniedError, FullError, RemoteError
+from nuvtui.remote.blobs import MAXIMUM, Blob, checked_key, checked_listing, is_key
+from nuvtui.remote.failure import (
+    AbsentError,
+    DamagedError,
+    DeniedError,
+    FullError,
+    RemoteError,
+    TransientError,
+)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _CUT = (errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT)
 """What network file systems say when their server is away."""
+_ABANDONED = 86400.0
+"""Seconds after which a temporary file belongs to nobody any more."""
 
 
 class FolderBlobs:
@@ -29,6 +38,7 @@ class FolderBlobs:
     def __init__(self, root: Path, *, create: bool = False) -> None:
         """`create`: make the folder where it is not there. Raises RemoteError where there is none."""
         self.root = root
+        self._swept: set[Path] = set()
         with self._errors("Opening it"):
             if create:
                 root.mkdir(0o700, parents=True, exist_ok=True)
@@ -38,6 +48,8 @@ class FolderBlobs:
                     "there is no such folder",
                     "Is its disk mounted? `nuvtui remotes list` says where each remote is.",
                 )
+            self._group = stat.S_IMODE(root.stat().st_mode) & 0o2070
+            """What of the folder's mode its group has: all below gets the same."""
 
     @property
     def url(self) -> str:
@@ -55,16 +67,15 @@ class FolderBlobs:
                 kind, hint = FullError, "Free some room there, or take another place, then try again."
             elif error.errno in _DENIED:
                 kind, hint = DeniedError, "Ask for the right to read and write there."
+            elif error.errno in _CUT:
+                kind = TransientError
             raise kind(
                 f"The remote at {self.root} failed", f"{what}: {error.strerror or error}", hint
             ) from error
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """Every file whose key begins with `prefix`; what no remote has under its names is left out."""
-        folder, _, _ = prefix.rpartition("/")
-        for key, size in self._walk(folder):
-            if key.startswith(prefix):
-                yield Blob(key, size)
+        return checked_listing(self.url, prefix, self._walk(prefix.rpartition("/")[0]))
 
     def _walk(self, folder: str) -> Iterator[tuple[str, int]]:
         with self._errors("Listing"):
@@ -83,7 +94,9 @@ class FolderBlobs:
                 yield from self._walk(key)
                 continue
             with self._errors("Listing"), contextlib.suppress(FileNotFoundError):
-                yield key, entry.stat().st_size
+                status = entry.stat()
+                if stat.S_ISREG(status.st_mode):
+                    yield key, status.st_size
 
     def stat(self, key: str) -> Blob:
         """One file."""
@@ -122,13 +135,15 @@ class FolderBlobs:
         with self._errors(f"Writing {key}"):
             if path.exists():
                 return False
-            path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            self._make(path.parent)
             temporary = atomic.temporary_name(path)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 try:
+                    self._sweep(path.parent, os.fstat(descriptor).st_mtime)
                     atomic.write_all(descriptor, data)
-                    os.fchmod(descriptor, 0o400 | (self.root.stat().st_mode & 0o040))
+                    with contextlib.suppress(PermissionError):  # FAT knows no modes
+                        os.fchmod(descriptor, 0o400 | (self._group & 0o040))
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
@@ -139,8 +154,30 @@ class FolderBlobs:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
             atomic.fsync_folder(path.parent)
-            atomic.fsync_folder(path.parent.parent)
         return True
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder below the root, durably. Never the root: where that is gone, its disk is not mounted."""
+        if folder == self.root or folder.is_dir():
+            return
+        self._make(folder.parent)
+        try:
+            folder.mkdir(0o700)
+        except FileExistsError:
+            return
+        if self._group:
+            folder.chmod(0o700 | self._group)
+        atomic.fsync_folder(folder.parent)
+
+    def _sweep(self, folder: Path, now: float) -> None:
+        """Once a folder: remove temporaries of writers that were killed. `now`: by the file system's own clock."""
+        if folder in self._swept:
+            return
+        self._swept.add(folder)
+        for path in folder.glob(f"{atomic.TEMPORARY}*"):
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime < now - _ABANDONED:
+                    path.unlink()
 
     def delete(self, key: str) -> None:
         """Remove a file."""

@@ -7,7 +7,10 @@ from nuvtui.model.remote import RemoteSettings
 from nuvtui.remote.blobs import Blobs
 from nuvtui.remote.url import BUCKETS, Address
 from nuvtui.remote.wrappers import Limited, Rate, Retrying
-from nuvtui.reporter import Reporter
+from nuvtui.reporter import Reporter, Silent
+
+UNTOLD = 10.0
+"""Seconds for which a remote is tried again at most where nobody is told that it is waited for."""
 
 
 def open_blobs(
@@ -21,7 +24,10 @@ def open_blobs(
     up, down = bytes_a_second(settings.limit_upload), bytes_a_second(settings.limit_download)
     if up or down:
         blobs = Limited(blobs, Rate(up, reporter.check), Rate(down, reporter.check))
-    return Retrying(blobs, seconds(settings.remote_patience), reporter)
+    patience = seconds(settings.remote_patience)
+    if type(reporter) is Silent:  # a reporter made from it may well tell
+        patience = min(patience, UNTOLD)
+    return Retrying(blobs, patience, reporter)
 
 
 def _kind(address: Address, remote: RemoteSettings, create: bool) -> Blobs:

@@ -257,5 +257,5 @@ def no_key(url: str, key: str) -> DeniedError:
     return DeniedError(
         f"No key here opens {key} on {url}",
         "it is sealed for other recipients, or with newer keys",
-        "Have your key added by somebody who can read it (`nuvtui remotes recipients add`), then try again.",
+        "Have your key added by somebody who can read it (`nuvtui remotes recipients add NAME KEY`), then try again.",
     )

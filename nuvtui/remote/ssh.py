@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from nuvtui.errors import Exit
 from nuvtui.model.remote import RemoteSettings
 from nuvtui.remote import frames
-from nuvtui.remote.blobs import Blob, checked_key, is_key
+from nuvtui.remote.blobs import Blob, checked_key, checked_listing, is_key
 from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TransientError
 from nuvtui.remote.frames import Answer, Delete, Listed, Put, Read, Request, Stat
 from nuvtui.remote.serve import FAILURES
@@ -101,7 +101,7 @@ class _Connection:
         raise RemoteError(
             f"nuvtui does not answer on {address.host}",
             said or "it was looked for as `nuvtui` in the PATH of a shell without a terminal",
-            "Install it there, or say how it is called: `nuvtui remotes add … --command /path/to/nuvtui`.",
+            "Install it there, or say how it is called: `nuvtui remotes add NAME URL --command /path/to/nuvtui`.",
             Exit.FAILED,
         )
 
@@ -162,14 +162,17 @@ class SshBlobs:
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """Page by page, in the keys' order."""
+        return checked_listing(self.url, prefix, self._pages(prefix))
+
+    def _pages(self, prefix: str) -> Iterator[tuple[str, int]]:
         after = ""
         while True:
             page = self._ask(Listed(prefix, after)).blobs
             for key, size in page:
-                if not is_key(key) or not key.startswith(prefix) or key <= after or size < 0:
+                if not is_key(key) or not key.startswith(prefix) or key <= after:
                     raise DamagedError(f"The listing of {self.url} is wrong", f"it names {key!r}", "")
                 after = key
-                yield Blob(key, size)
+                yield key, size
             if len(page) < frames.PAGE:
                 return
 

@@ -50,6 +50,40 @@ class Address(msgspec.Struct, frozen=True):
             return f"ssh://{user}{host}{port}{path}"
         return f"{self.kind}://{self.host}" + (f"/{self.path}" if self.path else "")
 
+    @property
+    def in_bucket(self) -> bool:
+        """Whether it is in an object store."""
+        return self.kind in BUCKETS
+
+    @property
+    def last(self) -> str:
+        """The last word of it, which a clone's folder is called by."""
+        return (self.path.rstrip("/") or self.host).rpartition("/")[2]
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Raise NuvError (2) unless `endpoint` is the address of an object store's server, without credentials."""
+    try:
+        parts = urlsplit(endpoint)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        known = False
+        parts = urlsplit("")
+    if "@" in endpoint or parts.query or parts.fragment:
+        raise NuvError(
+            "The endpoint holds more than an address",
+            "an endpoint is kept and shown; it must hold no user, password, key or query",
+            "Leave them out: credentials are taken from the environment and profiles.",
+            Exit.USAGE,
+        )
+    if not known:
+        raise NuvError(
+            "The endpoint is no address",
+            "expected `https://host` or `https://host:port`",
+            "Correct `--endpoint`, AWS_ENDPOINT_URL or the profile.",
+            Exit.USAGE,
+        )
+
 
 def _refused(url: str, what: str, expected: str) -> NuvError:
     return NuvError(

@@ -26,6 +26,8 @@ class Retrying:
         self._blobs = blobs
         self._patience = patience
         self._reporter = reporter
+        self._told = False
+        """True while the remote is away and it was said: once for all threads, and again when it came back and went."""
 
     @property
     def url(self) -> str:
@@ -39,17 +41,19 @@ class Retrying:
 
     def _again(self, verb: Callable[[], T]) -> T:
         end = time.monotonic() + self._patience
-        wait, told = FIRST, False
+        wait = FIRST
         while True:
             try:
-                return verb()
+                done = verb()
+                self._told = False
+                return done
             except TransientError as error:
                 pause = min(max(wait * random.uniform(0.5, 1.0), error.wait), 300.0)  # noqa: S311 - no secret
                 if time.monotonic() + pause > end:
                     raise
-                if not told:
+                if not self._told:
+                    self._told = True
                     self._reporter.warning(f"{error}. Trying again.")
-                    told = True
                 until = time.monotonic() + pause
                 while (left := until - time.monotonic()) > 0:
                     self._reporter.check()

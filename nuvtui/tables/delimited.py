@@ -127,19 +127,27 @@ class Delimited:
         while True:
             try:
                 choices, texts = self._choices(connection)
-                with access.transaction(connection):
-                    prepare()
-                    proven = proof.prove(
-                        connection,
-                        table,
-                        self._source(),
-                        list(zip(self._attempt.layout.names, choices, strict=True)),
-                        self._asked.null,
-                        self._choose,
-                        self._reporter,
-                        tell,
-                    )
-                    self._refuse(proven)
+                columns = list(zip(self._attempt.layout.names, choices, strict=True))
+                try:
+                    with access.transaction(connection):
+                        prepare()
+                        proven = proof.prove_at_once(
+                            connection, table, self._source(), columns, self._reporter, tell
+                        )
+                except proof.DoubtError:
+                    with access.transaction(connection):
+                        prepare()
+                        proven = proof.prove(
+                            connection,
+                            table,
+                            self._source(),
+                            columns,
+                            self._asked.null,
+                            self._choose,
+                            self._reporter,
+                            tell,
+                        )
+                        self._refuse(proven)
                 return self._told(proven, texts)
             except duckdb.Error as error:
                 self._attempt = self._regular(self._next(error))

@@ -208,6 +208,8 @@ def _best(text: str, whole: bool, asked: ImportOptions, named: str | None, title
     if chosen:
         return readings[0]
     fitting = [r for r in readings if r.clean and r.width > 1 and (r.delimiter != " " or _spaced(r))]
+    if len(fitting) == 1:
+        return fitting[0]
     if fitting:
         return max(fitting, key=lambda r: (r.delimiter != " ", -bool(r.lead), _share_typed(r), r.width))
     _refuse_aligned(text, title)
@@ -253,7 +255,7 @@ def _read(
     except csv.Error as error:
         if whole or "unexpected end" not in str(error):
             return None
-    quoted = bool(quote) and len(lines) > 1 and _lines(text)[lines[0]].startswith(quote)
+    quoted = bool(quote) and quote in text and len(lines) > 1 and _lines(text)[lines[0]].startswith(quote)
     return _DialectReading(delimiter, quote, escape, records, lines, quoted=quoted) if records else None
 
 

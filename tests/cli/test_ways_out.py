@@ -32,10 +32,14 @@ class Case:
     """For words in capitals in commands of the hint."""
     done: Callable[[Path], object] = lambda _: None
     """What the hint says besides commands; gets the workspace."""
+    commands: Sequence[str] = ()
+    """The same, as commands."""
     spoilt: Callable[[Path], object] = lambda _: None
     """What happens first."""
     before: Sequence[str] = ()
     """Commands that prepare the case."""
+    afterwards: Callable[[Path], object] = lambda _: None
+    """What happens after them."""
     at: str = "."
     """Where its commands run, from the workspace."""
 
@@ -107,6 +111,7 @@ CASES = {
         "distribution distribute --targets peer",
         before=(*STAGED, "stage add --files 'short lived.txt'"),
         spoilt=lambda folder: (folder / "short lived.txt").write_text("x"),
+        afterwards=remove("short lived.txt"),
     ),
     "a workspace inside another": Case(
         "instances create inner --path sub", 5, "another folder", "instances create inner --path ../inner"
@@ -180,6 +185,118 @@ CASES = {
         ),
         done=lambda folder: (folder.parent / "config" / "nuvtui" / "config.yaml").write_text("theme: dark\n"),
     ),
+    "a target that is the source": Case(
+        "distribution distribute --targets Master",
+        2,
+        "Stage from a snapshot",
+        "distribution distribute --targets Master",
+        before=("stage clear", "stage add --all"),
+        commands=("stage clear", "stage add --all -p one"),
+    ),
+    "no target": Case(
+        "distribution distribute --targets ''",
+        2,
+        "--targets INSTANCE",
+        "distribution distribute --targets peer --dry-run",
+        before=STAGED,
+    ),
+    "no such target": Case(
+        "distribution distribute --targets nope",
+        3,
+        "There are: Master, peer",
+        "distribution distribute --targets peer --dry-run",
+        before=STAGED,
+    ),
+    "an application staged as a file": Case(
+        "stage add --files .nuvtui/apps/s.yaml",
+        3,
+        "Stage applications and tables by their names",
+        "stage add --apps s",
+        before=("stage clear",),
+    ),
+    "an instance that no one can delete alone": Case(
+        "instances delete Master --yes",
+        6,
+        "Delete the whole space",
+        "init --space study",
+        {"study": "study --yes"},
+    ),
+    "another instance of the name": Case(
+        "instances create peer --path ../more", 5, "another name", "instances create more --path ../more"
+    ),
+    "another space of the name": Case(
+        "init --space study",
+        5,
+        "another name: .nuvtui init --space NAME",
+        "status",
+        {"NAME": "other"},
+        spoilt=lambda folder: (folder.parent / "fresh").mkdir(),
+        at="../fresh",
+    ),
+    "a project that is not there yet": Case(
+        "instances move peer --path ../elsewhere",
+        2,
+        "Move the project there first",
+        "instances move peer --path ../elsewhere",
+        done=lambda folder: (folder.parent / "peer").rename(folder.parent / "elsewhere"),
+    ),
+    "an empty folder in place of a project": Case(
+        "instances move peer --path ../elsewhere",
+        2,
+        "Move the project there first",
+        "status -i peer",
+        spoilt=lambda folder: (folder.parent / "elsewhere").mkdir(),
+        done=lambda folder: [
+            (folder.parent / "elsewhere").rmdir(),
+            (folder.parent / "peer").rename(folder.parent / "elsewhere"),
+        ],
+        commands=("instances move peer --path ../elsewhere",),
+    ),
+    "two files of one name": Case(
+        "tables import w.csv sub/w.csv",
+        2,
+        "one by one with --name",
+        "tables import sub/w.csv --name more",
+        spoilt=lambda folder: [
+            (folder / "sub").mkdir(),
+            (folder / "sub" / "w.csv").write_text("a\n1\n"),
+        ],
+        commands=("tables import w.csv --name some",),
+    ),
+    "no such column to describe": Case(
+        "tables describe t --column zz text", 3, "There is: a, b", "tables describe t --column a text"
+    ),
+    "no such column to type": Case(
+        "tables import v.csv --types zz=DATE", 2, "There are: a, b", "tables import v.csv --types a=DOUBLE"
+    ),
+    "a value that is not of its type": Case(
+        "tables import v.csv --types a=DATE", 2, "--null '1'", "tables import v.csv --types a=DATE --null 1"
+    ),
+    "an option that is none of the format": Case(
+        "tables import v.csv --sheet x", 2, "for csv there are: .*--null", "tables import v.csv --null x"
+    ),
+    "no such encoding": Case(
+        "tables import v.csv --encoding nope",
+        2,
+        "windows-1252",
+        "tables import v.csv --encoding windows-1252",
+    ),
+    "no such path in a snapshot": Case(
+        "snapshots cat one nope", 3, "List its files", "snapshots cat one a.txt"
+    ),
+    "no such path in any snapshot": Case(
+        "snapshots history nope", 3, "relative to the workspace", "snapshots history a.txt"
+    ),
+    "a difference of what is no text": Case(
+        "snapshots diff two --text data",
+        6,
+        "snapshots cat SNAPSHOT data",
+        "snapshots diff one",
+        {"SNAPSHOT": "two"},
+        before=("snapshots create -n two",),
+        spoilt=lambda folder: (folder / "data").write_bytes(b"\0"),
+        afterwards=lambda folder: (folder / "data").write_bytes(b"\0\1"),
+    ),
     "a workspace that was moved": Case(
         "status -s study",
         6,
@@ -220,8 +337,7 @@ def test_what_an_error_says_to_do_works(study: Nuvtui, name: str) -> None:
     case.spoilt(study.folder)
     for command in case.before:
         study.run(*shlex.split(command))
-    if name == "staged, then gone":
-        (study.folder / "short lived.txt").unlink()
+    case.afterwards(study.folder)
     at = study.at(study.folder.parent / Path(case.at).name) if case.at != "." else study
     said = at.run(*shlex.split(case.fails), code=case.code).stderr
     assert "Traceback" not in said
@@ -231,4 +347,6 @@ def test_what_an_error_says_to_do_works(study: Nuvtui, name: str) -> None:
         words = [case.filled.get(word, word) for word in shlex.split(command)]
         at.run(*shlex.split(" ".join(words)) if case.filled else words)
     case.done(at.folder)
+    for command in case.commands:
+        at.run(*shlex.split(command))
     at.run(*shlex.split(case.again))

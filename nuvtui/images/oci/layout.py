@@ -312,7 +312,7 @@ class Layout:
             raise StoreError(
                 "A part of the image cannot be written",
                 f"{folder}: {error.strerror or error}",
-                "Is the disk full? `nuvtui store gc` frees what is not needed; `nuvtui exports delete` removes images.",
+                "Is the disk full? `nuvtui store gc` frees what is not needed; `nuvtui exports delete EXPORT` an image.",
             ) from error
         finally:
             temporary.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ _KEYS = {
 }
 _HEAD = """\
 # An application of this workspace: what it runs in, what it needs, how it starts.
-# Made to be edited and committed. Check it with `nuvtui apps check`.
+# Made to be edited and committed. Check it with `nuvtui apps check SLUG`.
 """
 
 
@@ -506,7 +506,7 @@ def check(application: Application, workspace: Workspace, source: str) -> list[F
                 "note",
                 "license",
                 f"{source}: licensed, so not eligible for an export as it is",
-                "An export without the licence: `nuvtui exports create … --without-license`.",
+                "An export without the licence: `nuvtui exports create APP --without-license`.",
             )
         )
     return findings

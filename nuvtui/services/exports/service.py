@@ -261,7 +261,8 @@ class ExportsService:
                 raise NuvError(
                     f"{record.image} is not pushed",
                     "it did not pass its verification",
-                    "See `nuvtui exports show`; verify it again once that is mended, or export again.",
+                    f"See `nuvtui exports show {record.id[:8]}`; verify it again once that is mended "
+                    f"(`nuvtui exports verify {record.id[:8]}`), or export again.",
                     Exit.REFUSED,
                 )
             self._same(record)

@@ -76,7 +76,7 @@ class CloneService:
                 raise NuvError(
                     f"The space {state.space.name} is in this store already",
                     "a clone is for a store that does not know it",
-                    "`nuvtui pull` brings what is new; `nuvtui snapshots restore` brings files, tables, applications back.",
+                    "`nuvtui pull` brings what is new; `nuvtui snapshots restore SNAPSHOT` brings a state back.",
                     Exit.CONFLICT,
                 )
             with self._remotes.opened(record, reporter) as repository:

@@ -369,10 +369,11 @@ class InstancesService:
         found = self._context.instance(view, instance)
         self._context.require(view, Action.MANAGE, found.space)
         if found.permanent:
+            space = shlex.quote(self._context.space(view, found.space).name)
             raise NuvError(
                 f"{found.name} cannot be deleted alone",
                 "every space has a Master and a Distributed instance",
-                "Delete the whole space instead: `nuvtui spaces delete`.",
+                f"Delete the whole space instead: `nuvtui spaces delete {space}`.",
                 Exit.REFUSED,
             )
         with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):

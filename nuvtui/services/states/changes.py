@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shlex
 
 import msgspec
 
@@ -115,7 +116,7 @@ class ChangesService:
             raise NuvError(
                 f"{path!r} has no text diff",
                 "it is not text" if len(data) <= TEXT_LIMIT else "it is larger than 1 MiB",
-                "Take it out of both states: `nuvtui snapshots cat`.",
+                f"Take it out of both states: `nuvtui snapshots cat SNAPSHOT {shlex.quote(path)}`.",
                 Exit.REFUSED,
             )
         return data.decode("utf-8", "replace").splitlines(keepends=True)

@@ -260,7 +260,7 @@ def _run(command: list[str], data: bytes = b"") -> "subprocess.CompletedProcess[
         raise NuvError(
             f"There is no {command[0]} here",
             "it is needed to install a schedule",
-            "`nuvtui policy install --with` names the other way.",
+            "The other way: `nuvtui policy install --with systemd` or `--with crontab`.",
             Exit.REFUSED,
         ) from error
     except (OSError, subprocess.TimeoutExpired) as error:

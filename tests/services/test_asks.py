@@ -13,6 +13,8 @@ from nuvtui.cli.main import root
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Strategies
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.policy import Keep
+from nuvtui.model.schedule import Schedule
 from nuvtui.model.stage import StateRef
 from tests.cli.commands import commands
 from tests.services.helpers import World
@@ -26,6 +28,9 @@ ASKS = {
     ("instances", "delete"): ["reviewer"],
     ("spaces", "delete"): ["study"],
     ("exports", "delete"): ["{export}"],
+    ("policy", "run"): [],
+    ("policy", "install"): ["--with", "crontab"],
+    ("policy", "remove"): [],
 }  # fmt: skip
 """What asks, with arguments that mean something."""
 DOES_NOT = {
@@ -42,6 +47,7 @@ DOES_NOT = {
     "exports create", "exports list", "exports show", "exports report", "exports logs", "exports cancel",
     "exports run-command", "exports verify", "exports load", "exports exclude", "exports archive", "exports push",
     "tasks list", "tasks get", "tasks cancel", "tasks attach",
+    "policy set", "policy show",
     "store init", "store info", "store check", "store gc", "store repair",
 }  # fmt: skip
 """What only looks, adds, or takes away no more than what was named by a word in the call: see `cli.common.asks`."""
@@ -61,7 +67,7 @@ def everything(folder: Path) -> dict[str, str]:
     """A digest of every file below, by path."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "locks" not in path.parts and path.name != "nuvtui.log":
+        if path.is_file() and not {"locks", "cache"} & set(path.parts) and path.name != "nuvtui.log":
             with contextlib.suppress(OSError):
                 found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
@@ -70,6 +76,8 @@ def everything(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("words", sorted(ASKS), ids=" ".join)
 def test_without_a_terminal_and_without_yes_nothing_is_touched(study: World, words: tuple[str, str]) -> None:
     reviewer = study.add("reviewer")
+    study.snapshot()  # a quick one, which no rule of the policy keeps
+    study.services.policies.set(study.master.id, schedule=Schedule(hours=6), quick=Keep())
     snapshot = study.snapshot("one")
     study.write("README.md", "changed since\n")
     study.services.staging.add(StateRef(study.master.id, snapshot.id), ["README.md"])

@@ -112,7 +112,9 @@ async def test_pull_lists_what_is_there_and_not_here(study: Study, tmp_path: Pat
         assert "[ ] first-data" in dialog_text(pilot)
         await press(pilot, "enter")
         await task_ended(pilot, "pull-snapshots")
-        await until(pilot, lambda: says(pilot, "1 snapshot"), "the snapshot that came")
+        # What came is in both places; what was left is still shown as being there.
+        await until(pilot, lambda: says(pilot, "both") and says(pilot, "there"), "the snapshot that came")
+        assert [record.id for record in study.services.context.view().snapshots.all()] == [second]
         assert ids(study) == [second]
         await press(pilot, "L")
         await until(pilot, lambda: says(pilot, "1 snapshot of study on lab and not here"), "the rest")

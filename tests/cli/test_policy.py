@@ -23,6 +23,14 @@ esac
 """
 
 
+SYSTEMCTL = """#!/bin/sh
+# Says what it was asked, and refuses to enable where a file says so.
+echo "$@" >> "$SYSTEMCTL_LOG"
+[ "$2" = enable ] && [ -e "$SYSTEMCTL_LOG.refuse" ] && { echo "Unit is masked." >&2; exit 1; }
+exit 0
+"""
+
+
 @pytest.fixture
 def study(tmp_path: Path) -> Nuvtui:
     """A study with one named snapshot; a crontab of its own."""
@@ -31,6 +39,8 @@ def study(tmp_path: Path) -> Nuvtui:
     programs.mkdir()
     (programs / "crontab").write_text(CRONTAB)
     (programs / "crontab").chmod(0o755)
+    (programs / "systemctl").write_text(SYSTEMCTL)
+    (programs / "systemctl").chmod(0o755)
     nuvtui = Nuvtui(
         folder,
         {
@@ -38,6 +48,7 @@ def study(tmp_path: Path) -> Nuvtui:
             "XDG_CONFIG_HOME": str(tmp_path / "config 100%"),
             "NUVTUI_HOME": str(tmp_path / "store"),
             "NUVTUI_REMOTE_PATIENCE": "0s",
+            "SYSTEMCTL_LOG": str(tmp_path / "systemctl.log"),
             "CRONTAB_FILE": str(tmp_path / "crontab"),
             "PATH": f"{programs}:{os.environ['PATH']}",
         },
@@ -217,6 +228,65 @@ def test_the_crontab_of_others_stays_byte_for_byte(study: Nuvtui, others: bytes 
     assert study.json("policy", "show")["installed"] is None
     study.run("policy", "remove", "--yes")
     study.run("policy", "show", code=3)
+
+
+def test_a_timer_of_systemd_is_written_enabled_and_removed(study: Nuvtui, tmp_path: Path) -> None:
+    units = Path(study.environment["XDG_CONFIG_HOME"]) / "systemd" / "user"
+    units.mkdir(parents=True)
+    (units / "mine.timer").write_text("[Timer]\n")
+    log = tmp_path / "systemctl.log"
+    study.run("policy", "set", "--schedule", "weekly sun 03:30")
+    assert "Not confirmed" in study.run("policy", "install", code=6).stderr
+    assert [each.name for each in units.iterdir()] == ["mine.timer"]
+    # One that systemd does not take leaves nothing.
+    (tmp_path / "systemctl.log.refuse").touch()
+    assert "Unit is masked" in study.run("policy", "install", "--yes", code=1).stderr
+    assert [each.name for each in units.iterdir()] == ["mine.timer"]
+    assert study.json("policy", "show")["installed"] is None
+    (tmp_path / "systemctl.log.refuse").unlink()
+    log.unlink()
+    shown = study.json("policy", "install", "--yes")
+    timer = next(each for each in units.iterdir() if each.suffix == ".timer" and each.name != "mine.timer")
+    assert {str(each): each.read_text() for each in units.iterdir() if each.name != "mine.timer"} == shown[
+        "files"
+    ]
+    assert f"--user enable --now {timer.name}" in log.read_text().splitlines()
+    study.run("policy", "remove", "--yes")
+    assert [each.name for each in units.iterdir()] == ["mine.timer"]
+    assert f"--user disable --now {timer.name}" in log.read_text().splitlines()
+
+
+def test_a_viewer_sees_a_policy_and_changes_nothing(study: Nuvtui, tmp_path: Path) -> None:
+    study.run("policy", "set", "--schedule", "every 6h", "--before", f"touch {tmp_path}/ran")
+    script = f"""
+from nuvtui.bootstrap import open_services
+from nuvtui.config import Settings
+from nuvtui.errors import NuvError
+from nuvtui.model.roles import Role
+settings = Settings(home={str(tmp_path / "store")!r})
+mine = open_services(settings)
+space = mine.spaces.find("Penguins").id
+instance = mine.instances.find(space, "Master").id
+mine.members.set(space, "daemon", Role.VIEWER, instance)
+theirs = open_services(settings, "daemon").policies
+print(theirs.get(instance).schedule.text)
+for call in (
+    lambda: theirs.set(instance, schedule=None), lambda: theirs.remove(instance),
+    lambda: theirs.installation(instance, "crontab"), lambda: theirs.check_run(instance),
+):
+    try:
+        call()
+    except NuvError as error:
+        print(int(error.exit_code))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **study.environment},
+    )
+    assert ran.stdout.split("\n")[:5] == ["every 6h", "4", "4", "4", "4"], ran.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_block_that_was_changed_by_hand_is_left(study: Nuvtui) -> None:

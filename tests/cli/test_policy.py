@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Nuvtui
+from tests.support.waiting import wait_until
 
 CRONTAB = """#!/bin/sh
 # The part of crontab that matters: one file, no line without an end.
@@ -358,3 +359,15 @@ def test_systemd_takes_the_units(study: Nuvtui, tmp_path: Path, when: str) -> No
         if "OnCalendar" in line
     )
     assert subprocess.run(["systemd-analyze", "calendar", calendar], capture_output=True).returncode == 0
+
+
+def test_a_run_that_is_cancelled_ends_its_hook(study: Nuvtui, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    study.run("policy", "set", "--before", f"touch {started}; sleep 600")
+    task = study.json("policy", "run", "--detach")["task"]
+    wait_until(started.exists, "the hook")
+    study.run("tasks", "cancel", task)
+    study.run("tasks", "attach", task, code=130)
+    last = study.json("policy", "show")["last"]
+    assert (last["outcome"], last["problems"], bool(last["finished"])) == ("", ["it was cancelled"], True)
+    assert kinds(study) == ["named"]

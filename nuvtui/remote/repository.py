@@ -23,7 +23,7 @@ from nuvtui.model.tree import Entry
 from nuvtui.remote import memory, sealing
 from nuvtui.remote.blobs import Blobs
 from nuvtui.remote.config import Config
-from nuvtui.remote.failure import DamagedError
+from nuvtui.remote.failure import AbsentError, DamagedError
 from nuvtui.remote.packing import pack_key
 from nuvtui.remote.parallel import in_parallel
 from nuvtui.remote.sealing import Seal
@@ -77,10 +77,19 @@ class Repository:
 
     def refresh(self) -> None:
         """List indexes and packs, and read the indexes that are new. Raises RemoteError."""
-        names = [blob.key.partition("/")[2] for blob in bounded(self.blobs.url, self.blobs.list("indexes/"))]
+        names = self._index_names()
         if self.seal.readable:
             known = {file.name: (file, keyset) for file, keyset in self._indexes}
-            found = in_parallel(self._index, [name for name in names if f"{name}.idx" not in known], 4)
+            while True:
+                try:
+                    found = in_parallel(
+                        self._index, [name for name in names if f"{name}.idx" not in known], 4
+                    )
+                    break
+                except AbsentError:
+                    before, names = names, self._index_names()
+                    if names == before:
+                        raise  # not merged by a prune meanwhile: withheld
             listed = {f"{name}.idx" for name in names}
             kept = [pair for name, pair in known.items() if name in listed]
             self._indexes = sorted([*kept, *found], key=lambda pair: -pair[0].count)
@@ -90,6 +99,9 @@ class Repository:
             with contextlib.suppress(ValueError):
                 packs[bytes.fromhex(blob.key.rpartition("/")[2])] = blob.size
         self.packs = {pack: size for pack, size in packs.items() if pack not in self.without}
+
+    def _index_names(self) -> list[str]:
+        return [blob.key.partition("/")[2] for blob in bounded(self.blobs.url, self.blobs.list("indexes/"))]
 
     def _index(self, name: str) -> tuple[IndexFile, bytes]:
         """An index, from the cache or the remote. Its keys' id is kept beside it."""

@@ -347,6 +347,19 @@ def test_a_push_that_began_while_a_prune_looked(store: Store, tmp_path: Path) ->
     assert prune.prune(opened(base, tmp_path), False, QUIET, 0).packs > 0
 
 
+def test_a_snapshot_that_is_taken_away_while_they_are_listed(store: Store, tmp_path: Path) -> None:
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST, SECOND], [], QUIET)
+
+    class Forgotten(CuttingBlobs):
+        def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+            self.inner.delete(f"snapshots/{FIRST}")
+            return super().read(key, start, length)
+
+    assert [record.id for record in opened(Forgotten(base), tmp_path).snapshots()] == [SECOND]
+
+
 def test_indexes_that_are_merged_while_somebody_lists_them(store: Store, tmp_path: Path) -> None:
     base = MemoryBlobs()
     make(base)
@@ -428,7 +441,7 @@ def test_a_machine_that_can_only_write_sends_little_again(
 
     def send(blobs: Blobs) -> int:
         seal = remote_config.seal_for_session(blobs, [recipient])
-        repository = Repository("lab", blobs, config, seal, tmp_path / "cache")
+        repository = Repository("lab", blobs, config, seal, tmp_path / "seen")
         return push.push(repository, store, [SECOND], [], QUIET).objects
 
     def packs_there() -> int:

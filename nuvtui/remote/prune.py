@@ -169,12 +169,9 @@ def _needed_packs(repository: Repository, reporter: Reporter) -> set[bytes]:
                 packs.update(places)
 
     for snapshot in snapshots:
-        try:
-            manifest = repository.manifest(snapshot)
-        except AbsentError:
-            if snapshot in repository.snapshot_ids():
-                raise
-            continue  # deleted meanwhile
+        manifest = repository.manifest_if_there(snapshot)
+        if manifest is None:
+            continue
         need(bytes.fromhex(text) for table in manifest.tables for text in table.content)
         stack = [bytes.fromhex(manifest.files.root)]
         while stack:

@@ -162,7 +162,8 @@ class Repository:
         """
         known = {record.id: record for record in memory.records(self.cache)}
         listed = self.snapshot_ids()
-        new = in_parallel(self.manifest, [each for each in listed if each not in known], 8)
+        found = in_parallel(self.manifest_if_there, [each for each in listed if each not in known], 8)
+        new = [manifest for manifest in found if manifest is not None]
         records = [
             *(known[each] for each in listed if each in known),
             *(summarise(manifest) for manifest in new),
@@ -178,6 +179,15 @@ class Repository:
         with contextlib.suppress(OSError):
             return manifests.decode(atomic.read_file(path), snapshot)
         return self.fresh_manifest(snapshot)
+
+    def manifest_if_there(self, snapshot: str) -> Snapshot | None:
+        """The manifest of a snapshot that was listed; None where it was taken away since. Raises as `manifest`."""
+        try:
+            return self.manifest(snapshot)
+        except AbsentError:
+            if snapshot in self.snapshot_ids():
+                raise  # withheld
+            return None
 
     def fresh_manifest(self, snapshot: str) -> Snapshot:
         """The manifest as it lies on the remote now."""

@@ -347,6 +347,19 @@ def test_a_push_that_began_while_a_prune_looked(store: Store, tmp_path: Path) ->
     assert prune.prune(opened(base, tmp_path), False, QUIET, 0).packs > 0
 
 
+def test_a_snapshot_that_is_taken_away_while_they_are_listed(store: Store, tmp_path: Path) -> None:
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST, SECOND], [], QUIET)
+
+    class Forgotten(CuttingBlobs):
+        def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+            self.inner.delete(f"snapshots/{FIRST}")
+            return super().read(key, start, length)
+
+    assert [record.id for record in opened(Forgotten(base), tmp_path).snapshots()] == [SECOND]
+
+
 def test_indexes_that_are_merged_while_somebody_lists_them(store: Store, tmp_path: Path) -> None:
     base = MemoryBlobs()
     make(base)
@@ -422,27 +435,33 @@ def test_a_machine_that_can_only_write_sends_little_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(push, "INDEX_AFTER_BLIND", 1)
+    monkeypatch.setattr(push, "AT_ONCE", 1)
     base = MemoryBlobs()
     recipient = make_identity()
     config = remote_config.create(base, [recipient])
 
     def send(blobs: Blobs) -> int:
         seal = remote_config.seal_for_session(blobs, [recipient])
-        repository = Repository("lab", blobs, config, seal, tmp_path / "cache")
+        repository = Repository("lab", blobs, config, seal, tmp_path / "seen")
         return push.push(repository, store, [SECOND], [], QUIET).objects
 
     def packs_there() -> int:
         return len([key for key in base.blobs if key.startswith("packs/")])
 
+    class CutAtFour(CuttingBlobs):
+        def put_if_absent(self, key: str, data: bytes | memoryview) -> bool:
+            if packs_there() >= 4:
+                raise CutOff("cut off")
+            return super().put_if_absent(key, data)
+
     with pytest.raises(CutOff):
-        send(CuttingBlobs(base, 20, "after"))
-    before = packs_there()
-    assert before > 4
+        send(CutAtFour(base))
     send(base)
     whole = MemoryBlobs()
     make(whole)
     push.push(opened(whole, tmp_path), store, [SECOND], [], QUIET)
     needed = len([key for key in whole.blobs if key.startswith("packs/")])
-    assert packs_there() <= needed + 1 + push.AT_ONCE
+    assert needed > 4
+    assert packs_there() <= needed + 2, "more than one pack was sent again"
     assert send(base) == 0
     assert_whole(base, tmp_path, store)

@@ -16,6 +16,7 @@ from nuvtui.model.export import ExportRecord
 from nuvtui.model.policy import Keep
 from nuvtui.model.schedule import Schedule
 from nuvtui.model.stage import StateRef
+from nuvtui.reporter import Silent
 from tests.cli.commands import commands
 from tests.services.helpers import World
 
@@ -28,6 +29,10 @@ ASKS = {
     ("instances", "delete"): ["reviewer"],
     ("spaces", "delete"): ["study"],
     ("exports", "delete"): ["{export}"],
+    ("remotes", "add"): ["bucket", "s3://bucket/prefix", "--no-encrypt"],
+    ("remotes", "remove"): ["lab"],
+    ("remotes", "forget"): ["lab", "{snapshot}"],
+    ("remotes", "recipients", "remove"): ["lab", "age1xyz"],
     ("policy", "run"): [],
     ("policy", "install"): ["--with", "crontab"],
     ("policy", "remove"): [],
@@ -48,7 +53,9 @@ DOES_NOT = {
     "exports run-command", "exports verify", "exports load", "exports exclude", "exports archive", "exports push",
     "tasks list", "tasks get", "tasks cancel", "tasks attach",
     "policy set", "policy show",
-    "store init", "store info", "store check", "store gc", "store repair",
+    "push", "pull", "clone", "remotes list", "remotes show", "remotes check", "remotes prune", "remotes recovery",
+    "remotes recipients list", "remotes recipients add",
+    "store init", "store info", "store check", "store gc", "store repair", "store serve",
 }  # fmt: skip
 """What only looks, adds, or takes away no more than what was named by a word in the call: see `cli.common.asks`."""
 
@@ -74,13 +81,15 @@ def everything(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("words", sorted(ASKS), ids=" ".join)
-def test_without_a_terminal_and_without_yes_nothing_is_touched(study: World, words: tuple[str, str]) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_touched(study: World, words: tuple[str, ...]) -> None:
     reviewer = study.add("reviewer")
     study.snapshot()  # a quick one, which no rule of the policy keeps
     study.services.policies.set(study.master.id, schedule=Schedule(hours=6), quick=Keep())
     snapshot = study.snapshot("one")
     study.write("README.md", "changed since\n")
     study.services.staging.add(StateRef(study.master.id, snapshot.id), ["README.md"])
+    study.services.remotes.add("lab", str(study.folder / "remote"))
+    study.services.remotes.push("lab", [snapshot.id], Silent())
     sent = study.services.distribution.distribute(study.space.id, [reviewer.id], Strategies())
     export = ExportRecord(
         clock.new_id(), study.space.id, study.master.id, "demo", snapshot.id, "an-export", "ada", clock.now(),

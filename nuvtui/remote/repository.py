@@ -23,7 +23,7 @@ from nuvtui.model.tree import Entry
 from nuvtui.remote import memory, sealing
 from nuvtui.remote.blobs import Blobs
 from nuvtui.remote.config import Config
-from nuvtui.remote.failure import DamagedError
+from nuvtui.remote.failure import AbsentError, DamagedError
 from nuvtui.remote.packing import pack_key
 from nuvtui.remote.parallel import in_parallel
 from nuvtui.remote.sealing import Seal
@@ -34,6 +34,8 @@ from nuvtui.store.packs import Block, decompress
 
 CACHED_BLOCKS = 48 << 20
 """Decompressed blocks that are kept in memory."""
+LOOKS = 3
+"""So often the indexes are listed again where one of them went meanwhile."""
 MANY = 5_000_000
 """So many blobs of a kind a remote may list; more are an endless listing."""
 
@@ -77,6 +79,12 @@ class Repository:
 
     def refresh(self) -> None:
         """List indexes and packs, and read the indexes that are new. Raises RemoteError."""
+        for _ in range(LOOKS):
+            with contextlib.suppress(AbsentError):  # merged into another one since it was listed
+                return self._refresh()
+        return self._refresh()
+
+    def _refresh(self) -> None:
         names = [blob.key.partition("/")[2] for blob in bounded(self.blobs.url, self.blobs.list("indexes/"))]
         if self.seal.readable:
             known = {file.name: (file, keyset) for file, keyset in self._indexes}

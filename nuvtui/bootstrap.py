@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nuvtui.services.policies.service import PoliciesService
     from nuvtui.services.remotes.cloning import CloneService
     from nuvtui.services.remotes.service import RemotesService
+    from nuvtui.services.remotes.serving import HomeBlobs
     from nuvtui.services.search import SearchService
     from nuvtui.services.sharing.distribution import DistributionService
     from nuvtui.services.sharing.messages import MessagesService
@@ -142,6 +143,13 @@ class Services:
         from nuvtui.services.maintenance import MaintenanceService
 
         return MaintenanceService(self.context)
+
+    @functools.cached_property
+    def served(self) -> HomeBlobs:
+        """The store as a remote of other stores."""
+        from nuvtui.services.remotes.serving import HomeBlobs
+
+        return HomeBlobs(self.context, self.snapshots)
 
     @functools.cached_property
     def remotes(self) -> RemotesService:

@@ -51,6 +51,11 @@ class Home:
         return self.snapshots / f"{snapshot}.json"
 
     @property
+    def repository(self) -> Path:
+        """The store's id as a remote of other stores; made when it is first served."""
+        return self.root / "repository"
+
+    @property
     def tasks(self) -> Path:
         return self.root / "tasks"
 

@@ -87,13 +87,15 @@ def planned(command: F) -> F:
     )(command)
 
 
-def services(ctx: click.Context) -> Services:
-    """The services of this invocation, opened once."""
+def services(ctx: click.Context, home: Path | None = None) -> Services:
+    """The services of this invocation, opened once; `home`: the store home, whatever option or environment say."""
     root = ctx.find_root()
     if not isinstance(root.obj.get("services"), Services):
         from nuvtui import config
 
         flags = {key: root.obj.get(key) for key in ("home", "ascii", "theme")}
+        if home is not None:
+            flags["home"] = str(home)
         root.obj["services"] = open_services(config.load(flags))
     found: Services = root.obj["services"]
     return found

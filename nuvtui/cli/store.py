@@ -3,15 +3,19 @@
 import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nuvtui import sanitise
 from nuvtui.cli.common import detachable, formatted, run_task, services
 from nuvtui.cli.output import counted, emit, pairs, say, size
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import Exit
 from nuvtui.model.names import short
 from nuvtui.model.operations import Check, Prune, Repair
+
+if TYPE_CHECKING:
+    from nuvtui.remote.blobs import Blobs
 
 SHOWN = 20
 """So many snapshots `store info` lists, those that need most alone."""
@@ -144,21 +148,29 @@ def repair(ctx: click.Context, dry_run: bool, wait: bool, form: str) -> None:
 
 
 @store.command("serve")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.option("--create", is_flag=True, help="Make the folder where it is not there.")
-def serve(path: Path, create: bool) -> None:
-    """Serve the remote in the folder PATH over standard input and output: what `ssh` runs for an ssh:// remote."""
+@click.pass_context
+def serve(ctx: click.Context, path: Path | None, create: bool) -> None:
+    """Serve a remote over standard input and output: what `ssh` runs for an ssh:// remote.
+
+    PATH is the folder of a remote, or a store home (default: this account's): then what is pushed appears in the
+    timelines there, as far as the roles of this account allow.
+    """
     from nuvtui.remote.folder import FolderBlobs
     from nuvtui.remote.frames import CutError
     from nuvtui.remote.serve import serve as answer_requests
 
-    folder = path.expanduser().absolute()
-    if (folder / "state.json").exists():
-        raise NuvError(
-            f"{folder} is a store home",
-            "a remote has a folder of its own",
-            f"Give another folder, such as {folder}-remote.",
-            Exit.CONFLICT,
-        )
-    with contextlib.suppress(CutError, BrokenPipeError):  # the client has gone: nothing half was written
-        answer_requests(FolderBlobs(folder, create=create), sys.stdin.buffer, sys.stdout.buffer)
+    home = services(ctx, path and path.expanduser().absolute())
+    blobs: Blobs
+    root = home.home.root
+    if path is None or (
+        home.context.exists and not (root / "config").exists()
+    ):  # both have a folder `snapshots`
+        home.context.require_store()
+        blobs = home.served
+    else:
+        blobs = FolderBlobs(root, create=create)
+    # The client has gone where it broke off: nothing half was written.
+    with contextlib.closing(blobs), contextlib.suppress(CutError, BrokenPipeError):
+        answer_requests(blobs, sys.stdin.buffer, sys.stdout.buffer)

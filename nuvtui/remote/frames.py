@@ -1,17 +1,21 @@
 """What a client and `nuvtui store serve` say to each other, over standard input and output.
 
 A message is 4 bytes (its length, big-endian) and so many bytes of msgpack. The server speaks first: the line
-`NUVTUI-SERVE 1` after whatever the shell there printed. Then one answer for each request, in order.
+`NUVTUI-SERVE`, the version of what is said here, and that of nuvtui, after whatever the shell there printed. Then one
+answer for each request, in order.
 """
 
+import re
 import struct
 from typing import BinaryIO
 
 import msgspec
 
+import nuvtui
 from nuvtui.remote.blobs import MAXIMUM
 
-HELLO = b"NUVTUI-SERVE 1\n"
+VERSION = 1
+HELLO = f"NUVTUI-SERVE {VERSION} {nuvtui.__version__}\n".encode()
 LENGTH = struct.Struct(">I")
 LIMIT = MAXIMUM + (1 << 20)
 """Bytes of a message at most."""
@@ -67,6 +71,8 @@ class Answer(msgspec.Struct, omit_defaults=True):
     title: str = ""
     message: str = ""
     hint: str = ""
+    exit_code: int = 1
+    """Of a failure, as the command line has it (`errors.Exit`)."""
 
 
 class CutError(Exception):
@@ -76,6 +82,15 @@ class CutError(Exception):
 _encoder = msgspec.msgpack.Encoder()
 _requests: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answers = msgspec.msgpack.Decoder(Answer)
+
+
+_HELLO = re.compile(rb"NUVTUI-SERVE (\d{1,9})(?: ([\w.+-]{1,40}))?\r?\n")
+
+
+def greeting(line: bytes) -> tuple[int, str] | None:
+    """The versions, of what is said here and of nuvtui, that the server's first line tells; None: another line."""
+    found = _HELLO.fullmatch(line)
+    return (int(found[1]), (found[2] or b"").decode("ascii")) if found else None
 
 
 def write(stream: BinaryIO, message: Request | Answer) -> None:

@@ -1,4 +1,4 @@
-"""Packs on a remote that no index lists: read by their own headers, as a push that was cut off left them."""
+"""Packs that no index lists: read by their own headers, as a push that was cut off left them."""
 
 from typing import NamedTuple
 
@@ -40,6 +40,11 @@ def read(repository: Repository, pack: bytes) -> Orphan | None:
         return None
     if repository.seal.name(bytes(32)) != repository.seal.name(bytes(32), keyset):
         return None  # its names would be looked for under other keys
+    return parse(pack, data)
+
+
+def parse(pack: bytes, data: bytes) -> Orphan | None:
+    """What the bytes of the pack `pack` say that they hold; None where its own headers are damaged."""
     if data[:HEAD] != MAGIC + pack:
         return None
     blocks: list[Block] = []

@@ -1,8 +1,11 @@
-"""The far side of an SSH remote: the five verbs of a folder, over standard input and output."""
+"""The far side of an SSH remote: the five verbs of a folder or a store home, over standard input and output."""
 
+import io
 import itertools
+import select
 from typing import BinaryIO
 
+from nuvtui.errors import NuvError
 from nuvtui.remote import frames
 from nuvtui.remote.blobs import Blobs, is_key
 from nuvtui.remote.failure import (
@@ -23,20 +26,34 @@ FAILURES: dict[type[RemoteError], str] = {
     DamagedError: "damaged",
     RemoteError: "other",
 }
+SILENCE = 3600.0
+"""Seconds without a request after which the client counts as gone: what it holds keeps others waiting."""
 
 
 def serve(blobs: Blobs, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more. Raises frames.CutError where the client breaks off, OSError."""
     answers.write(frames.HELLO)
     answers.flush()
-    while (request := frames.read_request(requests)) is not None:
+    while _asked(requests) and (request := frames.read_request(requests)) is not None:
         try:
             answer = _answer(blobs, request)
-        except RemoteError as error:
+        except NuvError as error:
             answer = Answer(
-                failure=FAILURES[type(error)], title=error.title, message=error.message, hint=error.hint
+                failure=FAILURES.get(type(error), "other"),  # type: ignore[arg-type] # any error may be looked up
+                title=error.title,
+                message=error.message,
+                hint=error.hint,
+                exit_code=int(error.exit_code),
             )
         frames.write(answers, answer)
+
+
+def _asked(requests: BinaryIO) -> bool:
+    """Wait for the next request; False where none comes. A client asks again only when it was answered."""
+    try:
+        return bool(select.select([requests], [], [], SILENCE)[0])
+    except (io.UnsupportedOperation, ValueError):  # nothing that one can wait for
+        return True
 
 
 def _answer(blobs: Blobs, request: Request) -> Answer:

@@ -14,13 +14,15 @@ from nuvtui.errors import Exit
 from nuvtui.model.remote import RemoteSettings
 from nuvtui.remote import frames
 from nuvtui.remote.blobs import Blob, checked_key, checked_listing, is_key
-from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TransientError
+from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TooNewError, TransientError
 from nuvtui.remote.frames import Answer, Delete, Listed, Put, Read, Request, Stat
 from nuvtui.remote.serve import FAILURES
 from nuvtui.remote.url import Address
 
 NOISE = 64 << 10
 """Bytes that the shell on the other side may print before nuvtui answers."""
+NOT_FOUND = (126, 127)
+"""Exit statuses of a shell that does not find what it is to run."""
 REFUSED_BY_SSH = 255
 """Exit status of ssh where it did not get as far as the command."""
 
@@ -85,7 +87,15 @@ class _Connection:
     def _greeted(self, address: Address) -> None:
         seen = 0
         while line := self._stdout.readline(NOISE):
-            if line == frames.HELLO:
+            greeted = frames.greeting(line)
+            if greeted is not None and greeted[0] != frames.VERSION:
+                self._end()
+                raise TooNewError(
+                    f"nuvtui on {address.host} is another one",
+                    f"it has version {greeted[1]} and speaks protocol {greeted[0]}, this one {frames.VERSION}",
+                    "Use the same version on both servers.",
+                )
+            if greeted is not None:
                 return
             seen += len(line)
             if seen > NOISE:
@@ -97,6 +107,13 @@ class _Connection:
                 f"{address.host} cannot be reached",
                 said or "ssh gave no reason",
                 f"Try `ssh {address.host}` by hand.",
+            )
+        if said and status not in NOT_FOUND:  # nuvtui is there, and says why not
+            raise RemoteError(
+                f"nuvtui on {address.host} cannot serve {address.path}",
+                said,
+                f"Try `ssh {address.host}` by hand.",
+                Exit(status) if status in set(Exit) else Exit.FAILED,
             )
         raise RemoteError(
             f"nuvtui does not answer on {address.host}",
@@ -212,4 +229,7 @@ def _failure(answer: Answer, url: str, key: str) -> RemoteError:
         return AbsentError(url, key)
     kinds = {word: kind for kind, word in FAILURES.items()}
     kind = kinds.get(answer.failure, RemoteError)
-    return kind(answer.title or f"{url} failed", answer.message, answer.hint)
+    error = kind(answer.title or f"{url} failed", answer.message, answer.hint)
+    with contextlib.suppress(ValueError):
+        error.exit_code = Exit(answer.exit_code)
+    return error

@@ -171,6 +171,17 @@ class IndexFile:
             )
 
 
+def packs_in(data: bytes) -> list[tuple[bytes, int]]:
+    """Id and size of every pack that the bytes of an index list. Raises ValueError where they are damaged."""
+    if len(data) < HEAD.size + CHECK or blake3(data[:-CHECK]).digest() != data[-CHECK:]:
+        raise ValueError("its checksum does not hold")
+    magic, packs, _, _, _ = HEAD.unpack_from(data)
+    end = HEAD.size + packs * PACK_ENTRY.size
+    if magic != MAGIC or end > len(data):
+        raise ValueError("it has another format or version")
+    return list(PACK_ENTRY.iter_unpack(data[HEAD.size : end]))
+
+
 def names(folder: Path) -> set[str]:
     """File names of the indexes that are there. Raises OSError."""
     return {name for name in os.listdir(folder) if name.endswith(SUFFIX) and not name.startswith(".")}

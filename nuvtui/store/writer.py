@@ -11,7 +11,7 @@ copy of every object.
 import contextlib
 import os
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -230,7 +230,7 @@ class ObjectWriter(Cutter):
             index.write(store.home.index, index.build(out.packs, out.blocks, out.entries), store.object_mode)
             self._stored += sum(size for _, size in out.packs)
             store.index.refresh()
-            self._merge()
+            merge_indexes(store, self._gone)
         self._listed = [file.name for file in store.index.files]
         out.discard()
         self._out = packs.PackWriter(store.home.packs, store.object_mode)
@@ -262,18 +262,6 @@ class ObjectWriter(Cutter):
             out.discard()
         return less
 
-    def _merge(self) -> None:
-        """Merge indexes of like size. The old ones go after the new one is durable: a crash leaves both."""
-        while files := index.crowded(self._store.index.files):
-            index.write(self._store.home.index, index.merge(files, self._gone), self._store.object_mode)
-            with failure.store_errors("Merging indexes"):
-                for file in files:
-                    with contextlib.suppress(PermissionError):  # another user's, in a sticky shared folder
-                        os.unlink(self._store.home.index / file.name)
-                atomic.fsync_folder(self._store.home.index)
-            if not self._store.index.refresh():
-                return
-
     def close(self) -> None:
         """End the session; what was not committed is gone."""
         if self._closed:
@@ -282,6 +270,22 @@ class ObjectWriter(Cutter):
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._out.discard()
+
+
+def merge_indexes(store: Store, gone: Container[bytes]) -> None:
+    """Merge indexes of like size, where they are many; the caller holds the commit lock. Raises StoreError.
+
+    `gone`: packs that are not there. The old ones go after the new one is durable: a crash leaves both.
+    """
+    while files := index.crowded(store.index.files):
+        index.write(store.home.index, index.merge(files, gone), store.object_mode)
+        with failure.store_errors("Merging indexes"):
+            for file in files:
+                with contextlib.suppress(PermissionError):  # another user's, in a sticky shared folder
+                    os.unlink(store.home.index / file.name)
+            atomic.fsync_folder(store.home.index)
+        if not store.index.refresh():
+            return
 
 
 @contextlib.contextmanager

@@ -369,3 +369,33 @@ def test_a_snapshot_whose_remote_is_away(here: Nuvtui, there: Nuvtui, tmp_path: 
     assert "is not here" in said
     assert "There is no remote at" in said
     assert clone.run("snapshots", "files", "paper").stdout
+
+
+def test_a_store_home_on_another_server(
+    here: Nuvtui, there: Nuvtui, ssh: dict[str, str], tmp_path: Path
+) -> None:
+    """What is pushed appears in the timeline there; what is done there is pulled from there."""
+    here.environment |= ssh
+    there.run("store", "init")
+    command = ("--command", f"{sys.executable} -m nuvtui")
+    here.run("remotes", "add", "server", f"there:{there.environment['NUVTUI_HOME']}", *command)
+    pushed = here.json("push", "--all")
+    assert sorted(each["name"] for each in pushed["snapshots"]) == ["paper", "raw-data"]
+    assert here.json("push", "--all")["objects"] == 0
+    mine = [(each["id"], each["name"]) for each in here.json("snapshots", "list")]
+    listed = there.json("snapshots", "list", "-s", "Penguins", "-i", "Master")
+    assert [(each["id"], each["name"]) for each in listed] == mine
+    assert there.json("store", "check", "--read-data")["problems"] == []
+    assert here.json("remotes", "check", "server", "--read-data")["problems"] == []
+    there.run("store", "gc", "--grace", "0")  # nobody's lease is in the way
+
+    there.run("snapshots", "restore", "paper", "-s", "Penguins", "-i", "Master", "--yes")
+    master = there.json("instances", "list", "-s", "Penguins")[0]["workspace"]
+    assert (Path(master) / "README.md").read_text() == "# Penguins of the Palmer archipelago\n"
+    (Path(master) / "README.md").write_text("# Revised there\n")
+    there.run("snapshots", "create", "-n", "revision", "-s", "Penguins", "-i", "Master")
+    there.run("store", "gc", "--grace", "0")
+    pulled = here.json("pull")["snapshots"]
+    assert [each["name"] for each in pulled] == ["revision"]
+    here.run("snapshots", "restore", "revision", "--yes")
+    assert (here.folder / "README.md").read_text() == "# Revised there\n"

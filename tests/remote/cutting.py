@@ -4,9 +4,8 @@ import threading
 from collections.abc import Iterator
 from typing import Literal
 
-from nuvtui.remote.blobs import Blob
+from nuvtui.remote.blobs import Blob, Blobs
 from nuvtui.remote.failure import RemoteError
-from tests.remote.memory import MemoryBlobs
 
 Moment = Literal["before", "after"]
 
@@ -20,7 +19,7 @@ class CuttingBlobs:
 
     conditional = True
 
-    def __init__(self, inner: MemoryBlobs, at: int = 0, moment: Moment = "before") -> None:
+    def __init__(self, inner: Blobs, at: int = 0, moment: Moment = "before") -> None:
         self.inner = inner
         self.at = at
         self.moment = moment

@@ -1,7 +1,7 @@
 """The suite that every kind of remote passes: five verbs, and nothing else."""
 
+import io
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from nuvtui.errors import NuvError
+from nuvtui.errors import Exit, NuvError
 from nuvtui.model.remote import RemoteSettings
-from nuvtui.remote.blobs import Blobs
+from nuvtui.remote import frames, serve
+from nuvtui.remote.blobs import Blob, Blobs
 from nuvtui.remote.bucket import BucketBlobs
-from nuvtui.remote.failure import AbsentError, DeniedError, RemoteError, TransientError
+from nuvtui.remote.failure import AbsentError, DeniedError, RemoteError, TooNewError, TransientError
 from nuvtui.remote.folder import FolderBlobs
 from nuvtui.remote.ssh import SshBlobs, command
 from nuvtui.remote.url import parse
@@ -226,13 +227,37 @@ def test_a_connection_that_breaks_can_be_tried_again(tmp_path: Path) -> None:
     blobs.close()
 
 
-def test_a_store_home_is_not_served_as_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_text("{}")
-    done = subprocess.run(
-        [sys.executable, "-m", "nuvtui", "store", "serve", str(tmp_path)],
-        capture_output=True,
-        input=b"",
-        check=False,
-    )
-    assert done.returncode == 5
-    assert b"is a store home" in done.stderr
+def test_a_nuvtui_that_cannot_serve_says_why(tmp_path: Path) -> None:
+    blobs = SshBlobs(parse(f"ssh://there{tmp_path}/none"), [*SERVE[:-1], str(tmp_path / "none")])
+    with pytest.raises(RemoteError, match=r"nuvtui on there cannot serve .*There is no remote at"):
+        blobs.stat("config")
+
+
+def test_a_nuvtui_of_another_protocol(tmp_path: Path) -> None:
+    blobs = SshBlobs(parse("ssh://there/remote"), ["sh", "-c", "echo NUVTUI-SERVE 2 9.9.0; cat"])
+    with pytest.raises(TooNewError, match=r"version 9\.9\.0 and speaks protocol 2"):
+        blobs.stat("config")
+
+
+def test_a_client_that_is_silent_counts_as_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "SILENCE", 0.0)
+    reading, _open = os.pipe()
+    said = tmp_path / "said"
+    with os.fdopen(reading, "rb") as requests, said.open("wb") as answers:
+        serve.serve(MemoryBlobs(), requests, answers)
+    os.close(_open)
+    assert said.read_bytes() == frames.HELLO
+
+
+def test_errors_keep_their_exit_code() -> None:
+    class Guarded(MemoryBlobs):
+        def stat(self, key: str) -> Blob:
+            raise NuvError("You may not", "it needs a role", "Ask.", Exit.ROLE)
+
+    asked, answered = io.BytesIO(), io.BytesIO()
+    frames.write(asked, frames.Stat("config"))
+    asked.seek(0)
+    serve.serve(Guarded(), asked, answered)
+    answered.seek(len(frames.HELLO))
+    answer = frames.read_answer(answered)
+    assert (answer.failure, answer.title, answer.exit_code) == ("other", "You may not", Exit.ROLE)

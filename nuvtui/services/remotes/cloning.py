@@ -17,6 +17,7 @@ from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import Workspace
 from nuvtui.reporter import Reporter
 from nuvtui.services.context import Context
+from nuvtui.services.remotes import arrival
 from nuvtui.services.remotes.service import RemotesService
 from nuvtui.services.remotes.space_state import SpaceState
 from nuvtui.services.snapshots.restore import RestoreService
@@ -82,6 +83,9 @@ class CloneService:
             with self._remotes.opened(record, reporter) as repository:
                 from nuvtui.remote import pull
 
+                view = self._context.view()
+                for each in mine:
+                    arrival.check(self._context, view, repository.manifest(each.id))
                 pulled = pull.pull(repository, self._context.store, [each.id for each in mine], reporter)
         except NuvError:
             if added:

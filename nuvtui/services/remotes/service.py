@@ -22,19 +22,17 @@ from nuvtui.model.remote import (
     RemoteSettings,
     RemoteStatus,
 )
-from nuvtui.model.roles import Action, Role
-from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
-from nuvtui.model.space import DISTRIBUTED, Instance, Member, Space
-from nuvtui.paths import Workspace
+from nuvtui.model.roles import Action
+from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
+from nuvtui.services.remotes import arrival
 from nuvtui.services.remotes.source import RemoteSource
 from nuvtui.services.remotes.space_state import SpaceState, space_blobs
-from nuvtui.services.spaces.service import pick, prepare_workspace
+from nuvtui.services.spaces.service import pick
 from nuvtui.store.partial import ObjectSource
 
 if TYPE_CHECKING:
-    from nuvtui.catalog.transaction import Transaction
     from nuvtui.remote.blobs import Blobs
     from nuvtui.remote.config import Config
     from nuvtui.remote.repository import Repository
@@ -358,47 +356,14 @@ class RemotesService:
         with self.opened(record, reporter) as repository:
             view = self._context.view()
             for each in snapshots:
-                manifest = repository.manifest(each)
-                if view.spaces.get(manifest.space.id) is not None:
-                    instance = manifest.instance.id if manifest.instance.id in view.instances else None
-                    self._context.require(view, Action.MODIFY, manifest.space.id, instance)
+                arrival.check(self._context, view, repository.manifest(each))
             result = pull.pull(repository, self._context.local_store, snapshots, reporter)
         self.register(snapshots)
         return result
 
     def register(self, snapshots: Sequence[str]) -> None:
-        """List snapshots whose manifests are in the store, with the space and the instance that they need.
-
-        An instance that is new here gets a workspace in the store home: its files are brought there by a restore.
-        """
-        manifests = [self._context.store.read_manifest(each) for each in snapshots]
-        with self._context.state.transaction() as tx:
-            for manifest in manifests:
-                if tx.spaces.get(manifest.space.id) is None:
-                    self._new_space(tx, manifest)
-                if tx.instances.get(manifest.instance.id) is None:
-                    folder = self._context.home.workspace(manifest.space.id).with_name(
-                        DISTRIBUTED if manifest.instance.name == DISTRIBUTED else manifest.instance.id
-                    )
-                    prepare_workspace(Workspace(folder))
-                    tx.instances.put(
-                        Instance(
-                            manifest.instance.id,
-                            manifest.space.id,
-                            _free_name(
-                                manifest.instance.name,
-                                [i.name for i in tx.instances.select(space=manifest.space.id)],
-                            ),
-                            str(folder),
-                            manifest.created,
-                        )
-                    )
-            tx.snapshots.put(*[summarise(manifest) for manifest in manifests])
-
-    def _new_space(self, tx: "Transaction", manifest: Snapshot) -> None:
-        name = _free_name(manifest.space.name, [s.name for s in tx.spaces.all()])
-        tx.spaces.put(Space(manifest.space.id, name, manifest.created))
-        tx.members.put(Member(manifest.space.id, self._context.user, Role.ADMINISTRATOR))
+        """List snapshots whose manifests are in the store, with the space and the instance that they need."""
+        arrival.register(self._context, snapshots)
 
     def spaces(self, repository: "Repository") -> builtins.list[SpaceState]:
         """The newest that a remote says of each space it holds."""
@@ -470,14 +435,6 @@ class RemotesService:
             raise NuvError(
                 f"{file} cannot be written", error.strerror or str(error), "Give another file."
             ) from error
-
-
-def _free_name(wanted: str, taken: Sequence[str]) -> str:
-    number, name = 2, wanted
-    while name in taken:
-        name = f"{wanted}-{number}"
-        number += 1
-    return name
 
 
 def _taken(name: str) -> NuvError:

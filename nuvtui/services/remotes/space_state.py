@@ -8,6 +8,7 @@ import msgspec
 
 from nuvtui.catalog.view import View
 from nuvtui.model.snapshot import Ref
+from nuvtui.model.space import MASTER
 from nuvtui.services.context import Context
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ class SpaceState(msgspec.Struct, frozen=True, kw_only=True):
     """Master first."""
 
 
+def encode(view: View, space: str) -> bytes:
+    """What the state says of a space, as a blob's content; empty where it does not know the space."""
+    record = view.spaces.get(space)
+    if record is None:
+        return b""
+    instances = sorted(view.instances.select(space=space), key=lambda i: (i.name != MASTER, i.name))
+    state = SpaceState(space=Ref(space, record.name), instances=[Ref(i.id, i.name) for i in instances])
+    return msgspec.json.encode(state) + b"\n"
+
+
 def space_blobs(
     context: Context, view: View, snapshots: Sequence[str], repository: "Repository"
 ) -> list[tuple[str, bytes]]:
@@ -37,12 +48,9 @@ def space_blobs(
 
     found = []
     for space in sorted({context.store.read_manifest(each).space.id for each in snapshots}):
-        record = view.spaces.get(space)
-        if record is None:
+        content = encode(view, space)
+        if not content:
             continue
-        instances = sorted(view.instances.select(space=space), key=lambda i: (i.name != "Master", i.name))
-        state = SpaceState(space=Ref(space, record.name), instances=[Ref(i.id, i.name) for i in instances])
-        content = msgspec.json.encode(state) + b"\n"
         there = versions(repository, space)
         if repository.seal.readable and there and repository.content(there[-1]) == content:
             continue

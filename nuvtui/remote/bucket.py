@@ -18,6 +18,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.remote import RemoteSettings
 from nuvtui.remote import bucket_failure
 from nuvtui.remote.blobs import MAXIMUM, Blob, checked_key, checked_listing
+from nuvtui.remote.extra import require
 from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TransientError
 from nuvtui.remote.url import Address, check_endpoint
 
@@ -51,15 +52,9 @@ class BucketBlobs:
         return self._address.url
 
     def _opened(self, config: dict[str, str], **timeouts: timedelta) -> "ObjectStore":
-        try:
-            from obstore import store
-        except ImportError:
-            raise NuvError(
-                "Object stores need more than nuvtui itself",
-                "the package obstore is not installed",
-                "Install its extra remote: `pipx inject nuvtui obstore cryptography pyrage`.",
-                Exit.REFUSED,
-            ) from None
+        require("Object stores", "obstore")
+        from obstore import store
+
         kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
         client: dict[str, Any] = {"connect_timeout": timedelta(seconds=10), **timeouts}
         if any(value.startswith("http://") for value in config.values()):

@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from nuvtui import atomic, paths
 from nuvtui.errors import Exit, NuvError
+from nuvtui.remote.extra import require
 from nuvtui.remote.failure import DamagedError, DeniedError
 from nuvtui.remote.sealing import Keyset, keyset_of
 
@@ -85,6 +86,7 @@ def check_recipient(text: str) -> str:
 
 
 def _recipient(text: str) -> Any:
+    require("Encrypted remotes", "pyrage", "cryptography")
     import pyrage
 
     try:
@@ -108,6 +110,7 @@ def _no_recipient(text: str, why: str) -> NuvError:
 
 def wrap(keysets: Sequence[Keyset], recipients: Sequence[str], passphrase: str = "") -> Ring:
     """A ring of `keysets` for `recipients`, without number and proof. Raises NuvError (2)."""
+    require("Encrypted remotes", "pyrage", "cryptography")
     import pyrage
 
     if not recipients:
@@ -175,6 +178,7 @@ class Identities:
 
     def open(self, data: bytes) -> bytes | None:
         """The content of an age file; None where nothing here opens it. Raises NuvError."""
+        require("Encrypted remotes", "pyrage", "cryptography")
         import pyrage
 
         if b"\n-> scrypt " in data[:200]:
@@ -206,6 +210,7 @@ class Identities:
 
 
 def _decrypted(data: bytes, identities: list[Any]) -> bytes | None:
+    require("Encrypted remotes", "pyrage", "cryptography")
     import pyrage
 
     try:
@@ -240,6 +245,7 @@ def make_identity() -> str:
 
     A file that is there is never replaced: it may be the only key of what lies on a remote.
     """
+    require("Encrypted remotes", "pyrage", "cryptography")
     import pyrage
 
     path = own_identity()
@@ -284,6 +290,7 @@ def _identities(path: Path) -> list[Any] | None:
 
 
 def _age_identities(text: str, path: Path) -> list[Any]:
+    require("Encrypted remotes", "pyrage", "cryptography")
     import pyrage
 
     found = []
@@ -312,6 +319,7 @@ def _unlocked(path: Path) -> Any:
 
 def _ssh_identity(data: bytes, passphrase: bytes | None) -> Any:
     """A private key of SSH. Raises TypeError where it has a passphrase, ValueError where age cannot use it."""
+    require("Encrypted remotes", "pyrage", "cryptography")
     import pyrage
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -531,3 +532,15 @@ def test_a_place_with_other_files() -> None:
     blobs.put_if_absent("thesis.pdf", b"x")
     with pytest.raises(RemoteError, match="holds something else"):
         config.read(blobs)
+
+
+@pytest.mark.parametrize("package", ["pyrage", "cryptography"])
+def test_without_the_extra_it_is_said_what_to_install(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(NuvError, match=f"the package {package} is not installed") as caught:
+        keys.make_identity()
+    assert caught.value.exit_code == 6
+    blobs = MemoryBlobs()
+    assert config.create(blobs).ring is None  # a plain remote needs neither
+    with pytest.raises(NuvError, match="is not installed"):
+        config.create(MemoryBlobs(), ["passphrase"])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nuvtui.services.applications.service import ApplicationsService
     from nuvtui.services.exports.service import ExportsService
     from nuvtui.services.maintenance import MaintenanceService
+    from nuvtui.services.policies.service import PoliciesService
     from nuvtui.services.remotes.cloning import CloneService
     from nuvtui.services.remotes.far import FarService
     from nuvtui.services.remotes.receiving import Receiver
@@ -176,6 +177,12 @@ class Services:
         from nuvtui.services.remotes.cloning import CloneService
 
         return CloneService(self.context, self.remotes, self.spaces, self.restore)
+
+    @functools.cached_property
+    def policies(self) -> PoliciesService:
+        from nuvtui.services.policies.service import PoliciesService
+
+        return PoliciesService(self.context, self.snapshots, self.changes, lambda: self.remotes)
 
     @functools.cached_property
     def overview(self) -> OverviewService:

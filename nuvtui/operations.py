@@ -46,6 +46,8 @@ def refuse(services: "Services", operation: op.Task) -> None:
             services.remotes.find(operation.remote)
         case op.Clone():
             services.clones.check(operation)
+        case op.RunPolicy():
+            services.policies.check_run(operation.instance)
         case _:
             assert_never(operation)
 
@@ -105,6 +107,8 @@ def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> A
             return services.clones.clone(operation, reporter)
         case op.CheckRemote():
             return services.remotes.check(operation.remote, operation.read_data, reporter)
+        case op.RunPolicy():
+            return services.policies.run(operation.instance, reporter, operation.plan)
         case op.PruneRemote():
             return services.remotes.prune(operation.remote, operation.dry_run, operation.grace, reporter)
         case _:

@@ -8,6 +8,7 @@ import msgspec
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.policy import Policy
 from nuvtui.model.remote import RemoteRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
@@ -37,6 +38,7 @@ class CatalogTables(msgspec.Struct):
     exports: dict[str, ExportRecord] = {}
     messages: dict[str, Message] = {}
     remotes: dict[str, RemoteRecord] = {}
+    policies: dict[str, Policy] = {}
 
 
 def member_key(space: str, user: str, instance: str | None = None) -> str:

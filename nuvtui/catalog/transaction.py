@@ -11,6 +11,7 @@ from nuvtui.catalog.storage import Database, KeyedTable, StoredRow
 from nuvtui.catalog.view import Moment, RecordTable, View, unreadable
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.policy import Policy
 from nuvtui.model.remote import RemoteRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
@@ -102,6 +103,7 @@ class Transaction(View):
     exports: StoredTable[ExportRecord]
     messages: StoredTable[Message]
     remotes: StoredTable[RemoteRecord]
+    policies: StoredTable[Policy]
 
     def __init__(self, database: Database) -> None:
         def table(name: str, record: type[T]) -> StoredTable[T]:
@@ -116,6 +118,7 @@ class Transaction(View):
         self.exports = table("exports", ExportRecord)
         self.messages = table("messages", Message)
         self.remotes = table("remotes", RemoteRecord)
+        self.policies = table("policies", Policy)
 
     def _of(self, instance: str) -> Sequence[Moment | SnapshotRecord]:
         return self.snapshots.select(instance=instance)

@@ -14,6 +14,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model import order
 from nuvtui.model.distribution import Distribution
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.policy import Policy
 from nuvtui.model.remote import RemoteRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.space import Instance, Member, Message, Space
@@ -99,6 +100,7 @@ class View:
         self.exports = RecordTable(tables.get("exports"), ExportRecord)
         self.messages = RecordTable(tables.get("messages"), Message)
         self.remotes = RecordTable(tables.get("remotes"), RemoteRecord)
+        self.policies = RecordTable(tables.get("policies"), Policy)
         self._moments = RecordTable(tables.get("snapshots"), Moment)
 
     def newest(self, instance: str) -> str | None:

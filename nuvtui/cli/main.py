@@ -33,6 +33,7 @@ COMMANDS = {
     "push": ("remotes", "Send snapshots to a remote."),
     "pull": ("remotes", "Bring snapshots from a remote."),
     "clone": ("remotes", "Make a space here from a remote."),
+    "policy": ("policy", "Snapshots by a schedule, which of them stay."),
     "tasks": ("tasks", "Long work in the background."),
     "store": ("store", "The snapshot store: check, free, repair."),
     "doctor": ("doctor", "What works here, what does not, what to do."),

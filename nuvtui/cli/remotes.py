@@ -310,7 +310,8 @@ def recipients_remove(ctx: click.Context, name: str, key: str, yes: bool, form: 
     confirm(
         yes,
         "What is pushed from now on is sealed with new keys. What that key could read until now it can still read, "
-        "wherever a copy of it is.",
+        "wherever a copy of it is. Machines that can only write keep to the recipients that they were given: there, remove "
+        "the remote and add it anew. Recovery sheets of before do not open what comes: print a new one.",
     )
     _recipients(ctx, name, form, [], [key])
 

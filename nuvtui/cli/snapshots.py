@@ -32,6 +32,10 @@ def status(scope: Scope, form: str) -> None:
             "that a change would have overwritten. "
             "Take from there what you need, then delete the folder."
         )
+    if form == "tabulated" and scope.services.context.view().policies:
+        from nuvtui.cli.policy import tell_missed
+
+        tell_missed(scope.services)
 
 
 @click.group()

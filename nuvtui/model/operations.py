@@ -8,6 +8,7 @@ import msgspec
 from nuvtui.model.distribution import Distribution, Server, Strategies
 from nuvtui.model.export import ExportRecord, ExportSpec
 from nuvtui.model.kept import KeptFile
+from nuvtui.model.policy import PolicyRun
 from nuvtui.model.remote import CloneResult, PullResult, PushResult, RemoteCheck, RemotePrune, RemoteSettings
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.table_import import ImportOptions, ImportReport
@@ -204,6 +205,14 @@ class PruneRemote(Operation[RemotePrune], frozen=True, tag="prune-remote"):
     """Seconds between the two phases; None: a day."""
 
 
+class RunPolicy(Operation[PolicyRun], frozen=True, tag="policy"):
+    """Do what the policy of an instance says: hooks, snapshot, push, delete what no rule keeps."""
+
+    instance: str
+    plan: str = ""
+    """Digest of the dry run that was approved; empty: whatever the rules do not keep goes."""
+
+
 Task = (
     TakeSnapshot
     | Restore
@@ -223,6 +232,7 @@ Task = (
     | Clone
     | CheckRemote
     | PruneRemote
+    | RunPolicy
 )
 """Every operation."""
 

@@ -44,6 +44,7 @@ class _Check:
         self._repository = repository
         self._read_data = read_data
         self._reporter = reporter
+        self._sizes = {pack: size for file, _ in repository.indexes for pack, size in file.packs}
         self.seen: dict[bytes, str] = {}
         """Object to what is wrong with it; empty: nothing."""
         self.read = 0
@@ -92,7 +93,8 @@ class _Check:
 
     def _objects(self, manifest: Snapshot, content: list[tuple[str, bytes]]) -> None:
         new = list(dict.fromkeys(item for _, item in content if item not in self.seen))
-        for item, (problem, size) in zip(new, streamed(self._verdict, new, 4), strict=True):
+        verdicts = streamed(self._verdict, new, 4) if self._read_data else map(self._verdict, new)
+        for item, (problem, size) in zip(new, verdicts, strict=True):
             self.seen[item] = problem
             self.read += size
         for path, item in content:
@@ -106,8 +108,7 @@ class _Check:
         place = self._repository.place(item)
         if place is None:
             return "it is withheld: no index lists it in a pack that is there", 0
-        size = dict(place.file.packs)[place.block.pack]
-        if self._repository.lost(place.block.pack, size):
+        if self._repository.lost(place.block.pack, self._sizes[place.block.pack]):
             return f"its pack {place.block.pack.hex()} is not there in full length", 0
         if not self._read_data:
             return "", 0

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from nuvtui.remote import keys
 from nuvtui.remote.blobs import Blobs
 from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TooNewError
 from nuvtui.remote.keys import Identities, Ring
+from nuvtui.remote.parallel import in_parallel
 from nuvtui.remote.sealing import Keyset, Plain, Seal, Sealed, keyset_of, new_keyset
 
 FORMAT = "nuvtui remote"
@@ -25,8 +26,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     format: str = FORMAT
     version: int = VERSION
-    repository: str
-    """32 hex digits: random, or (sealed) made of the first key, which proves that key."""
+    repository: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+    """32 hex digits (a folder's name, too): random, or (sealed) made of the first key, which proves that key."""
     encryption: Literal["none", "age"] = "none"
     conditional: bool
     """True where the store itself decides which of two writers of one blob wins."""
@@ -67,11 +68,30 @@ def read(blobs: Blobs) -> Config:
             "Use the nuvtui that made it, or a newer one.",
         )
     try:
-        return msgspec.json.decode(data, type=Config)
-    except msgspec.DecodeError as error:
-        raise DamagedError(
-            f"The remote at {blobs.url} is damaged", f"its `config`: {error}", "Restore `config` from a copy."
-        ) from error
+        config = msgspec.json.decode(data, type=Config)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _damaged(blobs.url, str(error)) from error
+    if (config.encryption == "none") != (config.ring is None):
+        raise _damaged(blobs.url, "it has keys and is not encrypted, or is encrypted and has none")
+    return config
+
+
+def _damaged(url: str, detail: str) -> DamagedError:
+    return DamagedError(
+        f"The remote at {url} is damaged", f"its `config`: {detail}", "Restore `config` from a copy."
+    )
+
+
+def check_encryption(blobs: Blobs, config: Config, encrypted: bool) -> None:
+    """Raise NuvError (5) where the remote is no more `encrypted`, or not, as it was: else plain text would be sent."""
+    if (config.ring is not None) != encrypted:
+        was, now = ("encrypted", "is not") if encrypted else ("not encrypted", "is")
+        raise NuvError(
+            f"{blobs.url} was {was} when it was added, and {now} now",
+            "somebody has changed its `config`; nothing was read or sent",
+            "Ask who runs the place, and restore `config` from a copy.",
+            Exit.CONFLICT,
+        )
 
 
 def exists(blobs: Blobs) -> bool:
@@ -81,12 +101,7 @@ def exists(blobs: Blobs) -> bool:
 
 def adopt(blobs: Blobs, config: Config, secrets: Sequence[bytes], recipient: str) -> None:
     """Let `recipient` read what the secrets of a recovery sheet open."""
-    unlocked = unlock(blobs, config, Identities(), secrets)
-    if recipient in unlocked.recipients:
-        return
-    ring = keys.wrap(unlocked.keysets, [*unlocked.recipients, recipient])
-    ring = msgspec.structs.replace(ring, number=unlocked.number + 1)
-    add_ring(blobs, keys.prove(ring, unlocked.keysets[0]))
+    change_recipients(blobs, config, Identities(), [recipient], secrets=secrets)
 
 
 def something_else(url: str, why: str) -> RemoteError:
@@ -130,16 +145,27 @@ def _probe(blobs: Blobs) -> bool:
 
 def rings(blobs: Blobs) -> list[Ring]:
     """What lies under `keys/`; one that is damaged is as one that is withheld. Raises RemoteError."""
-    found = []
-    for blob in blobs.list("keys/"):
-        with contextlib.suppress(DamagedError):
-            found.append(keys.decode(blobs.read(blob.key, 0, keys.LIMIT), blob.key))
-    return found
+    found = in_parallel(lambda key: _ring(blobs, key), [blob.key for blob in blobs.list("keys/")], 8)
+    return [ring for ring in found if ring is not None]
 
 
-def add_ring(blobs: Blobs, ring: Ring) -> None:
-    """Put a ring under `keys/`."""
-    blobs.put_if_absent(f"keys/{os.urandom(16).hex()}", keys.encode(ring))
+def _ring(blobs: Blobs, key: str) -> Ring | None:
+    with contextlib.suppress(DamagedError, AbsentError):
+        return keys.decode(blobs.read(key, 0, keys.RING), key)
+    return None
+
+
+def add_ring(blobs: Blobs, ring: Ring) -> bool:
+    """Put a ring under `keys/`: a session's anywhere, others by their number, so that of two at once one wins.
+
+    False where another has that number.
+    """
+    data = keys.encode(ring)
+    if len(data) > keys.RING:
+        raise NuvError(f"The remote at {blobs.url} has too many keys", f"{len(data):,} bytes of them", "")
+    return blobs.put_if_absent(
+        f"keys/{os.urandom(16).hex() if ring.session else f'{ring.number:032x}'}", data
+    )
 
 
 class Unlocked(msgspec.Struct, frozen=True):
@@ -160,14 +186,24 @@ def unlock(blobs: Blobs, config: Config, identities: Identities, secrets: Sequen
     held the newest keys before it: a stranger who can write to the place cannot make others seal for him.
     """
     assert config.ring is not None
+    every = sorted([config.ring, *rings(blobs)], key=lambda ring: ring.number)
+    found = _unlock(blobs, config, every, identities, secrets)
+    if not found.keysets and any(keys.PASSPHRASE in ring.recipients for ring in every if not ring.session):
+        found = _unlock(blobs, config, every, identities.with_passphrase(), secrets)
+    return found
+
+
+def _unlock(
+    blobs: Blobs, config: Config, every: Sequence[Ring], identities: Identities, secrets: Sequence[bytes]
+) -> Unlocked:
     best = [keyset_of(secret) for secret in secrets]
     if best and not _genuine(config, best):
         raise NuvError(
             "That is the recovery sheet of another remote", f"it does not open {blobs.url}", "", Exit.CONFLICT
         )
     known = {keyset.id: keyset for keyset in best}
-    every = sorted([config.ring, *rings(blobs)], key=lambda ring: ring.number)
     newest = config.ring
+    assert newest is not None
     for ring in every:
         opened = keys.unwrap(ring, identities)
         if ring.session:
@@ -195,7 +231,7 @@ def seal(blobs: Blobs, config: Config, identities: Identities, secrets: Sequence
         return Plain()
     unlocked = unlock(blobs, config, identities, secrets)
     if not unlocked.keysets:
-        raise locked_out(blobs.url, unlocked.recipients)
+        raise locked_out(blobs.url, unlocked.recipients, identities)
     return Sealed(blobs.url, unlocked.keysets[0], unlocked.keysets)
 
 
@@ -208,39 +244,65 @@ def seal_for_session(blobs: Blobs, recipients: Sequence[str]) -> Seal:
 
 
 def change_recipients(
-    blobs: Blobs, config: Config, identities: Identities, add: Sequence[str] = (), remove: Sequence[str] = ()
+    blobs: Blobs,
+    config: Config,
+    identities: Identities,
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    secrets: Sequence[bytes] = (),
 ) -> list[str]:
     """Let others read the remote, or no more; who can, afterwards.
 
     Where somebody is removed, what comes after is sealed with new keys; what was readable for them stays so.
-    Raises NuvError.
+    Raises NuvError, (5) where others are changed at the same time.
     """
-    unlocked = unlock(blobs, config, identities)
+    taken = {
+        blob.key for blob in blobs.list("keys/")
+    }  # before the rings are read: none may come between unseen
+    unlocked = unlock(blobs, config, identities, secrets)
     if not unlocked.keysets:
-        raise locked_out(blobs.url, unlocked.recipients)
+        raise locked_out(blobs.url, unlocked.recipients, identities)
+    kept = list(unlocked.recipients)
     for each in remove:
-        if each not in unlocked.recipients:
+        found = [one for one in kept if _same(one, each)]
+        if not found:
             raise NuvError(
                 f"{each[:40]} is no recipient of {blobs.url}",
                 "it cannot be removed",
                 "`nuvtui remotes recipients list NAME` says who can read it.",
                 Exit.NOT_FOUND,
             )
-    recipients = [each for each in unlocked.recipients if each not in remove]
-    recipients += [each for each in add if each not in recipients]
+        kept = [one for one in kept if one not in found]
+    new = [each for each in add if not any(_same(each, one) for one in kept)]
+    if not new and not remove:
+        return kept
     keysets = [new_keyset(), *unlocked.keysets] if remove else unlocked.keysets
-    ring = msgspec.structs.replace(keys.wrap(keysets, recipients), number=unlocked.number + 1)
-    add_ring(blobs, keys.prove(ring, unlocked.keysets[0]))
-    return recipients
+    number = next(n for n in range(unlocked.number + 1, 1 << 62) if f"keys/{n:032x}" not in taken)
+    ring = msgspec.structs.replace(keys.wrap(keysets, [*kept, *new]), number=number)
+    if not add_ring(blobs, keys.prove(ring, unlocked.keysets[0])):
+        raise NuvError(
+            f"Somebody else changes the recipients of {blobs.url}",
+            "nothing was changed from here",
+            "Look who can read it now (`nuvtui remotes recipients list NAME`), and try again.",
+            Exit.CONFLICT,
+        )
+    return [*kept, *new]
 
 
-def locked_out(url: str, recipients: Sequence[str]) -> NuvError:
+def _same(one: str, other: str) -> bool:
+    """Whether two recipients are one key: an SSH key's comment does not count."""
+    return one.split()[:2] == other.split()[:2]
+
+
+def locked_out(url: str, recipients: Sequence[str], identities: Identities) -> NuvError:
     """What is said where no key here opens the remote."""
-    names = "; ".join(each[:80] for each in recipients)
-    return NuvError(
-        f"No key here opens the remote at {url}",
-        f"it is sealed for: {names}",
-        "Name the file with your private key in NUVTUI_IDENTITY, give a recovery sheet with `--recovery FILE`, or have your "
-        "public key added by somebody who can read it.",
-        Exit.REFUSED,
+    message = f"it is sealed for: {'; '.join(each[:80] for each in recipients)}"
+    hint = (
+        "Name the file with your private key in NUVTUI_IDENTITY, give a recovery sheet with `--recovery FILE`, or have "
+        "your public key added by somebody who can read it."
     )
+    if identities.locked:
+        files = ", ".join(map(str, identities.locked))
+        message += f"; the passphrase of {files} was not given, or is wrong"
+        hint += " What runs in the background cannot ask for a passphrase: use an age key, or an SSH key without one."
+    return NuvError(f"No key here opens the remote at {url}", message, hint, Exit.REFUSED)

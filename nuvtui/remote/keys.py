@@ -9,6 +9,7 @@ import base64
 import getpass
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from nuvtui.remote.sealing import Keyset, keyset_of
 
 FORMAT = "nuvtui keys"
 LIMIT = 256 << 10
-"""Bytes of a file or blob with keys; longer ones are not read."""
+"""Bytes of a file with keys; what is longer is not read."""
+RING = 8 << 20
+"""Bytes of a ring's blob: room for 80,000 secrets, as many pushes of machines that can only write."""
 PASSPHRASE = "passphrase"  # noqa: S105 - the word
 """The recipient that is a passphrase."""
 
@@ -53,7 +56,7 @@ def encode(ring: Ring) -> bytes:
 def decode(data: bytes, where: str) -> Ring:
     """A ring from its blob. Raises DamagedError."""
     try:
-        ring = msgspec.json.decode(data[:LIMIT], type=Ring)
+        ring = msgspec.json.decode(data, type=Ring)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedError(
             f"{where} is damaged", str(error), "Other keys of the remote may still do."
@@ -109,7 +112,7 @@ def wrap(keysets: Sequence[Keyset], recipients: Sequence[str], passphrase: str =
 
     if not recipients:
         raise NuvError(
-            "Nobody could read it", "there is no recipient", "Name one with `--recipient`.", Exit.USAGE
+            "Nobody could read it", "there is no recipient left", "Add another recipient first.", Exit.USAGE
         )
     content = msgspec.json.encode([keyset.secret.hex() for keyset in keysets])
     public = [_recipient(text) for text in recipients if text != PASSPHRASE]
@@ -136,12 +139,14 @@ def _proof(ring: Ring, keyset: Keyset) -> str:
 def unwrap(ring: Ring, identities: "Identities") -> list[Keyset]:
     """The keysets in `ring`; empty where no identity opens it."""
     for text in ring.wrapped:
-        content = identities.open(base64.b64decode(text))
-        if content is not None:
-            try:
-                secrets = [bytes.fromhex(item) for item in msgspec.json.decode(content, type=list[str])]
-            except (msgspec.DecodeError, ValueError):
+        try:
+            content = identities.open(base64.b64decode(text))
+            if content is None:
                 continue
+            secrets = [bytes.fromhex(item) for item in msgspec.json.decode(content, type=list[str])]
+        except ValueError:  # msgspec's too: others can write there
+            continue
+        if secrets:
             return [keyset_of(secret) for secret in secrets if len(secret) == 32]
     return []
 
@@ -150,35 +155,63 @@ class Identities:
     """Private keys of this account, looked for where people keep them, once.
 
     In this order: the files that `NUVTUI_IDENTITY` names (joined by `:`), nuvtui's own (`identity.txt` beside the
-    settings), age's (`age/keys.txt` in the config folder), and `~/.ssh/id_ed25519` and `id_rsa`. An SSH key with a
-    passphrase is asked for on a terminal. A passphrase of the remote itself comes from the file that
-    `NUVTUI_PASSPHRASE_FILE` names, or is asked for.
+    settings), age's (`age/keys.txt` in the config folder), and `~/.ssh/id_ed25519` and `id_rsa`. What needs no question
+    is tried first; then SSH keys with a passphrase, asked for on a terminal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, passphrase: bool = False) -> None:
+        """`passphrase`: also what a passphrase of the remote opens is opened (`ask_passphrase`)."""
+        self.locked: list[Path] = []
+        """SSH keys whose passphrase nobody gave."""
         self._keys: list[Any] | None = None
+        self._files: list[Path] = []
+        self._by_passphrase = passphrase
         self._passphrase = ""
 
+    def with_passphrase(self) -> "Identities":
+        """The same keys, and the remote's passphrase."""
+        self._by_passphrase = True
+        return self
+
     def open(self, data: bytes) -> bytes | None:
-        """The content of an age file; None where nothing here opens it."""
+        """The content of an age file; None where nothing here opens it. Raises NuvError."""
         import pyrage
 
-        if b"-> scrypt " in data[:200]:
+        if b"\n-> scrypt " in data[:200]:
+            if not self._by_passphrase:
+                return None
+            self._passphrase = self._passphrase or ask_passphrase()
             try:
-                return bytes(pyrage.passphrase.decrypt(data, self._known_passphrase()))
+                return bytes(pyrage.passphrase.decrypt(data, self._passphrase))
             except pyrage.DecryptError:
-                self._passphrase = ""
                 return None
         if self._keys is None:
-            self._keys = [key for path in identity_files() for key in _identities(path)]
-        try:
-            return bytes(pyrage.decrypt(data, self._keys)) if self._keys else None
-        except pyrage.DecryptError:
-            return None
+            self._keys = [key for path in identity_files() for key in self._load(path)]
+        content = _decrypted(data, self._keys)
+        while content is None and self._files:
+            path = self._files.pop(0)
+            key = _unlocked(path)
+            if key is None:
+                self.locked.append(path)
+            else:
+                self._keys.append(key)
+                content = _decrypted(data, [key])
+        return content
 
-    def _known_passphrase(self) -> str:
-        self._passphrase = self._passphrase or ask_passphrase()
-        return self._passphrase
+    def _load(self, path: Path) -> list[Any]:
+        found = _identities(path)
+        if found is None:
+            self._files.append(path)
+        return found or []
+
+
+def _decrypted(data: bytes, identities: list[Any]) -> bytes | None:
+    import pyrage
+
+    try:
+        return bytes(pyrage.decrypt(data, identities)) if identities else None
+    except pyrage.DecryptError:
+        return None
 
 
 def own_identity() -> Path:
@@ -187,41 +220,74 @@ def own_identity() -> Path:
 
 
 def identity_files() -> list[Path]:
-    """Files that may hold private keys of this account."""
+    """Files that may hold private keys of this account. Raises NuvError (2) where one that was named is not there."""
     named = [Path(each).expanduser() for each in os.environ.get("NUVTUI_IDENTITY", "").split(":") if each]
+    for path in named:
+        if not path.is_file():
+            raise NuvError(
+                f"There is no key in {path}",
+                "NUVTUI_IDENTITY names it, and it is no file",
+                "Correct or unset NUVTUI_IDENTITY.",
+                Exit.USAGE,
+            )
     config = paths.config_file().parent.parent
     ssh = Path.home() / ".ssh"
     return [*named, own_identity(), config / "age" / "keys.txt", ssh / "id_ed25519", ssh / "id_rsa"]
 
 
 def make_identity() -> str:
-    """The public key of nuvtui's own identity, which is made where there is none. Raises OSError, NuvError."""
+    """The public key of nuvtui's own identity, which is made where there is none. Raises NuvError.
+
+    A file that is there is never replaced: it may be the only key of what lies on a remote.
+    """
     import pyrage
 
     path = own_identity()
-    for key in _identities(path):
-        return str(key.to_public())
-    key = pyrage.x25519.Identity.generate()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    head = "nuvtui: the key that opens this account's encrypted remotes. Keep it secret, and keep a copy."
-    text = f"# {head}\n# {key.to_public()}\n{key}\n"
-    atomic.write_file(path, text.encode(), 0o600)
-    return str(key.to_public())
+    try:
+        if not os.path.lexists(path):
+            key = pyrage.x25519.Identity.generate()
+            head = "nuvtui: the key that opens this account's encrypted remotes. Keep it secret, and keep a copy."
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = atomic.temporary_name(path)
+            atomic.write_file(temporary, f"# {head}\n# {key.to_public()}\n{key}\n".encode(), 0o600)
+            try:
+                atomic.publish_new(temporary, path)
+                atomic.fsync_folder(path.parent)
+            except FileExistsError:  # another nuvtui made it a moment ago
+                temporary.unlink()
+        text = atomic.read_file(path)[:LIMIT].decode(errors="replace")
+    except OSError as error:
+        raise NuvError(
+            f"nuvtui's own key in {path} cannot be made or read",
+            error.strerror or str(error),
+            "Correct that, or name a key of your own: `--recipient KEY`.",
+        ) from error
+    for identity in _age_identities(text, path):
+        return str(identity.to_public())
+    raise DeniedError(f"{path} holds no age key", "nuvtui keeps its own there", "Restore it from a copy.")
 
 
-def _identities(path: Path) -> list[Any]:
-    """The private keys in a file; none where there is no such file, or it holds others."""
-    import pyrage
-
+def _identities(path: Path) -> list[Any] | None:
+    """The private keys in a file; none where there is no such file or it holds others, None: it has a passphrase."""
     try:
         data = atomic.read_file(path)[:LIMIT]
     except OSError:
         return []
-    if b"PRIVATE KEY" in data:
-        key = _ssh_identity(data, path)
-        return [key] if key is not None else []
+    if b"PRIVATE KEY" not in data:
+        return _age_identities(data.decode(errors="replace"), path)
+    try:
+        return [_ssh_identity(data, None)]
+    except TypeError:
+        return None
+    except ValueError:
+        return []
+
+
+def _age_identities(text: str, path: Path) -> list[Any]:
+    import pyrage
+
     found = []
-    for line in data.decode(errors="replace").splitlines():
+    for line in text.splitlines():
         if line.startswith("AGE-SECRET-KEY-1"):
             try:
                 found.append(pyrage.x25519.Identity.from_str(line.strip()))
@@ -232,30 +298,38 @@ def _identities(path: Path) -> list[Any]:
     return found
 
 
-def _ssh_identity(data: bytes, path: Path) -> Any:
+def _unlocked(path: Path) -> Any:
+    """The SSH key in a file with a passphrase, which is asked for; None where nobody is there, or it is wrong."""
+    if not _may_ask():
+        return None
+    try:
+        return _ssh_identity(
+            atomic.read_file(path)[:LIMIT], getpass.getpass(f"Passphrase of {path}: ").encode()
+        )
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _ssh_identity(data: bytes, passphrase: bytes | None) -> Any:
+    """A private key of SSH. Raises TypeError where it has a passphrase, ValueError where age cannot use it."""
     import pyrage
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
+    of_ssh = b"OPENSSH PRIVATE KEY" in data
+    load = serialization.load_ssh_private_key if of_ssh else serialization.load_pem_private_key
     try:
-        key = serialization.load_ssh_private_key(data, None)
-    except TypeError:  # it has a passphrase
-        if not sys.stdin.isatty():
-            return None
-        try:
-            key = serialization.load_ssh_private_key(
-                data, getpass.getpass(f"Passphrase of {path}: ").encode()
-            )
-        except ValueError:
-            return None
-    except Exception:
-        return None
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
-    try:
+        plain = load(data, passphrase).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
         return pyrage.ssh.Identity.from_buffer(plain)
-    except pyrage.IdentityError:
-        return None
+    except (UnsupportedAlgorithm, pyrage.IdentityError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _may_ask() -> bool:
+    """True where a question on the terminal is seen: not from a thread, since the screen is another's then."""
+    return sys.stdin.isatty() and threading.current_thread() is threading.main_thread()
 
 
 def ask_passphrase(new: bool = False) -> str:
@@ -273,8 +347,10 @@ def ask_passphrase(new: bool = False) -> str:
             ) from error
         if text:
             return text
-    elif sys.stdin.isatty():
-        text = getpass.getpass("Passphrase of the remote: ")
+    elif _may_ask():
+        text = getpass.getpass(
+            "Passphrase that is to open the remote: " if new else "Passphrase of the remote: "
+        )
         if text and (not new or getpass.getpass("Once more: ") == text):
             return text
     raise NuvError(

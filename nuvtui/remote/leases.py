@@ -25,6 +25,7 @@ class Lease:
         self._holder = os.urandom(8).hex()
         self._count = 0
         self._renewed = 0.0
+        self._taken = False
         self._lock = threading.Lock()
         self.renew()
 
@@ -34,7 +35,11 @@ class Lease:
         return f"leases/{self._holder}{self._count:016x}"
 
     def renew(self) -> None:
-        """Say again that the work goes on, where that was not said for a while. Cheap to call often."""
+        """Say again that the work goes on, where that was not said for a while. Cheap to call often.
+
+        The new key is there before it is asked whether the one before still is: whoever takes that one away either is
+        noticed, or finds the new one when he looks again.
+        """
         with self._lock:
             if time.monotonic() - self._renewed < RENEWED and self._count:
                 return
@@ -43,16 +48,21 @@ class Lease:
             self._blobs.put_if_absent(self.key, b"{}\n")
             self._renewed = time.monotonic()
             if before is not None:
+                self._taken = self._taken or not _is_there(self._blobs, before)
                 self._blobs.delete(before)
 
     def stands(self) -> bool:
         """True where nobody took the lease for one that was left behind."""
-        return any(blob.key == self.key for blob in self._blobs.list(self.key))
+        return not self._taken and _is_there(self._blobs, self.key)
 
     def end(self) -> None:
         """Give it up; a remote that cannot be reached keeps it, which costs prune time and nothing else."""
         with contextlib.suppress(RemoteError):
             self._blobs.delete(self.key)
+
+
+def _is_there(blobs: Blobs, key: str) -> bool:
+    return any(blob.key == key for blob in blobs.list(key))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -55,7 +56,11 @@ def pushed(cache: Path) -> dict[bytes, bytes]:
 
 def remember_pushed(cache: Path, objects: Iterable[tuple[bytes, bytes]]) -> None:
     """These objects are in these packs. Forgotten, they are pushed again, and nothing else happens."""
-    known = pushed(cache) | dict(objects)
-    with contextlib.suppress(OSError):
-        data = b"".join(itertools.chain.from_iterable(known.items()))
-        atomic.write_file(cache / "pushed", data, 0o600, durable=False)
+    data = b"".join(itertools.chain.from_iterable(objects))
+    with contextlib.suppress(OSError), open(cache / "pushed", "ab", opener=_private) as file:
+        file.truncate(file.tell() // _RECORD * _RECORD)  # half a record of somebody who was killed
+        file.write(data)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -1,9 +1,10 @@
 """Prune: what no snapshot on a remote needs goes, in two phases.
 
-First such packs are *condemned*: a mark under `condemned/` lists them, with the leases that were held then. From then
-on no push relies on them. They go at a later prune, once the grace period is over, nobody who was writing at the time
-of the mark still is, and no snapshot needs them after all. What is needed is always found out anew, from what is
-listed at that moment; whatever cannot be read ends the prune before anything was removed.
+First such packs are *condemned*: a mark under `condemned/` lists them. From then on no push relies on them. Once the
+mark is there, the leases that are held are added to it: whoever takes one later sees the mark. The packs go at a later
+prune, once the grace period is over, nobody who was writing at the time of the mark still is, and no snapshot needs
+them after all. What is needed is always found out anew, from what is listed at that moment; whatever cannot be read
+ends the prune before anything was removed.
 
 Clocks decide how soon something goes, never whether it may: a push whose lease was taken away by a prune notices, and
 sends again what is gone.
@@ -20,8 +21,9 @@ from nuvtui import clock
 from nuvtui.model.remote import RemotePrune
 from nuvtui.model.tree import FOLDER
 from nuvtui.remote import leases
+from nuvtui.remote.failure import AbsentError
 from nuvtui.remote.packing import pack_key
-from nuvtui.remote.repository import Repository, bounded, versions
+from nuvtui.remote.repository import Repository, bounded, versions, withheld
 from nuvtui.reporter import Reporter
 from nuvtui.store import index
 from nuvtui.store.chunks import ZERO_ID
@@ -40,15 +42,20 @@ class Mark(msgspec.Struct, frozen=True):
     created: str
     packs: list[str]
     """Ids in hex."""
-    leases: list[str]
-    """Keys of the leases that were held."""
+    leases: list[str] | None
+    """Keys of the leases that were held when the mark was there; None: not looked at yet, nothing goes by it."""
+
+    @property
+    def ids(self) -> frozenset[bytes]:
+        """Ids of the packs."""
+        return frozenset(bytes.fromhex(pack) for pack in self.packs)
 
 
 def prune(repository: Repository, dry_run: bool, reporter: Reporter, grace: float = GRACE) -> RemotePrune:
     """Free what no snapshot needs, or (`dry_run`) say what would go. Raises RemoteError, Cancelled."""
     reporter.step("look", "Looking at what the remote holds")
-    repository.refresh()
-    held = [blob.key for blob in repository.blobs.list("leases/")]
+    # Whoever is not in `held` is done, and what it made visible is in the snapshots, or has seen the marks.
+    held = _held(repository)
     marks = read_marks(repository)
     reporter.step("reach", "Looking what its snapshots need")
     needed = _needed_packs(repository, reporter)
@@ -60,40 +67,52 @@ def prune(repository: Repository, dry_run: bool, reporter: Reporter, grace: floa
     waiting: set[str] = set()
     left: set[str] = set()
     for key, mark in marks.items():
+        if mark.leases is None:
+            continue
         age = _seconds(mark.created, now)
-        alive = {
-            lease for lease in held if leases.holder(lease) in {leases.holder(each) for each in mark.leases}
-        }
+        holders = {leases.holder(each) for each in mark.leases}
+        alive = {lease for lease in held if leases.holder(lease) in holders}
         gone = {lease for lease in alive if lease in mark.leases and age >= max(LEFT, grace)}
         left |= gone
         if alive - gone:
             waiting |= alive - gone
         elif age >= grace:
-            due |= garbage & {bytes.fromhex(pack) for pack in mark.packs}
+            due |= garbage & mark.ids
             done.append(key)
-    condemned = {bytes.fromhex(pack) for mark in marks.values() for pack in mark.packs}
+    condemned = {pack for mark in marks.values() for pack in mark.ids}
     fresh = garbage - condemned
-    freed = sum(repository.packs[pack] for pack in due)
+    if left and not dry_run:
+        for lease in left:
+            repository.blobs.delete(lease)
+        back = {leases.holder(each) for each in _held(repository)} & {leases.holder(each) for each in left}
+        # Whoever held it may have committed until a moment ago; who renewed it meanwhile is alive.
+        due = set() if back else due - _needed_packs(repository, reporter)
+        done = [] if back else done
     result = RemotePrune(
         repository.name,
         dry_run,
-        sum(repository.packs[pack] for pack in garbage - due),
-        freed,
+        sum(repository.packs.get(pack, 0) for pack in garbage - due),
+        sum(repository.packs.get(pack, 0) for pack in due),
         len(due),
         sorted(waiting),
     )
     if dry_run:
         return result
-    for lease in left:
-        repository.blobs.delete(lease)
-    if left and due:
-        repository.refresh()
-        due -= _needed_packs(repository, reporter)  # whoever held it may have committed until a moment ago
     reporter.step("free", "Freeing")
     if fresh:
-        mark = Mark(now, sorted(pack.hex() for pack in fresh), held)
-        repository.blobs.put_if_absent(f"condemned/{os.urandom(16).hex()}", msgspec.json.encode(mark) + b"\n")
-    _rewrite_indexes(repository, due)
+        key = f"condemned/{os.urandom(16).hex()}"
+        mark = Mark(now, sorted(pack.hex() for pack in fresh), None)
+        repository.blobs.put_if_absent(key, msgspec.json.encode(mark) + b"\n")
+        marks[key] = mark
+    writing = _held(repository)
+    for key, mark in marks.items():
+        if mark.leases is None:
+            whole = msgspec.structs.replace(mark, created=now, leases=writing)
+            repository.blobs.put_if_absent(
+                f"condemned/{os.urandom(16).hex()}", msgspec.json.encode(whole) + b"\n"
+            )
+            repository.blobs.delete(key)
+    _rewrite_indexes(repository, due, condemned | fresh, bool(writing))
     for number, pack in enumerate(sorted(due)):
         reporter.progress(number, len(due), "steps")
         reporter.check()
@@ -104,15 +123,19 @@ def prune(repository: Repository, dry_run: bool, reporter: Reporter, grace: floa
     return result
 
 
+def _held(repository: Repository) -> list[str]:
+    return [blob.key for blob in bounded(repository.blobs.url, repository.blobs.list("leases/"))]
+
+
 def read_marks(repository: Repository) -> dict[str, Mark]:
     """The marks that stand; one that cannot be read condemns nothing."""
     found = {}
     for blob in bounded(repository.blobs.url, repository.blobs.list("condemned/")):
         try:
             mark = msgspec.json.decode(repository.blobs.read(blob.key), type=Mark)
-            if all(len(bytes.fromhex(pack)) == 16 for pack in mark.packs) and clock.parse(mark.created):
+            if all(len(pack) == 16 for pack in mark.ids) and clock.parse(mark.created):
                 found[blob.key] = mark
-        except ValueError:
+        except (ValueError, AbsentError):  # absent: a prune was done with it a moment ago
             continue
     return found
 
@@ -127,7 +150,12 @@ def _seconds(before: str, now: str) -> float:
 
 
 def _needed_packs(repository: Repository, reporter: Reporter) -> set[bytes]:
-    """Every pack that holds an object that a snapshot needs. Raises RemoteError at the first that cannot be read."""
+    """Every pack that holds an object that a snapshot needs. Raises RemoteError at the first that cannot be read.
+
+    The snapshots are listed first: what they need was there before them, and is in the indexes that are listed next.
+    """
+    snapshots = repository.snapshot_ids()
+    repository.refresh()
     packs: set[bytes] = set()
     seen: set[bytes] = set()
 
@@ -135,10 +163,15 @@ def _needed_packs(repository: Repository, reporter: Reporter) -> set[bytes]:
         for item in objects:
             if item != ZERO_ID and item not in seen:
                 seen.add(item)
-                packs.update(place.block.pack for place in repository.places(item))
+                places = {place.block.pack for place in repository.places(item)}
+                if not places:
+                    raise withheld(repository.blobs.url, item)
+                packs.update(places)
 
-    for snapshot in repository.snapshot_ids():
-        manifest = repository.manifest(snapshot)
+    for snapshot in snapshots:
+        manifest = repository.manifest_if_there(snapshot)
+        if manifest is None:
+            continue
         need(bytes.fromhex(text) for table in manifest.tables for text in table.content)
         stack = [bytes.fromhex(manifest.files.root)]
         while stack:
@@ -155,21 +188,29 @@ def _needed_packs(repository: Repository, reporter: Reporter) -> set[bytes]:
     return packs
 
 
-def _rewrite_indexes(repository: Repository, gone: set[bytes]) -> None:
-    """List no pack that goes; merge indexes where they are many. The new one is there before the old ones go."""
+def _rewrite_indexes(repository: Repository, due: set[bytes], condemned: set[bytes], writing: bool) -> None:
+    """List no pack that goes; merge indexes where they are many. The new one is there before the old ones go.
+
+    A merged index lists an object once. While somebody is `writing`, who may count on the other copy, none are merged;
+    and a copy in a pack that is condemned, or not there, is left out where there is a better one.
+    """
+    poor = condemned | {
+        pack for file, _ in repository.indexes for pack, _ in file.packs if pack not in repository.packs
+    }
     by_keys: dict[bytes, list[index.IndexFile]] = {}
     for file, keyset in repository.indexes:
         by_keys.setdefault(keyset, []).append(file)
     for keyset, files in by_keys.items():
-        stale = [file for file in files if any(pack in gone for pack, _ in file.packs)]
-        merged = files if len(files) > INDEXES else stale
-        if not merged or not repository.seal.writes(keyset):
+        if not repository.seal.writes(keyset):
             continue
-        key = f"indexes/{os.urandom(16).hex()}"
-        data = index.merge(merged, gone, drop=True)
-        repository.blobs.put_if_absent(key, bytes(repository.seal.close(key, data)))
-        for file in merged:
-            repository.blobs.delete(f"indexes/{file.name.removesuffix(index.SUFFIX)}")
+        stale = [file for file in files if any(pack in due for pack, _ in file.packs)]
+        groups = [files] if len(files) > INDEXES and not writing else [[file] for file in stale]
+        for group in groups:
+            key = f"indexes/{os.urandom(16).hex()}"
+            data = index.merge(group, poor, due)
+            repository.blobs.put_if_absent(key, bytes(repository.seal.close(key, data)))
+            for file in group:
+                repository.blobs.delete(f"indexes/{file.name.removesuffix(index.SUFFIX)}")
 
 
 def _old_versions(repository: Repository) -> None:

@@ -30,6 +30,8 @@ TRIES = 3
 """So often a push begins again that a prune took for one that was left behind."""
 INDEX_AFTER = 64
 """Packs after which an index is written: what came so far need not be looked for again after a cut."""
+INDEX_AFTER_BLIND = 4
+"""The same for a machine that can only write: it cannot read what a pack without index holds, and sends it again."""
 
 
 class _Wanted(NamedTuple):
@@ -80,9 +82,9 @@ def push(
         named = [store.read_manifest(each) for each in snapshots]
         sender = _Sender(repository, store, reporter)
         new: dict[str, Ref] = {}
-        for _ in range(TRIES):
+        for number in range(TRIES):
             with leases.held(repository.blobs) as lease:
-                new |= _try(sender, lease, named, spaces)
+                new |= _try(sender, lease, named, spaces, disturbed=number > 0)
                 if lease.stands():
                     break
             # A prune took this push for one that was left behind: what it counted on may be gone.
@@ -111,17 +113,26 @@ def send_objects(repository: Repository, store: Store, manifest: Snapshot, repor
 
 
 def _try(
-    sender: "_Sender", lease: leases.Lease, named: Sequence[Snapshot], spaces: Sequence[tuple[str, bytes]]
+    sender: "_Sender",
+    lease: leases.Lease,
+    named: Sequence[Snapshot],
+    spaces: Sequence[tuple[str, bytes]],
+    *,
+    disturbed: bool,
 ) -> dict[str, Ref]:
-    """Send what is missing and make the snapshots visible; those that were not before."""
+    """Send what is missing and make the snapshots visible; those that were not before.
+
+    `disturbed`: the try before may have made a snapshot visible from which a prune took something.
+    """
     repository, reporter = sender.repository, sender.reporter
     reporter.step("look", "Looking at what the remote holds")
     marks = prune.read_marks(repository).values()
-    repository.without = frozenset(bytes.fromhex(pack) for mark in marks for pack in mark.packs)
+    repository.without = frozenset(pack for mark in marks for pack in mark.ids)
     repository.refresh()
     there = set(repository.snapshot_ids())
     sender.adopt()
-    sender.send(_needed(repository, sender.store, named, there, reporter), lease)
+    trusted = set() if disturbed else there
+    sender.send(_needed(repository, sender.store, named, trusted, reporter), lease)
     if not lease.stands():
         return {}
     reporter.step("publish", "Making the snapshots visible")
@@ -139,11 +150,12 @@ def _put(repository: Repository, key: str, content: bytes) -> None:
 
 
 def _needed(
-    repository: Repository, store: Store, named: Sequence[Snapshot], there: set[str], reporter: Reporter
+    repository: Repository, store: Store, named: Sequence[Snapshot], whole: set[str], reporter: Reporter
 ) -> list[bytes]:
     """Ids of the objects that the snapshots need and the remote lacks, each once, in the order of the trees.
 
-    Of a snapshot whose parent is there, folders that are equal in both are not opened: the remote holds them.
+    A snapshot that the remote holds `whole` is not looked into, nor are folders that it shares with such a parent,
+    unless a pack is lost.
     """
     seen: set[bytes] = set()
     wanted: dict[bytes, None] = {}
@@ -152,16 +164,17 @@ def _needed(
     def held(object_id: bytes) -> bool:
         return repository.has(object_id) or pushed.get(object_id) in repository.packs
 
-    whole = not any(
+    if not repository.seal.readable or any(
         repository.lost(pack, size) for file, _ in repository.indexes for pack, size in file.packs
-    )
+    ):
+        whole = set()
     for manifest in named:
         reporter.check()
         parent = manifest.parent
-        if whole and repository.seal.readable and manifest.id in there:
+        if manifest.id in whole:
             continue
-        if whole and repository.seal.readable and parent in there and store.has_manifest(parent or ""):
-            found: Iterator[bytes] = iter(reach.not_in(store, manifest, store.read_manifest(parent or "")))
+        if parent is not None and parent in whole and store.has_manifest(parent):
+            found: Iterator[bytes] = iter(reach.not_in(store, manifest, store.read_manifest(parent)))
         else:
             found = reach.objects(store, manifest, seen)
         for object_id in found:
@@ -179,7 +192,7 @@ class _Sender:
         self.reporter = reporter
         self._index = IndexBuilder()
         self._sent: list[tuple[bytes, bytes]] = []
-        """Id of each object, and its pack: for a machine that cannot read what is there."""
+        """Id of each object, and its pack, since the last index: for a machine that cannot read what is there."""
         self.objects = 0
         self.bytes = 0
 
@@ -214,12 +227,12 @@ class _Sender:
             self.reporter.progress(done, total, "bytes")
             self.reporter.check()
             lease.renew()
-            if len(self._index.packs) >= INDEX_AFTER:
+            if len(self._index.packs) >= (
+                INDEX_AFTER if self.repository.seal.readable else INDEX_AFTER_BLIND
+            ):
                 self._write_index()
         if self._index.packs:
             self._write_index()
-        if not self.repository.seal.readable:
-            memory.remember_pushed(self.repository.cache, self._sent)
 
     def _write_index(self) -> None:
         key = f"indexes/{os.urandom(16).hex()}"
@@ -227,6 +240,9 @@ class _Sender:
         self.repository.blobs.put_if_absent(key, bytes(data))
         self.bytes += len(data)
         self._index = IndexBuilder()
+        if not self.repository.seal.readable:
+            memory.remember_pushed(self.repository.cache, self._sent)
+        self._sent = []
 
     def _upload(self, pack: MemoryPack) -> tuple[MemoryPack, int, int]:
         key = pack_key(pack.id)

@@ -11,11 +11,17 @@ from blake3 import blake3
 
 from nuvtui.errors import Exit, NuvError
 
-_LINE = re.compile(r"\s*(\d+)\.(\d)\s+([A-Z2-7 -]+)")
+_LINE = re.compile(r"\s*(\d{1,6})\.(\d)\s+([A-Z0-9 -]+)")
+_LOOKS_LIKE = str.maketrans("018", "OIB")
+"""Digits that base32 does not have, as the letters that are taken for them."""
+SECRETS = 100_000
+"""Secrets that a sheet has at most."""
 
 
-def _check(number: int, part: int, data: bytes) -> str:
-    return base64.b32encode(blake3(bytes([number, part]) + data).digest()[:5]).decode()[:3]
+def _letters(number: int, part: int, data: bytes) -> str:
+    """A line's 16 letters: 13 of the bytes, 3 that check them."""
+    check = base64.b32encode(blake3(bytes([number % 256, part]) + data).digest()[:5]).decode()[:3]
+    return base64.b32encode(data).decode().rstrip("=") + check
 
 
 def sheet(name: str, url: str, repository: str, secrets: list[bytes]) -> str:
@@ -28,6 +34,8 @@ def sheet(name: str, url: str, repository: str, secrets: list[bytes]) -> str:
         "",
         "Whoever holds this sheet can read everything on the remote, and without a key nobody can:",
         "lost keys are lost data. Print it, keep it where paper is safe, and delete the file.",
+        "It opens what is there now and what recipients push. Make a new one after a recipient was removed,",
+        "and where machines push that can only write.",
         "",
         f"To use it:  nuvtui remotes add {name} {url} --recovery FILE",
         "where FILE holds the lines below.",
@@ -35,11 +43,8 @@ def sheet(name: str, url: str, repository: str, secrets: list[bytes]) -> str:
     ]
     for number, secret in enumerate(secrets, 1):
         for part in range(4):
-            data = secret[part * 8 : part * 8 + 8]
-            text = base64.b32encode(data).decode().rstrip("=")
-            lines.append(
-                f"  {number}.{part + 1}  {text[:4]} {text[4:8]} {text[8:]}  {_check(number, part, data)}"
-            )
+            text = _letters(number, part, secret[part * 8 : part * 8 + 8])
+            lines.append(f"  {number}.{part + 1}  {text[:4]} {text[4:8]} {text[8:13]}  {text[13:]}")
     return "\n".join(lines) + "\n"
 
 
@@ -51,17 +56,12 @@ def read(text: str) -> list[bytes]:
         if found is None:
             continue
         number, part = int(found[1]), int(found[2]) - 1
-        letters = re.sub(r"[ -]", "", found[3])
+        letters = re.sub(r"[ -]", "", found[3]).translate(_LOOKS_LIKE)
         try:
             data = base64.b32decode(letters[:-3] + "===")
         except ValueError:
             data = b""
-        if (
-            not 0 <= part < 4
-            or not 0 < number < 256
-            or len(data) != 8
-            or letters[-3:] != _check(number, part, data)
-        ):
+        if not 0 <= part < 4 or not 0 < number <= SECRETS or letters != _letters(number, part, data):
             raise _wrong(f"line {found[1]}.{found[2]} has a typing error")
         parts[number, part] = data
     numbers = {number for number, _ in parts}

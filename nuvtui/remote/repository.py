@@ -34,8 +34,6 @@ from nuvtui.store.packs import Block, decompress
 
 CACHED_BLOCKS = 48 << 20
 """Decompressed blocks that are kept in memory."""
-LOOKS = 3
-"""So often the indexes are listed again where one of them went meanwhile."""
 MANY = 5_000_000
 """So many blobs of a kind a remote may list; more are an endless listing."""
 
@@ -79,16 +77,19 @@ class Repository:
 
     def refresh(self) -> None:
         """List indexes and packs, and read the indexes that are new. Raises RemoteError."""
-        for _ in range(LOOKS):
-            with contextlib.suppress(AbsentError):  # merged into another one since it was listed
-                return self._refresh()
-        return self._refresh()
-
-    def _refresh(self) -> None:
-        names = [blob.key.partition("/")[2] for blob in bounded(self.blobs.url, self.blobs.list("indexes/"))]
+        names = self._index_names()
         if self.seal.readable:
             known = {file.name: (file, keyset) for file, keyset in self._indexes}
-            found = in_parallel(self._index, [name for name in names if f"{name}.idx" not in known], 4)
+            while True:
+                try:
+                    found = in_parallel(
+                        self._index, [name for name in names if f"{name}.idx" not in known], 4
+                    )
+                    break
+                except AbsentError:
+                    before, names = names, self._index_names()
+                    if names == before:
+                        raise  # not merged by a prune meanwhile: withheld
             listed = {f"{name}.idx" for name in names}
             kept = [pair for name, pair in known.items() if name in listed]
             self._indexes = sorted([*kept, *found], key=lambda pair: -pair[0].count)
@@ -98,6 +99,9 @@ class Repository:
             with contextlib.suppress(ValueError):
                 packs[bytes.fromhex(blob.key.rpartition("/")[2])] = blob.size
         self.packs = {pack: size for pack, size in packs.items() if pack not in self.without}
+
+    def _index_names(self) -> list[str]:
+        return [blob.key.partition("/")[2] for blob in bounded(self.blobs.url, self.blobs.list("indexes/"))]
 
     def _index(self, name: str) -> tuple[IndexFile, bytes]:
         """An index, from the cache or the remote. Its keys' id is kept beside it."""
@@ -158,7 +162,8 @@ class Repository:
         """
         known = {record.id: record for record in memory.records(self.cache)}
         listed = self.snapshot_ids()
-        new = in_parallel(self.manifest, [each for each in listed if each not in known], 8)
+        found = in_parallel(self.manifest_if_there, [each for each in listed if each not in known], 8)
+        new = [manifest for manifest in found if manifest is not None]
         records = [
             *(known[each] for each in listed if each in known),
             *(summarise(manifest) for manifest in new),
@@ -174,6 +179,15 @@ class Repository:
         with contextlib.suppress(OSError):
             return manifests.decode(atomic.read_file(path), snapshot)
         return self.fresh_manifest(snapshot)
+
+    def manifest_if_there(self, snapshot: str) -> Snapshot | None:
+        """The manifest of a snapshot that was listed; None where it was taken away since. Raises as `manifest`."""
+        try:
+            return self.manifest(snapshot)
+        except AbsentError:
+            if snapshot in self.snapshot_ids():
+                raise  # withheld
+            return None
 
     def fresh_manifest(self, snapshot: str) -> Snapshot:
         """The manifest as it lies on the remote now."""

@@ -21,6 +21,8 @@ HEAD = len(MAGIC) + 16 + SALT
 SEGMENT = 64 << 10
 """Bytes of content in a segment; the last one has fewer, none where the content ends with a whole one."""
 TAG = 16
+CIPHERS = 4096
+"""Blobs whose keys are kept for the next range."""
 CHECK_HINT = (
     "`nuvtui remotes check --read-data` says which snapshots suffer. `nuvtui push` from a machine that holds them sends "
     "again what is missing."
@@ -40,6 +42,10 @@ class Keyset(msgspec.Struct, frozen=True):
     """32 bytes: seals."""
     names: bytes
     """32 bytes: names objects (BLAKE3, keyed)."""
+
+    def __repr__(self) -> str:
+        """Its id: what is shown in an error or a log gives no key away."""
+        return f"Keyset({self.id.hex()})"
 
     @property
     def repository(self) -> str:
@@ -146,7 +152,8 @@ class Sealed:
         self._url = url
         self._write = write
         self._read = {keyset.id: keyset for keyset in read}
-        self._heads: dict[str, tuple[Any, int]] = {}
+        self._ciphers: dict[str, Any] = {}
+        """Of blobs that were read by ranges, so that their heads are read once."""
 
     @property
     def readable(self) -> bool:
@@ -191,17 +198,20 @@ class Sealed:
 
     def read(self, blobs: Blobs, key: str, size: int, start: int, length: int) -> bytes:
         """The segments that the range touches, opened and cut."""
-        known = self._heads.get(key)
-        if known is None:
-            known = self._heads[key] = (self._opened(key, blobs.read(key, 0, HEAD))[0], size)
-            if len(self._heads) > 4096:
-                self._heads.pop(next(iter(self._heads)))
         first = start // SEGMENT
         begin = first * (SEGMENT + TAG)
-        total = known[1] - HEAD
+        total = size - HEAD
         end = min(total, ((start + max(length, 1) - 1) // SEGMENT + 1) * (SEGMENT + TAG))
+        if end - begin < TAG:
+            raise damaged(self._url, key, f"it has {size} bytes and ends before byte {start} of its content")
+        known = self._ciphers.get(key)
+        cipher = known or self._opened(key, blobs.read(key, 0, HEAD))[0]
         data = blobs.read(key, HEAD + begin, end - begin)
-        content = self._segments(known[0], key, memoryview(data), first, total)
+        content = self._segments(cipher, key, memoryview(data), first, total)
+        if known is None:  # only now: a head that came wrong once must not stay
+            if len(self._ciphers) >= CIPHERS:
+                self._ciphers = {}
+            self._ciphers[key] = cipher
         found = content[start - first * SEGMENT :][:length]
         if len(found) != length:
             raise damaged(self._url, key, f"it ends after {len(found)} of {length} bytes")

@@ -237,20 +237,22 @@ class IndexSet:
         return found[0].location(found[1]) if found else None
 
 
-def merge(files: Iterable[IndexFile], gone: Container[bytes] = (), *, drop: bool = False) -> bytearray:
+def merge(
+    files: Iterable[IndexFile], gone: Container[bytes] = (), dropped: Container[bytes] = ()
+) -> bytearray:
     """The bytes of one index that lists what `files` list, each object once.
 
-    A copy in a pack that is `gone` is listed only where there is no other, or (`drop`) not at all.
+    A copy in a pack that is `gone` is listed only where there is no other, one in a pack that is `dropped` not at all.
     """
     packs: dict[bytes, int] = {}
     blocks: list[Block] = []
     known: dict[Block, int] = {}
     entries: list[bytes] = []
     for file in files:
-        packs.update(pack for pack in file.packs if not drop or pack[0] not in gone)
+        packs.update(pack for pack in file.packs if pack[0] not in dropped)
         numbers = []
         for block in file.blocks():
-            if drop and block.pack in gone:
+            if block.pack in dropped:
                 numbers.append(-1)
                 continue
             if block not in known:

@@ -17,10 +17,15 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
     for name in COMMANDS:
         command = root.get_command(click.Context(root), name)
         assert command is not None
-        if isinstance(command, click.Group):
-            yield from (((name, each), command.commands[each]) for each in command.commands)
-        else:
-            yield (name,), command
+        yield from _below((name,), command)
+
+
+def _below(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(command, click.Group):
+        yield words, command
+        return
+    for name, each in command.commands.items():
+        yield from _below((*words, name), each)
 
 
 def every_command() -> Iterator[tuple[tuple[str, ...], list[str]]]:

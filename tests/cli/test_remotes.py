@@ -137,6 +137,58 @@ def test_a_machine_that_can_only_write(here: Nuvtui, there: Nuvtui, tmp_path: Pa
     assert_cloned(there, here)
 
 
+def test_a_stolen_machine_that_can_only_write(
+    here: Nuvtui, there: Nuvtui, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing on its disk opens what it pushed: neither the keys of its pushes, nor any file taken as an identity."""
+    import base64
+
+    from nuvtui.remote import config
+    from nuvtui.remote.folder import FolderBlobs
+    from nuvtui.remote.keys import Identities
+
+    remote = tmp_path / "vault"
+    there.run("store", "init")
+    there.run("remotes", "add", "vault", remote, "--encrypt")
+    key = there.json("remotes", "recipients", "list", "vault")[0]
+    here.run("remotes", "add", "vault", remote, "--write-only", "--recipient", key)
+    here.run("push", "--all")
+
+    blobs = FolderBlobs(remote)
+    made = config.read(blobs)
+    monkeypatch.setenv("HOME", there.environment["HOME"])
+    monkeypatch.setenv("XDG_CONFIG_HOME", there.environment["XDG_CONFIG_HOME"])
+    keysets = config.unlock(blobs, made, Identities()).keysets
+    assert len(keysets) == 2  # the remote's, and the push's
+    files = [path for path in Path(here.environment["HOME"]).rglob("*") if path.is_file()]
+    assert any(path.name == "state.json" for path in files)
+    for path in files:
+        content = path.read_bytes()
+        for keyset in keysets:
+            for secret in (keyset.secret, keyset.key, keyset.names):
+                for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
+                    assert form not in content, path
+    monkeypatch.setenv("HOME", here.environment["HOME"])
+    monkeypatch.setenv("XDG_CONFIG_HOME", here.environment["XDG_CONFIG_HOME"])
+    monkeypatch.setenv("NUVTUI_IDENTITY", ":".join(str(path) for path in files if ":" not in str(path)))
+    assert config.unlock(blobs, made, Identities()).keysets == []
+
+
+def test_a_config_that_says_no_more_that_it_is_encrypted(here: Nuvtui, tmp_path: Path) -> None:
+    """Who runs the place swaps `config`: nothing is sent in plain text."""
+    import json
+
+    remote = tmp_path / "vault"
+    here.run("remotes", "add", "vault", remote, "--encrypt")
+    file = remote / "config"
+    true = json.loads(file.read_bytes())
+    file.chmod(0o600)
+    file.write_text(json.dumps({**true, "encryption": "none", "ring": None}))
+    before = sorted(remote.rglob("*"))
+    assert "was encrypted when it was added" in here.run("push", code=5).stderr
+    assert sorted(remote.rglob("*")) == before
+
+
 def test_an_object_store(here: Nuvtui, there: Nuvtui, seaweed: Seaweed) -> None:
     """On a distributed store of which one server is killed while it works."""
     bucket = f"archive-{os.urandom(4).hex()}"

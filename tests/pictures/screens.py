@@ -174,6 +174,62 @@ async def rename_dialog(view: View) -> None:
     await view.do("timeline.rename")
 
 
+# Remotes.
+
+
+@screen(store="remotes")
+async def timeline_remotes(view: View) -> None:
+    await view.to_the_last()
+
+
+@screen(store="remotes")
+async def remote_pick_dialog(view: View) -> None:
+    await view.to_the_last()
+    await view.do("timeline.push")
+
+
+@screen(store="remotes")
+async def delete_dialog_remotes(view: View) -> None:
+    await view.to_the_last()
+    await view.do("timeline.delete")
+
+
+@screen(store="remotes")
+async def remotes(view: View) -> None:
+    await view.do("workbench.remotes")
+
+
+@screen(store="remotes")
+async def remotes_asked(view: View) -> None:
+    await view.do("workbench.remotes", "remotes.ask")
+
+
+@screen(store="remotes")
+async def remotes_write_only(view: View) -> None:
+    await view.do("workbench.remotes")
+    await view.to_the_last()
+
+
+@screen()
+async def remotes_none(view: View) -> None:
+    await view.do("workbench.remotes")
+
+
+@screen()
+async def remote_add_dialog(view: View) -> None:
+    await view.do("workbench.remotes", "remotes.add")
+
+
+@screen(store="remotes")
+async def remote_remove_dialog(view: View) -> None:
+    await view.do("workbench.remotes", "remotes.remove")
+
+
+@screen(store="nothing")
+async def clone_dialog(view: View) -> None:
+    await view.do("welcome.clone")
+
+
 # Contents.
 
 

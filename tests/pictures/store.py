@@ -22,7 +22,8 @@ from nuvtui.bootstrap import Services, open_services
 from nuvtui.config import Settings
 from nuvtui.model.distribution import Strategies
 from nuvtui.model.export import Excluded, ExportRecord
-from nuvtui.model.queries import AnyQuery, Freed
+from nuvtui.model.queries import AnyQuery, AskRemote, Freed
+from nuvtui.model.remote import RemoteRecord
 from nuvtui.model.roles import Role
 from nuvtui.model.space import Instance, Member
 from nuvtui.model.stage import StateRef
@@ -105,7 +106,11 @@ def _here(_self: PendingQuery, services: Services, query: AnyQuery) -> Any:
     """A query is answered in this process: starting another one takes longer than the answer."""
     if isinstance(query, Freed):
         return 321 * len(query.snapshots)  # the true figure depends on the version of the compressor
-    return msgspec.convert(msgspec.to_builtins(answer(services, query)), result_type(type(query)))
+    found = msgspec.convert(msgspec.to_builtins(answer(services, query)), result_type(type(query)))
+    if isinstance(query, AskRemote):  # so does what lies on a remote
+        status = msgspec.structs.replace(found.status, bytes=45_678)
+        return msgspec.structs.replace(found, status=status)
+    return found
 
 
 @contextlib.contextmanager
@@ -353,6 +358,32 @@ def hostile(root: Path, clocked: Clock) -> Stand:
     return Stand(services, settings, folder, root)
 
 
+def remotes(root: Path, clocked: Clock) -> Stand:
+    """The study with two remotes: a folder that holds the named snapshots, and an object store that nobody asks."""
+    made = study(root / "=", clocked)
+    services = made.services
+    master = next(each for each in services.context.view().instances.all() if each.name == "Master")
+    named = [each.id for each in services.snapshots.list(master.id) if each.kind == "named"]
+    clocked.at(hours=2)
+    services.remotes.add("archive", str(root / "archive"))
+    services.remotes.push("archive", named, Silent())
+    with services.context.state.transaction() as transaction:
+        transaction.remotes.put(
+            RemoteRecord(
+                id="vault",
+                url="s3://lab-vault/penguins",
+                kind="s3",
+                repository="f" * 32,
+                encrypted=True,
+                recipients=["age1" + "q" * 58],
+                write_only=True,
+                added=clock.now(),
+            )
+        )
+    clocked.at()
+    return made
+
+
 def reviewer(root: Path, clocked: Clock) -> Stand:
     """The study as the reviewer finds it, with a message that came along."""
     made = study(root / "-", clocked)
@@ -361,7 +392,8 @@ def reviewer(root: Path, clocked: Clock) -> Stand:
 
 
 MAKERS: dict[str, Callable[[Path, Clock], Stand]] = {
-    "study": study, "reviewer": reviewer, "empty": empty, "nothing": nothing, "full": full, "hostile": hostile
+    "study": study, "reviewer": reviewer, "remotes": remotes, "empty": empty, "nothing": nothing, "full": full,
+    "hostile": hostile,
 }  # fmt: skip
 
 

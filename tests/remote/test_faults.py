@@ -1,6 +1,8 @@
 """Whatever is cut off, lost, flipped or withheld: what a remote lists can be read, or is said to be wrong."""
 
+import contextlib
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from nuvtui.errors import NuvError
 from nuvtui.model.remote import RemoteCheck
 from nuvtui.remote import config as remote_config
-from nuvtui.remote import packing, prune, push
+from nuvtui.remote import leases, packing, prune, push
 from nuvtui.remote.blobs import Blobs
 from nuvtui.remote.check import check
 from nuvtui.remote.keys import Identities, make_identity
@@ -287,3 +289,179 @@ def test_a_damaged_object_here_is_not_pushed(store: Store, tmp_path: Path) -> No
     with pytest.raises(NuvError, match="is damaged"):
         push.push(opened(blobs, tmp_path), store, [FIRST], [], QUIET)
     assert not [key for key in blobs.blobs if key.startswith("snapshots/")]
+
+
+def test_a_push_that_is_robbed_while_it_publishes(store: Store, tmp_path: Path) -> None:
+    """The snapshot is visible already when a prune takes what it counts on: that is sent again."""
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST], [], QUIET)
+    base.delete(f"snapshots/{FIRST}")
+
+    class Robbed(CuttingBlobs):
+        robbed = False
+
+        def put_if_absent(self, key: str, data: bytes | memoryview) -> bool:
+            if not key.startswith("snapshots/") or self.robbed:
+                return super().put_if_absent(key, data)
+            self.robbed = True
+            for lease in [key for key in self.inner.blobs if key.startswith("leases/")]:
+                self.inner.delete(lease)
+            for _ in range(2):
+                prune.prune(opened(self.inner, tmp_path), False, QUIET, 0)
+            return super().put_if_absent(key, data)
+
+    push.push(opened(Robbed(base), tmp_path), store, [SECOND], [], QUIET)
+    assert_whole(base, tmp_path, store)
+
+
+def test_a_lease_that_was_taken_does_not_stand_when_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "RENEWED", 0.0)
+    blobs = MemoryBlobs()
+    with leases.held(blobs) as lease:
+        lease.renew()
+        assert lease.stands()
+        blobs.delete(lease.key)
+        lease.renew()
+        assert not lease.stands()
+    assert blobs.blobs == {}
+
+
+def test_a_push_that_began_while_a_prune_looked(store: Store, tmp_path: Path) -> None:
+    """Its lease is in the mark though it was not there when the prune began, so that nothing goes under its hands."""
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST], [], QUIET)
+    base.delete(f"snapshots/{FIRST}")
+    lease = []
+
+    class Meanwhile(CuttingBlobs):
+        def put_if_absent(self, key: str, data: bytes | memoryview) -> bool:
+            if key.startswith("condemned/") and not lease:
+                lease.append(leases.Lease(base))
+            return super().put_if_absent(key, data)
+
+    prune.prune(opened(Meanwhile(base), tmp_path), False, QUIET, 0)
+    assert prune.prune(opened(base, tmp_path), False, QUIET, 0).waiting == [lease[0].key]
+    lease[0].end()
+    assert prune.prune(opened(base, tmp_path), False, QUIET, 0).packs > 0
+
+
+def test_a_snapshot_that_is_taken_away_while_they_are_listed(store: Store, tmp_path: Path) -> None:
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST, SECOND], [], QUIET)
+
+    class Forgotten(CuttingBlobs):
+        def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+            self.inner.delete(f"snapshots/{FIRST}")
+            return super().read(key, start, length)
+
+    assert [record.id for record in opened(Forgotten(base), tmp_path).snapshots()] == [SECOND]
+
+
+def test_indexes_that_are_merged_while_somebody_lists_them(store: Store, tmp_path: Path) -> None:
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST, SECOND, THIRD], [], QUIET)
+
+    class Merged(CuttingBlobs):
+        def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+            if key.startswith("indexes/") and key in self.inner.blobs and not self.at:
+                self.at = 1 << 30
+                monkey = prune.INDEXES
+                prune.INDEXES = 1
+                prune.prune(opened(self.inner, tmp_path), False, QUIET, 0)
+                prune.INDEXES = monkey
+            return super().read(key, start, length)
+
+    repository = opened(Merged(base), tmp_path)
+    repository.refresh()
+    assert len(repository.indexes) == 1
+    assert_whole(base, tmp_path, store)
+
+
+def test_prune_frees_nothing_where_something_is_withheld(store: Store, tmp_path: Path) -> None:
+    base = MemoryBlobs()
+    make(base)
+    push.push(opened(base, tmp_path), store, [FIRST, THIRD], [], QUIET)
+    base.delete(f"snapshots/{FIRST}")
+    for _ in range(2):
+        prune.prune(opened(base, tmp_path), False, QUIET, 0)
+    for key in [key for key in base.blobs if key.startswith("packs/")]:
+        blobs = MemoryBlobs()
+        blobs.blobs = {name: data for name, data in base.blobs.items() if name != key}
+        before = set(blobs.blobs)
+        with pytest.raises(NuvError, match="withholds"):
+            prune.prune(opened(blobs, tmp_path), False, QUIET, 0)
+        assert set(blobs.blobs) == before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_schedule(store: Store, tmp_path: Path, seed: int) -> None:
+    """Pushes, prunes, snapshots taken away, cut anywhere, one inside the other: all that is listed comes back."""
+    base = MemoryBlobs()
+    make(base)
+    act_at_random(base, store, tmp_path, random.Random(seed), 8)
+    assert_whole(base, tmp_path, store)
+    push.push(opened(base, tmp_path), store, [FIRST, SECOND, THIRD], [], QUIET)
+    assert_whole(base, tmp_path, store)
+
+
+def act_at_random(base: MemoryBlobs, store: Store, tmp_path: Path, chance: random.Random, steps: int) -> None:
+    class Crowded(CuttingBlobs):
+        """In the middle of one's work others do theirs."""
+
+        def _due(self) -> bool:
+            if steps > 1 and chance.random() < 0.03:
+                act_at_random(base, store, tmp_path, chance, 1)
+            return super()._due()
+
+    for _ in range(steps):
+        at = chance.randrange(1, 60) if chance.random() < 0.5 else 0
+        blobs = Crowded(base, at, chance.choice(MOMENTS))
+        ids = chance.sample([FIRST, SECOND, THIRD], chance.randrange(1, 4))
+        what = chance.choice(["push", "push", "prune", "prune", "forget"])
+        with contextlib.suppress(CutOff):
+            if what == "push":
+                push.push(opened(blobs, tmp_path), store, ids, [], QUIET)
+            elif what == "prune":
+                prune.prune(opened(blobs, tmp_path), False, QUIET, 0)
+            else:
+                base.delete(f"snapshots/{ids[0]}")
+
+
+def test_a_machine_that_can_only_write_sends_little_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "INDEX_AFTER_BLIND", 1)
+    monkeypatch.setattr(push, "AT_ONCE", 1)
+    base = MemoryBlobs()
+    recipient = make_identity()
+    config = remote_config.create(base, [recipient])
+
+    def send(blobs: Blobs) -> int:
+        seal = remote_config.seal_for_session(blobs, [recipient])
+        repository = Repository("lab", blobs, config, seal, tmp_path / "seen")
+        return push.push(repository, store, [SECOND], [], QUIET).objects
+
+    def packs_there() -> int:
+        return len([key for key in base.blobs if key.startswith("packs/")])
+
+    class CutAtFour(CuttingBlobs):
+        def put_if_absent(self, key: str, data: bytes | memoryview) -> bool:
+            if packs_there() >= 4:
+                raise CutOff("cut off")
+            return super().put_if_absent(key, data)
+
+    with pytest.raises(CutOff):
+        send(CutAtFour(base))
+    send(base)
+    whole = MemoryBlobs()
+    make(whole)
+    push.push(opened(whole, tmp_path), store, [SECOND], [], QUIET)
+    needed = len([key for key in whole.blobs if key.startswith("packs/")])
+    assert needed > 4
+    assert packs_there() <= needed + 2, "more than one pack was sent again"
+    assert send(base) == 0
+    assert_whole(base, tmp_path, store)

@@ -1,5 +1,6 @@
 """What is sealed is read again as it was, by ranges too, and nothing else passes for it."""
 
+import json
 import os
 from pathlib import Path
 
@@ -105,6 +106,35 @@ def test_read_with_nothing_of_nuvtui() -> None:
     assert first + last == content(SEGMENT + 7)
 
 
+def test_a_listing_that_lies_about_a_size_is_damage() -> None:
+    blobs = MemoryBlobs()
+    sealed = bytes(SEAL.close("k", content(2 * SEGMENT)))
+    blobs.put_if_absent("k", sealed)
+    for size in (0, HEAD, HEAD + TAG - 1, HEAD + SEGMENT + TAG - 1, HEAD + SEGMENT + TAG):
+        with pytest.raises(DamagedError):
+            Sealed("memory", KEYS, [KEYS]).read(blobs, "k", size, 2 * SEGMENT - 1, 1)
+    for size in (len(sealed) - TAG, len(sealed) + SEGMENT + TAG):  # another segment would be the last
+        with pytest.raises(DamagedError):
+            SEAL.read(blobs, "k", size, 2 * SEGMENT - 1, 2)
+
+
+def test_a_head_that_came_wrong_once_does_not_stay() -> None:
+    blobs = MemoryBlobs()
+    sealed = bytes(SEAL.close("k", b"content"))
+    flipped = bytearray(sealed)
+    flipped[HEAD - 1] ^= 1
+    seal = Sealed("memory", KEYS, [KEYS])
+    blobs.blobs["k"] = bytes(flipped)
+    with pytest.raises(DamagedError):
+        seal.read(blobs, "k", len(sealed), 0, 7)
+    blobs.blobs["k"] = sealed
+    assert seal.read(blobs, "k", len(sealed), 0, 7) == b"content"
+
+
+def test_keys_are_not_shown() -> None:
+    assert repr(KEYS) == f"Keyset({KEYS.id.hex()})"
+
+
 def test_other_keys_do_not_open() -> None:
     other = new_keyset()
     sealed = Sealed("memory", other, [other]).close("k", b"secret")
@@ -161,7 +191,7 @@ def test_a_recipient_comes_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert removed.open("packs/aa/old", old)[0] == b"before"  # what was readable stays readable
     with pytest.raises(DeniedError):
         removed.open("packs/aa/new", new)
-    file.unlink()
+    file.write_text(another(tmp_path, "stranger.txt")[1].read_text())
     with pytest.raises(NuvError, match="No key here opens the remote") as caught:
         config.seal(blobs, made, Identities())
     assert mine in str(caught.value)
@@ -253,6 +283,139 @@ def test_a_write_only_machine_reads_nothing(tmp_path: Path) -> None:
         del os.environ["NUVTUI_IDENTITY"]
 
 
+def test_whose_key_was_added_later_is_not_asked_for_the_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse\n")
+    monkeypatch.setenv("NUVTUI_PASSPHRASE_FILE", str(secret))
+    blobs = MemoryBlobs()
+    made = config.create(blobs, ["passphrase"])
+    assert config.change_recipients(blobs, made, Identities(), [keys.make_identity()])[0] == "passphrase"
+    monkeypatch.delenv("NUVTUI_PASSPHRASE_FILE")
+    assert config.seal(blobs, made, Identities()).readable
+
+
+def test_of_two_who_change_the_recipients_one_is_told(tmp_path: Path) -> None:
+    """Both saw the remote as it was before: the second must not undo the first unseen."""
+    blobs = MemoryBlobs()
+    mine = keys.make_identity()
+    first, second = (another(tmp_path, name)[0] for name in ("a", "b"))
+    made = config.create(blobs, [mine])
+    seen = dict(blobs.blobs)
+
+    class Late(MemoryBlobs):
+        """What was there before the other one wrote; writing is as it is now."""
+
+        def put_if_absent(self, key: str, data: bytes | memoryview) -> bool:
+            return blobs.put_if_absent(key, data)
+
+    config.change_recipients(blobs, made, Identities(), remove=[mine], add=[first, mine])
+    late = Late()
+    late.blobs = seen
+    before = dict(blobs.blobs)
+    with pytest.raises(NuvError, match="Somebody else changes the recipients") as caught:
+        config.change_recipients(late, made, Identities(), add=[second])
+    assert caught.value.exit_code == 5
+    assert blobs.blobs == before
+    assert config.change_recipients(blobs, made, Identities(), add=[second]) == [first, mine, second]
+    assert config.unlock(blobs, made, Identities()).number == 2
+
+
+def test_what_a_stranger_puts_under_keys_stops_nobody(tmp_path: Path) -> None:
+    blobs = MemoryBlobs()
+    mine = keys.make_identity()
+    made = config.create(blobs, [mine])
+    ring = {"format": "nuvtui keys", "version": 1, "recipients": ["passphrase"]}
+    odd: list[object] = [
+        ["%"],
+        ["a"],
+        ["YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBhIDQwCg=="],
+        [""],
+        ["\ud83d\ude00"],
+    ]
+    for number, wrapped in enumerate(odd):
+        for session in (True, False):
+            data = json.dumps({**ring, "wrapped": wrapped, "session": session, "number": number})
+            blobs.put_if_absent(f"keys/{number:030x}{session:02x}", data.encode())
+    blobs.put_if_absent(f"keys/{1:032x}", b"not a ring")
+    blobs.put_if_absent("keys/latin", b'{"format":"\xff"}')
+    theirs, _ = another(tmp_path, "theirs.txt")
+    assert config.change_recipients(blobs, made, Identities(), add=[theirs]) == [mine, theirs]
+    assert config.unlock(blobs, made, Identities()).recipients == [mine, theirs]
+
+
+def test_an_ssh_key_is_one_key_whatever_its_comment(tmp_path: Path) -> None:
+    import subprocess
+
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "k"], check=True)
+    public = " ".join((tmp_path / "k.pub").read_text().split()[:2])
+    blobs, mine = MemoryBlobs(), keys.make_identity()
+    made = config.create(blobs, [mine, f"{public} ada@home"])
+    assert config.change_recipients(blobs, made, Identities(), add=[f"{public} ada@work"]) == [
+        mine,
+        f"{public} ada@home",
+    ]
+    assert config.change_recipients(blobs, made, Identities(), remove=[public]) == [mine]
+    with pytest.raises(NuvError, match="Nobody could read it"):
+        config.change_recipients(blobs, made, Identities(), remove=[mine])
+
+
+@pytest.mark.parametrize("kind", [["-t", "ed25519"], ["-t", "rsa"], ["-t", "rsa", "-m", "PEM"]])
+def test_an_ssh_key_with_a_passphrase(
+    kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import subprocess
+
+    (tmp_path / ".ssh").mkdir()
+    file = tmp_path / ".ssh" / "id_rsa"
+    subprocess.run(["ssh-keygen", "-q", *kind, "-N", "secret", "-f", file], check=True)
+    blobs = MemoryBlobs()
+    made = config.create(blobs, [keys.check_recipient(file.with_suffix(".pub").read_text())])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    with pytest.raises(NuvError, match="No key here opens") as caught:
+        config.seal(blobs, made, Identities())
+    assert str(file) in caught.value.message
+    assert "cannot ask" in caught.value.hint
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "secret")
+    assert config.seal(blobs, made, Identities()).readable
+    assert asked == [f"Passphrase of {file}: "]
+    monkeypatch.setattr("getpass.getpass", lambda _: "wrong")
+    with pytest.raises(NuvError, match="not given, or is wrong"):
+        config.seal(blobs, made, Identities())
+
+    other = config.create(MemoryBlobs(), [keys.make_identity()])
+    monkeypatch.setattr("getpass.getpass", lambda prompt: pytest.fail(prompt))
+    assert config.seal(MemoryBlobs(), other, Identities()).readable  # the own key needs no question
+
+
+def test_a_key_that_is_there_is_never_replaced(tmp_path: Path) -> None:
+    own = keys.own_identity()
+    own.parent.mkdir(parents=True)
+    own.write_text("AGE-PLUGIN-YUBIKEY-1QQ\n")
+    with pytest.raises(NuvError, match="holds no age key"):
+        keys.make_identity()
+    assert own.read_text() == "AGE-PLUGIN-YUBIKEY-1QQ\n"
+    own.unlink()
+    own.mkdir()
+    with pytest.raises(NuvError, match="cannot be made or read"):
+        keys.make_identity()
+    own.rmdir()
+    public = keys.make_identity()
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert keys.make_identity() == public
+    assert [each.name for each in own.parent.iterdir()] == ["identity.txt"]
+
+
+def test_a_key_that_is_named_and_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made = config.create(MemoryBlobs(), [keys.make_identity()])
+    monkeypatch.setenv("NUVTUI_IDENTITY", str(tmp_path / "nowhere"))
+    with pytest.raises(NuvError, match=r"There is no key in .*nowhere"):
+        config.seal(MemoryBlobs(), made, Identities())
+
+
 # -- the recovery sheet
 
 
@@ -280,6 +443,18 @@ def test_a_typing_error_is_found_and_its_line_named(secret: bytes, line: int, at
     lines[number] = head + body[: places[at]] + letter + body[places[at] + 1 :]
     with pytest.raises(NuvError, match=rf"line 1\.{line + 1} has a typing error"):
         recovery.read("\n".join(lines))
+
+
+def test_digits_that_look_like_letters_are_read_as_them() -> None:
+    secrets = [blake3(number.to_bytes(2, "big")).digest() for number in range(300)]
+    lines = recovery.sheet("lab", "/r", "ab" * 16, secrets).splitlines()
+    typed = [
+        each[:8] + each[8:].translate(str.maketrans("OIB", "018")) if "." in each[:7] else each
+        for each in lines
+    ]
+    assert recovery.read("\n".join(typed)) == secrets
+    with pytest.raises(NuvError, match=r"line 1\.1 has a typing error"):
+        recovery.read("1.1 AAAA AAAA AAAAA 999")
 
 
 def test_a_sheet_with_a_line_missing() -> None:
@@ -315,6 +490,19 @@ def test_a_sheet_opens_the_remote_without_any_key(tmp_path: Path) -> None:
         (b'{"id":"1","data":"2"}', "holds something else"),  # restic's
         (b"\0\1\2", "holds something else"),
         (b'{"format":"nuvtui remote","version":1}', "is damaged"),
+        (
+            b'{"format":"nuvtui remote","version":1,"repository":"../../../../x","conditional":true}',
+            "is damaged",
+        ),
+        (
+            b'{"format":"nuvtui remote","version":1,"repository":"%s\\n","conditional":true}' % (b"ab" * 16),
+            "is damaged",
+        ),
+        (
+            b'{"format":"nuvtui remote","version":1,"repository":"%s","conditional":true,"encryption":"age"}'
+            % (b"ab" * 16),
+            "is damaged",
+        ),
         (
             b'{"format":"nuvtui remote","version":1,"repository":"ab","conditional":true,"encryption":"rot13"}',
             "is damaged",

@@ -13,7 +13,10 @@ from nuvtui.cli.main import root
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.distribution import Strategies
 from nuvtui.model.export import ExportRecord
+from nuvtui.model.policy import Keep
+from nuvtui.model.schedule import Schedule
 from nuvtui.model.stage import StateRef
+from nuvtui.reporter import Silent
 from tests.cli.commands import commands
 from tests.services.helpers import World
 
@@ -26,6 +29,13 @@ ASKS = {
     ("instances", "delete"): ["reviewer"],
     ("spaces", "delete"): ["study"],
     ("exports", "delete"): ["{export}"],
+    ("remotes", "add"): ["bucket", "s3://bucket/prefix", "--no-encrypt"],
+    ("remotes", "remove"): ["lab"],
+    ("remotes", "forget"): ["lab", "{snapshot}"],
+    ("remotes", "recipients", "remove"): ["lab", "age1xyz"],
+    ("policy", "run"): [],
+    ("policy", "install"): ["--with", "crontab"],
+    ("policy", "remove"): [],
 }  # fmt: skip
 """What asks, with arguments that mean something."""
 DOES_NOT = {
@@ -42,7 +52,10 @@ DOES_NOT = {
     "exports create", "exports list", "exports show", "exports report", "exports logs", "exports cancel",
     "exports run-command", "exports verify", "exports load", "exports exclude", "exports archive", "exports push",
     "tasks list", "tasks get", "tasks cancel", "tasks attach",
-    "store init", "store info", "store check", "store gc", "store repair",
+    "policy set", "policy show",
+    "push", "pull", "clone", "remotes list", "remotes show", "remotes check", "remotes prune", "remotes recovery",
+    "remotes recipients list", "remotes recipients add",
+    "store init", "store info", "store check", "store gc", "store repair", "store serve",
 }  # fmt: skip
 """What only looks, adds, or takes away no more than what was named by a word in the call: see `cli.common.asks`."""
 
@@ -61,18 +74,22 @@ def everything(folder: Path) -> dict[str, str]:
     """A digest of every file below, by path."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and "locks" not in path.parts and path.name != "nuvtui.log":
+        if path.is_file() and not {"locks", "cache"} & set(path.parts) and path.name != "nuvtui.log":
             with contextlib.suppress(OSError):
                 found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
 @pytest.mark.parametrize("words", sorted(ASKS), ids=" ".join)
-def test_without_a_terminal_and_without_yes_nothing_is_touched(study: World, words: tuple[str, str]) -> None:
+def test_without_a_terminal_and_without_yes_nothing_is_touched(study: World, words: tuple[str, ...]) -> None:
     reviewer = study.add("reviewer")
+    study.snapshot()  # a quick one, which no rule of the policy keeps
+    study.services.policies.set(study.master.id, schedule=Schedule(hours=6), quick=Keep())
     snapshot = study.snapshot("one")
     study.write("README.md", "changed since\n")
     study.services.staging.add(StateRef(study.master.id, snapshot.id), ["README.md"])
+    study.services.remotes.add("lab", str(study.folder / "remote"))
+    study.services.remotes.push("lab", [snapshot.id], Silent())
     sent = study.services.distribution.distribute(study.space.id, [reviewer.id], Strategies())
     export = ExportRecord(
         clock.new_id(), study.space.id, study.master.id, "demo", snapshot.id, "an-export", "ada", clock.now(),

@@ -99,10 +99,10 @@ class RemotesService:
             )
         address = addresses.parse(url)
         recipients = [keys.check_recipient(each) for each in recipients]
-        if write_only and not recipients:
+        if write_only and (not recipients or keys.PASSPHRASE in recipients):
             raise NuvError(
-                "A machine that can only write needs recipients",
-                "nobody could read what it pushes",
+                "A machine that can only write needs public keys as recipients",
+                "without one nobody could read what it pushes, and with a passphrase who takes the machine could",
                 "Give the public keys of those who shall: `--recipient KEY`.",
                 Exit.USAGE,
             )
@@ -215,6 +215,7 @@ class RemotesService:
                     f"Is its disk mounted? To use what is there now: `nuvtui remotes remove {record.id}`, then `add`.",
                     Exit.CONFLICT,
                 )
+            config.check_encryption(blobs, found, record.encrypted)
             if record.write_only:
                 if not writing:
                     raise NuvError(

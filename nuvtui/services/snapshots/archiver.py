@@ -59,11 +59,13 @@ def take(
     description: str = "",
     next_phase: str = "",
     cause: Cause | None = None,
+    sentence: str = "",
     over_damage: bool = False,
     reread: bool = False,
 ) -> Taken:
     """Record the Current State of `instance` as a snapshot.
 
+    `sentence`: why an automatic snapshot was taken, where it has no `cause`.
     `over_damage`: a database that cannot be read is named in the warnings and left out, instead of stopping it.
     `reread`: read every file, whatever its times say; else where the setting `reread_every` says that it is time.
     Raises NuvError where the workspace or its database cannot be read, StoreError where the store fails; then
@@ -120,6 +122,7 @@ def take(
             parent=parent.id if parent else None,
             provenance=provenance.collect(workspace, context.user),
             cause=cause,
+            sentence=sentence,
             files=part,
             tables=captured,
             applications=apps,

@@ -26,6 +26,9 @@ _SAYS_NOTHING = re.compile(
     re.IGNORECASE,
 )
 
+SCHEDULED = "by the policy"
+"""Why an automatic snapshot was taken that a policy took."""
+
 
 class SnapshotsService:
     """The snapshots of instances."""
@@ -42,10 +45,11 @@ class SnapshotsService:
         reporter: Reporter | None = None,
         *,
         reread: bool = False,
+        scheduled: bool = False,
     ) -> SnapshotRecord:
         """Take a snapshot: quick where no name is given, else named. Needs the editor role (4).
 
-        `reread`: read every file, whatever its times say.
+        `reread`: read every file, whatever its times say. `scheduled`: an automatic one, for a policy.
         """
         from nuvtui.reporter import Silent
         from nuvtui.services.snapshots import archiver  # lists of snapshots do without what takes them
@@ -57,12 +61,13 @@ class SnapshotsService:
             snapshot = archiver.take(
                 self._context,
                 instance,
-                "named" if name else "quick",
+                "automatic" if scheduled else "named" if name else "quick",
                 reporter or Silent(),
                 name=name,
                 description=description,
                 next_phase=next_phase,
                 reread=reread,
+                sentence=SCHEDULED if scheduled else "",
             ).snapshot
         return summarise(snapshot)
 

@@ -15,6 +15,7 @@ from nuvtui import atomic, clock
 from nuvtui.catalog.view import View
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.names import path_to_text, slugify, text_to_path
+from nuvtui.model.policy import Policy
 from nuvtui.model.roles import Action, Role
 from nuvtui.model.space import DISTRIBUTED, MASTER, Instance, Member, Space
 from nuvtui.paths import DOT, Workspace, find_workspace
@@ -244,13 +245,16 @@ class SpacesService:
         """Forget a space, its instances and the records of its snapshots. Workspaces on disk stay as they are."""
         view = self._context.view()
         self._context.require(view, Action.MANAGE, space)
+        _remove_schedules(view.policies.select(space=space))
         # First out of the lists, then the manifests: see SnapshotsService.delete.
         with self._context.state.transaction() as tx:
             mine = tx.instances.select(space=space)
             gone = {i.id for i in mine}
             snapshots = [s.id for s in tx.snapshots.select(space=space)]
             tx.messages.delete(*(m.id for m in tx.messages.all() if m.instance in gone))
-            for table in (tx.snapshots, tx.exports, tx.distributions, tx.members, tx.stages, tx.instances):
+            for table in (
+                tx.snapshots, tx.exports, tx.distributions, tx.members, tx.stages, tx.policies, tx.instances,
+            ):  # fmt: skip
                 table.delete_where(space=space)
             tx.spaces.delete(space)
         for instance in mine:
@@ -373,10 +377,12 @@ class InstancesService:
                 Exit.REFUSED,
             )
         with self._context.exclusive(f"instance-{instance}", f"Instance {found.name}"):
+            _remove_schedules(view.policies.select(id=instance))
             with self._context.state.transaction() as tx:
                 snapshots = [s.id for s in tx.snapshots.select(instance=instance)]
                 tx.snapshots.delete(*snapshots)
                 tx.members.delete_where(instance=instance)
+                tx.policies.delete(instance)
                 tx.stages.delete(
                     *(f"{s.space}/{s.user}" for s in tx.stages.all() if s.source.instance == instance)
                 )
@@ -384,6 +390,14 @@ class InstancesService:
             identity.forget(Workspace(Path(text_to_path(found.workspace))), instance)
             for snapshot in snapshots:
                 self._context.store.delete_manifest(snapshot)
+
+
+def _remove_schedules(policies: list[Policy]) -> None:
+    """Nothing runs a policy whose instance is gone. Raises NuvError."""
+    if policies:
+        from nuvtui.services.policies import installing
+
+        installing.remove_where_ours(policies)
 
 
 def member_key(member: Member) -> str:

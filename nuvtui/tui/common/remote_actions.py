@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from nuvtui.model.names import short
 from nuvtui.model.operations import PullSnapshots, PushSnapshots
@@ -17,18 +16,8 @@ from nuvtui.tui.common.state_actions import require
 from nuvtui.tui.common.submit import submit
 from nuvtui.worker.queries import Queries
 
-if TYPE_CHECKING:
-    from nuvtui.bootstrap import Services
-
 MOVING = ("push-snapshots", "pull-snapshots")
 """Kinds of tasks that move snapshots to a remote or from one."""
-
-
-def held(services: Services) -> Mapping[str, Sequence[str]] | None:
-    """By snapshot, the remotes that hold it, as last seen; None where there are no remotes. For a thread."""
-    if not services.context.view().remotes.all():
-        return None  # and nothing about remotes is imported
-    return services.remotes.held()
 
 
 def choose(node: ShellTarget, title: str, chosen: Callable[[str], object]) -> None:

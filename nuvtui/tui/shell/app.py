@@ -30,6 +30,7 @@ from nuvtui.tui.common.startup_cache import StartupCache
 from nuvtui.tui.shell.key_queue import Done, KeyQueue
 from nuvtui.tui.shell.loading import Loading
 from nuvtui.tui.shell.main_screen import MainScreen
+from nuvtui.tui.shell.missed_runs import missed_runs
 from nuvtui.tui.shell.registration import PANES, find
 from nuvtui.tui.shell.signals import Signals
 from nuvtui.tui.shell.styled_app import StyledApp
@@ -319,6 +320,14 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
     def _tasks_read(self, update: TaskUpdate) -> None:
         if update.first:
             self.ended_away |= {task.id for task in update.ended}
+            # What cannot be read is told by who needs it.
+            self.jobs.start(
+                self,
+                lambda: missed_runs(self.services),
+                self._tell_missed,
+                group="missed",
+                failed=lambda _: None,
+            )
         for task in update.ended:
             self._tell_ended(task, update.first)
         if update.tasks == self.tasks:
@@ -354,6 +363,10 @@ class NuvApp(StyledApp, CommandTarget, inherit_bindings=False):
         )
         if not first and task.user in ("", self.context.user):
             self._notify_terminal(f"{task.title or task.kind} {how}{why}")
+
+    def _tell_missed(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            self.notify(sentence, title="While you were away", severity="warning", timeout=30)
 
     def _notify_terminal(self, text: str) -> None:
         """A bell or a notification of the terminal, where the user looks elsewhere."""

@@ -10,7 +10,7 @@ from nuvtui.model.names import short
 from nuvtui.model.queries import Freed
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.remote_actions import held
+from nuvtui.tui.common.held import held
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail import DetailPane
@@ -55,7 +55,9 @@ class DeleteDialog(Dialog[bool], ShellTarget):
 
     def fields(self) -> Iterable[Widget]:
         """What comes free."""
-        yield DetailPane([""], id="remotes", can_focus=False)
+        remotes = DetailPane([], id="held", can_focus=False)
+        remotes.display = False
+        yield remotes
         yield DetailPane(
             [line(("Storage: working out what comes free", "muted"))], id="advice", can_focus=False
         )
@@ -92,7 +94,9 @@ class DeleteDialog(Dialog[bool], ShellTarget):
         else:
             names = [f"{name} still holds {_part(here, count)}" for name, here in sorted(counts.items())]
             said = line(f"Remotes: {'; '.join(names)}, as last seen; L pulls from there.")
-        self.query_one("#remotes", DetailPane).show([said])
+        pane = self.query_one("#held", DetailPane)
+        pane.show([said])
+        pane.display = True
 
     def _show(self, freed: int) -> None:
         text = f"Storage: {size(freed)} come free at the next `nuvtui store gc`"

@@ -116,7 +116,10 @@ def _holds(known: Known, glyphs: Glyphs) -> Iterator[Field]:
         yield field("Holds", held, f"{size(answer.status.bytes or 0)} on the remote")
         return
     seen = describe.plural(known.seen, "snapshot")
-    yield field("Holds", seen, "as last seen" if known.asking else "as last seen; r asks it")
+    if known.status.write_only:
+        yield field("Pushed", seen, "from here; others may have pushed more")
+    else:
+        yield field("Holds", seen, "as last seen" if known.asking else "as last seen; r asks it")
     if known.problem is not None:
         yield say((f"{glyphs.failed} No answer: {known.problem}", "bad"))
         if known.problem.hint:

@@ -52,7 +52,7 @@ def add_dialog(taken: Collection[str], start: Path, before: Mapping[str, str]) -
             TextField("name", "Name", before.get("name", ""), "lab"),
             TextField(
                 "address",
-                "Address: a folder, s3://bucket/prefix, gs://, az://, ssh://host/path",
+                "Address: a folder, s3://, gs://, az://, ssh://host/path",
                 before.get("address", ""),
                 "/mnt/archive/penguins",
             ),

@@ -17,6 +17,7 @@ from nuvtui.model.task import TaskView
 from nuvtui.services.remotes import addresses
 from nuvtui.tui.common import remote_actions
 from nuvtui.tui.common.base_screen import BaseScreen
+from nuvtui.tui.common.held import held
 from nuvtui.tui.common.submit import submit
 from nuvtui.tui.features.remotes import dialogs
 from nuvtui.tui.features.remotes.details import Known, fields, heading, remote_line
@@ -66,7 +67,6 @@ class Remotes(BaseScreen):
 
     def on_mount(self) -> None:
         """Read what is known."""
-        super().on_mount()
         self._list.focus()
         self.action_reread()
         if self._adding:
@@ -90,8 +90,8 @@ class Remotes(BaseScreen):
 
         def read() -> Read:
             services = self.nuv.services
-            held = remote_actions.held(services) or {}
-            return Read(services.remotes.list(), Counter(name for names in held.values() for name in names))
+            counts = Counter(name for names in (held(services) or {}).values() for name in names)
+            return Read(services.remotes.list(), counts)
 
         self.load(read, self._show, group="remotes")
 

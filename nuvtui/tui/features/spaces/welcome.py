@@ -278,13 +278,14 @@ class Welcome(BaseScreen):
                 [
                     TextField(
                         "address",
-                        "Address: a folder, s3://bucket/prefix, gs://, az://, ssh://host/path",
+                        "Address: a folder, s3://, gs://, az://, ssh://host/path",
                         placeholder="/mnt/archive/penguins",
                     ),
-                    TextField("folder", f"New folder, in {start} (empty: the last word of the address)"),
+                    TextField("folder", "New folder (empty: the last word of the address)"),
                     TextField("space", "Space (empty: the only one that is there)"),
                 ],
                 "Clone it",
+                text=[line(("In ", "muted"), str(start)), ""],
                 refuse=refuse,
             ),
             answered,

@@ -20,6 +20,7 @@ from nuvtui.model.task import TaskView
 from nuvtui.model.timeline import Entry, Event, Group, restored
 from nuvtui.model.timeline import Timeline as Past
 from nuvtui.tui.common import describe, remote_actions, state_actions
+from nuvtui.tui.common.held import held as held_by_remotes
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.startup_cache import keep, stamp
@@ -182,7 +183,7 @@ class Timeline(Pane):
         def read() -> States:
             read_from = stamp(self.nuv.home.state)
             timeline = self.nuv.services.snapshots.timeline(instance.id)
-            held = remote_actions.held(self.nuv.services)
+            held = held_by_remotes(self.nuv.services)
             if not self.nuv.elsewhere:
                 keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
             here = self.nuv.services.context.view().snapshots

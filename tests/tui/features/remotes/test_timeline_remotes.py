@@ -1,6 +1,8 @@
 """Remotes on the Timeline, by its keys: where a snapshot is, push, pull, and what a delete leaves on a remote."""
 
 import shutil
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from nuvtui.model.remote import RemoteRecord
+from nuvtui import clock
+from nuvtui.model.remote import RemoteRecord, RemoteSettings
 from nuvtui.reporter import Silent
 from nuvtui.services.remotes.service import RemotesService
 from tests.tui.harness import dialog_text, press, says, settle, shown, texts, until
@@ -109,7 +112,9 @@ async def test_pull_lists_what_is_there_and_not_here(study: Study, tmp_path: Pat
         assert "[ ] first-data" in dialog_text(pilot)
         await press(pilot, "enter")
         await task_ended(pilot, "pull-snapshots")
-        await until(pilot, lambda: says(pilot, "1 snapshot"), "the snapshot that came")
+        # What came is in both places; what was left is still shown as being there.
+        await until(pilot, lambda: says(pilot, "both") and says(pilot, "there"), "the snapshot that came")
+        assert [record.id for record in study.services.context.view().snapshots.all()] == [second]
         assert ids(study) == [second]
         await press(pilot, "L")
         await until(pilot, lambda: says(pilot, "1 snapshot of study on lab and not here"), "the rest")
@@ -161,3 +166,50 @@ async def test_a_remote_is_as_it_was_last_seen_until_it_is_asked(study: Study, t
         await until(pilot, lambda: "● both" in line_of(pilot, "second-data  "), "as last seen")
     with study.services.context.state.transaction() as tx:
         assert msgspec.structs.asdict(tx.remotes.all()[0])["repository"] == record.repository
+
+
+@pytest.fixture
+def hanging(study: Study, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A remote `vault` on an object store that takes connections and never answers."""
+    for name, value in (("ACCESS_KEY_ID", "key"), ("SECRET_ACCESS_KEY", "secret"), ("ALLOW_HTTP", "true")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        record = RemoteRecord(
+            id="vault",
+            url="s3://vault/penguins",
+            kind="s3",
+            repository="f" * 32,
+            encrypted=False,
+            settings=RemoteSettings(endpoint=endpoint, region="us-east-1"),
+            added=clock.now(),
+        )
+        with study.services.context.state.transaction() as tx:
+            tx.remotes.put(record)
+        yield
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_a_remote_that_does_not_answer_holds_no_key_and_can_be_left(study: Study) -> None:
+    async with opened(study) as pilot:
+        await until(pilot, lambda: says(pilot, "where"), "the column: nobody is asked for it")
+        await pilot.press("L")
+        await until(pilot, lambda: says(pilot, "asking vault what it holds"), "what is waited for")
+        await pilot.press("down")
+        await until(pilot, lambda: says(pilot, "What b brought."), "the next key's work")
+        assert says(pilot, "asking vault what it holds")
+        await pilot.press("escape")
+        await until(pilot, lambda: not says(pilot, "asking vault"), "the end of the wait")
+        assert says(pilot, "Timeline")
+
+        await pilot.press("R")
+        await until(pilot, lambda: says(pilot, "not asked"), "the remotes")
+        await pilot.press("r")
+        await until(pilot, lambda: says(pilot, "asking vault what it holds"), "what is waited for")
+        await pilot.press("d")
+        await until(pilot, lambda: says(pilot, "Remove it"), "the next key's work")
+        await pilot.press("escape")
+        await until(pilot, lambda: not says(pilot, "Remove it"), "the screen")
+        await pilot.press("escape")
+        await until(pilot, lambda: says(pilot, "first-data"), "the Timeline")
+        await settle(pilot)  # nothing is left that runs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from nuvtui import clock
-from nuvtui.errors import Exit, NuvError
+from nuvtui.errors import Cancelled, Exit, NuvError
 from nuvtui.model import tree as tree_format
 from nuvtui.model.distribution import Distribution, Server, Strategies, TargetPlan, TargetResult
 from nuvtui.model.far import Ask, DistributeThere, FarInstance, FindTargets, PlanThere, RecallThere, Selection
@@ -104,30 +104,46 @@ class FarService:
         )
         with self._context.exclusive(f"distribution-{identifier}", "This distribution"):
             self._put(record)
+            status = "failed"
             try:
                 source = self._distribution.fix_source(stage.source, identifier, reporter)
                 record = msgspec.structs.replace(record, source=source)
-                done = self._send(record, stage, operation, server, reporter)
+                with self._sent(record, stage, server, reporter) as (far, manifest):
+                    question = self._question(record, stage, operation, manifest)
+                    reporter.check()
+                    reporter.step("there", f"Distributing on {server.address}")
+                    status = "interrupted"  # until it answers, nobody here knows what became of it
+                    done = _ask(far, question, Distribution)
             except BaseException as error:
-                reason = str(error) if isinstance(error, NuvError) else f"stopped by {type(error).__name__}"
+                from nuvtui.remote.failure import TransientError
+
+                known = isinstance(error, NuvError)
+                broken = isinstance(error, TransientError) and status == "interrupted"
+                if known and not broken and not isinstance(error, Cancelled):
+                    status = "failed"
+                reason = str(error) if known else f"stopped by {type(error).__name__}"
+                if status == "interrupted":
+                    reason += f". What became of it, {server.address} knows: `nuvtui distribution list` there"
                 targets = [
-                    msgspec.structs.replace(target, status="failed", error=reason)
-                    for target in record.targets
+                    msgspec.structs.replace(target, status=status, error=reason) for target in record.targets
                 ]
-                self._put(msgspec.structs.replace(record, status="failed", targets=targets))
+                self._put(msgspec.structs.replace(record, status=status, targets=targets))
+                if broken:
+                    raise NuvError(
+                        f"{server.address} went away while it distributed",
+                        str(error),
+                        "What became of it is told there: `nuvtui distribution list`.",
+                    ) from error
                 raise
             record = msgspec.structs.replace(record, status=done.status, targets=_named(done.targets, server))
             self._put(record)
         return record
 
-    def _send(
-        self,
-        record: Distribution,
-        stage: Stage,
-        operation: Distribute,
-        server: Server,
-        reporter: Reporter,
-    ) -> Distribution:
+    @contextlib.contextmanager
+    def _sent(
+        self, record: Distribution, stage: Stage, server: Server, reporter: Reporter
+    ) -> Iterator[tuple["SshBlobs", Snapshot]]:
+        """The other side, which holds all that is staged for as long as the block runs, and a manifest of it."""
         from nuvtui.remote import config, kinds, push
         from nuvtui.remote.repository import Repository
         from nuvtui.remote.sealing import Plain
@@ -141,29 +157,28 @@ class FarService:
                 cache = self._context.home.cache / "remotes"
                 repository = Repository(server.address, blobs, config.read(blobs), Plain(), cache)
                 push.send_objects(repository, store, manifest, reporter)
-                reporter.check()
-                reporter.step("there", f"Distributing on {server.address}")
-                view = self._context.view()
-                source = self._context.instance(view, record.source.instance)
-                name = f"{self._context.space(view, source.space).name}/{source.name}"
-                return _ask(
-                    far,
-                    DistributeThere(
-                        record.id,
-                        operation.targets,
-                        operation.strategies,
-                        operation.message,
-                        operation.plans,
-                        f"{socket.gethostname()}: {name}"[:200],
-                        manifest.id,
-                        manifests.encode(manifest),
-                        stage.everything,
-                        stage.files,
-                        stage.tables,
-                        stage.applications,
-                    ),
-                    Distribution,
-                )
+                yield far, manifest
+
+    def _question(
+        self, record: Distribution, stage: Stage, operation: Distribute, manifest: Snapshot
+    ) -> DistributeThere:
+        view = self._context.view()
+        source = self._context.instance(view, record.source.instance)
+        name = f"{self._context.space(view, source.space).name}/{source.name}"
+        return DistributeThere(
+            record.id,
+            operation.targets,
+            operation.strategies,
+            operation.message,
+            operation.plans,
+            f"{socket.gethostname()}: {name}"[:200],
+            manifest.id,
+            manifests.encode(manifest),
+            stage.everything,
+            stage.files,
+            stage.tables,
+            stage.applications,
+        )
 
     def _selected(self, writer: ObjectWriter, stage: Stage, source: StateRef) -> Snapshot:
         """The manifest of a snapshot that holds what is staged, and nothing else of its source but the ignore file."""

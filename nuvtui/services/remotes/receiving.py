@@ -108,7 +108,7 @@ class Receiver:
             raise NuvError(
                 f"Distribution {ask.distribution[:8]} is there already",
                 f"it is {known.status}",
-                "`nuvtui distribution show` on that server says what became of it.",
+                "`nuvtui distribution list` on that server says what became of it.",
                 Exit.CONFLICT,
             )
         source = self._keep(ask, space, distributed)

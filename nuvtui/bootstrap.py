@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nuvtui.services.maintenance import MaintenanceService
     from nuvtui.services.policies.service import PoliciesService
     from nuvtui.services.remotes.cloning import CloneService
+    from nuvtui.services.remotes.far import FarService
+    from nuvtui.services.remotes.receiving import Receiver
     from nuvtui.services.remotes.service import RemotesService
     from nuvtui.services.remotes.serving import HomeBlobs
     from nuvtui.services.search import SearchService
@@ -150,6 +152,19 @@ class Services:
         from nuvtui.services.remotes.serving import HomeBlobs
 
         return HomeBlobs(self.context, self.snapshots)
+
+    @functools.cached_property
+    def receiver(self) -> Receiver:
+        """Answers to other servers that distribute to instances here."""
+        from nuvtui.services.remotes.receiving import Receiver
+
+        return Receiver(self.context, self.distribution, self.spaces, self.instances)
+
+    @functools.cached_property
+    def far(self) -> FarService:
+        from nuvtui.services.remotes.far import FarService
+
+        return FarService(self.context, self.distribution)
 
     @functools.cached_property
     def remotes(self) -> RemotesService:

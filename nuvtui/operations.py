@@ -22,6 +22,8 @@ def refuse(services: "Services", operation: op.Task) -> None:
             services.snapshots.check_create(operation.instance, operation.name)
         case op.Restore():
             services.restore.check(operation.snapshot, operation.instance)
+        case op.Distribute() if operation.server is not None:
+            services.distribution.stage(operation.space)
         case op.Distribute():
             services.distribution.check(operation.space, operation.targets)
         case op.Recall():
@@ -68,7 +70,9 @@ def carry_out(services: "Services", operation: op.Task, reporter: Reporter) -> A
         case op.Distribute():
             return _distribute(services, operation, reporter)
         case op.Recall():
-            return services.distribution.recall(operation.distribution, reporter)
+            found = services.distribution.check_recall(operation.distribution)
+            recalls = services.distribution if found.server is None else services.far
+            return recalls.recall(operation.distribution, reporter)
         case op.Export():
             return services.exports.create(operation.spec, reporter, operation.export or None)
         case op.Archive():
@@ -140,16 +144,20 @@ def _restore(services: "Services", operation: op.Restore, reporter: Reporter) ->
 
 def _distribute(services: "Services", operation: op.Distribute, reporter: Reporter) -> Distribution:
     """Distribute the stage; a task that did not reach every target has failed."""
-    done = services.distribution.distribute(
-        operation.space,
-        operation.targets,
-        operation.strategies,
-        operation.message,
-        reporter,
-        os.environ.get("NUVTUI_TASK"),
-        operation.distribution or None,
-        operation.plans,
-    )
+    task = os.environ.get("NUVTUI_TASK")
+    if operation.server is not None:
+        done = services.far.distribute(operation, operation.server, reporter, task)
+    else:
+        done = services.distribution.distribute(
+            operation.space,
+            operation.targets,
+            operation.strategies,
+            operation.message,
+            reporter,
+            task,
+            operation.distribution or None,
+            operation.plans,
+        )
     failed = [target for target in done.targets if target.status != "completed" or target.skipped]
     if failed:
         raise NuvError(

@@ -9,9 +9,11 @@ from nuvtui import clock, sanitise
 from nuvtui.cli.common import Scope, asks, confirm, detachable, formatted, planned, run_task, scoped
 from nuvtui.cli.output import emit, moment, pairs, say
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.distribution import Distribution, Strategies, Strategy, TargetPlan
+from nuvtui.model.distribution import Distribution, Server, Strategies, Strategy, TargetPlan
+from nuvtui.model.far import FarInstance
 from nuvtui.model.names import text_to_path
 from nuvtui.model.operations import Distribute, Recall
+from nuvtui.model.space import Instance
 
 STRATEGY = click.Choice([s.value for s in Strategy])
 
@@ -23,8 +25,12 @@ def distribution() -> None:
 
 @distribution.command("distribute")
 @click.option(
-    "--targets", required=True, metavar="[SPACE/]INSTANCE,…", help="Instances, or `all` for all of the space."
+    "--targets",
+    required=True,
+    metavar="[SPACE/]INSTANCE,…",
+    help="Instances, or `all` for all of the space; on another server: HOST:SPACE/INSTANCE,….",
 )
+@click.option("--command", default="", metavar="COMMAND", help="How nuvtui is called on the other server.")
 @click.option("--files-strategy", type=STRATEGY, default=Strategy.OVERWRITE.value, show_default=True)
 @click.option("--tables-strategy", type=STRATEGY, default=Strategy.OVERWRITE.value, show_default=True)
 @click.option("--apps-strategy", type=STRATEGY, default=Strategy.OVERWRITE.value, show_default=True)
@@ -39,6 +45,7 @@ def distribution() -> None:
 def distribute(
     scope: Scope,
     targets: str,
+    command: str,
     files_strategy: str,
     tables_strategy: str,
     apps_strategy: str,
@@ -50,15 +57,22 @@ def distribute(
 ) -> None:
     """Push what is staged to the Current State of the targets; a snapshot of each is taken first."""
     strategies = Strategies(Strategy(files_strategy), Strategy(tables_strategy), Strategy(apps_strategy))
-    ids = _targets(scope, targets)
+    server, names = _targets(scope, targets, command)
+    ids = list(names)
     if dry_run:
-        _show_plans(scope, scope.services.distribution.dry_run(scope.space.id, ids, strategies), form)
+        space = scope.space.id
+        plans = (
+            scope.services.far.dry_run(space, server, ids, strategies)
+            if server is not None
+            else scope.services.distribution.dry_run(space, ids, strategies)
+        )
+        _show_plans(names, plans, form)
         return
     identifier = clock.new_id()
     try:
         result = run_task(
             scope.services,
-            Distribute(scope.space.id, ids, strategies, message, identifier, list(plan)),
+            Distribute(scope.space.id, ids, strategies, message, identifier, list(plan), server),
             f"Distribute to {len(ids)} instance{'s' if len(ids) != 1 else ''}",
             space=scope.space.id,
             instance=scope.instance.id,
@@ -81,30 +95,50 @@ def _print(done: Distribution, form: str) -> None:
         _show(done)
 
 
-def _targets(scope: Scope, targets: str) -> list[str]:
+def _targets(scope: Scope, targets: str, command: str) -> tuple[Server | None, dict[str, str]]:
+    """The server that the targets are on (None: here), and their names by id."""
     if targets == "all":
         staged = scope.services.staging.get(scope.space.id)
         source = staged.source if staged else None
-        return [
-            i.id
+        return None, {
+            i.id: i.name
             for i in scope.services.instances.list(scope.space.id)
             if source is None or source.instance != i.id
-        ]
+        }
     keys = [key.strip() for key in targets.split(",") if key.strip()]
-    ids = [scope.target(key).id for key in keys]
-    if len(set(ids)) != len(ids):
+    elsewhere = _elsewhere(scope, keys)
+    found: list[Instance] | list[FarInstance]
+    if elsewhere is None:
+        server, found = None, [scope.target(key) for key in keys]
+    else:
+        server = Server(elsewhere[0], command)
+        found = scope.services.far.targets(server, elsewhere[1])
+    names = {instance.id: instance.name for instance in found}
+    if len(names) != len(found):
         raise NuvError("A target is named twice", targets, "Name each instance once.", Exit.USAGE)
-    return ids
+    return server, names
 
 
-def _show_plans(scope: Scope, plans: list[TargetPlan], form: str) -> None:
+def _elsewhere(scope: Scope, keys: list[str]) -> tuple[str, list[str]] | None:
+    """Server and names of targets on another server; None where an instance here is called so, or none names one."""
+    from nuvtui.services.remotes.far import parse_targets
+
+    try:
+        for key in keys:
+            scope.target(key)
+    except NuvError as error:
+        if error.exit_code != Exit.NOT_FOUND:
+            raise
+        return parse_targets(keys)
+    return None
+
+
+def _show_plans(names: dict[str, str], plans: list[TargetPlan], form: str) -> None:
     emit(plans, form)
     if form != "tabulated":
         return
     for plan in plans:
-        view = scope.services.context.view()
-        instance = scope.services.context.instance(view, plan.instance)
-        print(f"{sanitise.line(instance.name)}:")
+        print(f"{sanitise.line(names.get(plan.instance, plan.instance))}:")
         print(f"  plan: {plan.plan}")
         for kind in ("files", "tables", "applications"):
             part = getattr(plan, kind)

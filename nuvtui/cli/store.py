@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,18 +160,20 @@ def serve(ctx: click.Context, path: Path | None, create: bool) -> None:
     """
     from nuvtui.remote.folder import FolderBlobs
     from nuvtui.remote.frames import CutError
+    from nuvtui.remote.serve import no_home
     from nuvtui.remote.serve import serve as answer_requests
 
     home = services(ctx, path and path.expanduser().absolute())
     blobs: Blobs
+    called: Callable[[bytes], bytes]
     root = home.home.root
     if path is None or (
         home.context.exists and not (root / "config").exists()
     ):  # both have a folder `snapshots`
         home.context.require_store()
-        blobs = home.served
+        blobs, called = home.served, home.receiver
     else:
-        blobs = FolderBlobs(root, create=create)
+        blobs, called = FolderBlobs(root, create=create), no_home
     # The client has gone where it broke off: nothing half was written.
     with contextlib.closing(blobs), contextlib.suppress(CutError, BrokenPipeError):
-        answer_requests(blobs, sys.stdin.buffer, sys.stdout.buffer)
+        answer_requests(blobs, sys.stdin.buffer, sys.stdout.buffer, called)

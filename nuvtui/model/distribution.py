@@ -117,6 +117,15 @@ def _above(path: str) -> list[str]:
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
+class Server(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Another server with a nuvtui store, reached by `ssh`."""
+
+    address: str
+    """`host` or `user@host`, as ssh knows it."""
+    command: str = ""
+    """How nuvtui is called there; empty: `nuvtui`."""
+
+
 class TargetPlan(msgspec.Struct, frozen=True):
     """What a distribution does to one target instance."""
 
@@ -179,3 +188,5 @@ class Distribution(msgspec.Struct, frozen=True):
     applications: list[str] = []
     everything: bool = False
     task: str | None = None
+    server: Server | None = None
+    """Where the targets are; None: here."""

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from nuvtui.model.distribution import Distribution, Strategies
+from nuvtui.model.distribution import Distribution, Server, Strategies
 from nuvtui.model.export import ExportRecord, ExportSpec
 from nuvtui.model.kept import KeptFile
 from nuvtui.model.policy import PolicyRun
@@ -85,6 +85,8 @@ class Distribute(Operation[Distribution], frozen=True, tag="distribute"):
     """Id to give it; empty: a new one."""
     plans: list[str] = []
     """Digests of the dry runs that were approved, one a target; empty: whatever the targets hold."""
+    server: Server | None = None
+    """Where the targets are; None: here."""
 
 
 class Recall(Operation[Distribution], frozen=True, tag="recall"):

@@ -57,7 +57,13 @@ class Delete(msgspec.Struct, tag="delete"):
     key: str
 
 
-Request = Listed | Stat | Read | Put | Delete
+class Call(msgspec.Struct, tag="call"):
+    """What is asked of a store home beyond its blobs (`model.far`)."""
+
+    body: bytes
+
+
+Request = Listed | Stat | Read | Put | Delete | Call
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

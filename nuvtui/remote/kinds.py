@@ -20,7 +20,11 @@ def open_blobs(
 
     Raises RemoteError where it cannot be opened, NuvError where a setting or a package is missing.
     """
-    blobs = _kind(address, remote, create)
+    return wrapped(_kind(address, remote, create), settings, reporter)
+
+
+def wrapped(blobs: Blobs, settings: Settings, reporter: Reporter) -> Blobs:
+    """`blobs`, tried again where that may help, at the rate that the settings allow."""
     up, down = bytes_a_second(settings.limit_upload), bytes_a_second(settings.limit_download)
     if up or down:
         blobs = Limited(blobs, Rate(up, reporter.check), Rate(down, reporter.check))

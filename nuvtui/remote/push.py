@@ -99,6 +99,19 @@ def push(
     )
 
 
+def send_objects(repository: Repository, store: Store, manifest: Snapshot, reporter: Reporter) -> None:
+    """Send what a manifest needs that is in no snapshot there yet; the caller sees to it that it is kept.
+
+    Raises RemoteError, StoreError, Cancelled.
+    """
+    with store.using(), leases.held(repository.blobs) as lease:
+        sender = _Sender(repository, store, reporter)
+        reporter.step("look", "Looking at what is there")
+        repository.refresh()
+        sender.adopt()
+        sender.send(_needed(repository, store, [manifest], set(), reporter), lease)
+
+
 def _try(
     sender: "_Sender",
     lease: leases.Lease,

@@ -3,6 +3,7 @@
 import io
 import itertools
 import select
+from collections.abc import Callable
 from typing import BinaryIO
 
 from nuvtui.errors import NuvError
@@ -16,7 +17,7 @@ from nuvtui.remote.failure import (
     RemoteError,
     TransientError,
 )
-from nuvtui.remote.frames import Answer, Delete, Listed, Put, Read, Request, Stat
+from nuvtui.remote.frames import Answer, Call, Delete, Listed, Put, Read, Request, Stat
 
 FAILURES: dict[type[RemoteError], str] = {
     AbsentError: "absent",
@@ -30,13 +31,23 @@ SILENCE = 3600.0
 """Seconds without a request after which the client counts as gone: what it holds keeps others waiting."""
 
 
-def serve(blobs: Blobs, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more. Raises frames.CutError where the client breaks off, OSError."""
+def no_home(_body: bytes) -> bytes:
+    """Answer to whoever asks a folder for what only a store home can do."""
+    raise RemoteError("There is no store home here", "a remote in a folder holds snapshots only", "")
+
+
+def serve(
+    blobs: Blobs, requests: BinaryIO, answers: BinaryIO, called: Callable[[bytes], bytes] = no_home
+) -> None:
+    """Answer requests until there are no more; `called` answers those beyond the five verbs.
+
+    Raises frames.CutError where the client breaks off, OSError.
+    """
     answers.write(frames.HELLO)
     answers.flush()
     while _asked(requests) and (request := frames.read_request(requests)) is not None:
         try:
-            answer = _answer(blobs, request)
+            answer = _answer(blobs, request, called)
         except NuvError as error:
             answer = Answer(
                 failure=FAILURES.get(type(error), "other"),  # type: ignore[arg-type] # any error may be looked up
@@ -56,8 +67,10 @@ def _asked(requests: BinaryIO) -> bool:
         return True
 
 
-def _answer(blobs: Blobs, request: Request) -> Answer:
+def _answer(blobs: Blobs, request: Request, called: Callable[[bytes], bytes]) -> Answer:
     match request:
+        case Call():
+            return Answer(data=called(request.body))
         case Listed():
             later = (blob for blob in sorted(blobs.list(request.prefix)) if blob.key > request.after)
             return Answer(blobs=[(blob.key, blob.size) for blob in itertools.islice(later, frames.PAGE)])

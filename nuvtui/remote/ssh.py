@@ -15,7 +15,7 @@ from nuvtui.model.remote import RemoteSettings
 from nuvtui.remote import frames
 from nuvtui.remote.blobs import Blob, checked_key, checked_listing, is_key
 from nuvtui.remote.failure import AbsentError, DamagedError, RemoteError, TooNewError, TransientError
-from nuvtui.remote.frames import Answer, Delete, Listed, Put, Read, Request, Stat
+from nuvtui.remote.frames import Answer, Call, Delete, Listed, Put, Read, Request, Stat
 from nuvtui.remote.serve import FAILURES
 from nuvtui.remote.url import Address
 
@@ -29,13 +29,13 @@ REFUSED_BY_SSH = 255
 
 def command(address: Address, settings: RemoteSettings, create: bool) -> list[str]:
     """What is run here. Host, user and path are checked (`url.parse`), and quoted for the shell there."""
-    path = address.path if address.path.startswith("/") else f"./{address.path}"
+    path = address.path if address.path.startswith("/") or not address.path else f"./{address.path}"
     there = [
         *shlex.split(settings.command or "nuvtui"),
         "store",
         "serve",
         *(["--create"] if create else []),
-        path,
+        *([path] if path else []),  # none: the account's own store home
     ]
     return [
         "ssh",
@@ -210,6 +210,10 @@ class SshBlobs:
     def delete(self, key: str) -> None:
         """Remove a blob."""
         self._ask(Delete(checked_key(key)))
+
+    def call(self, body: bytes) -> bytes:
+        """Ask the store home there for something beyond its blobs. Raises NuvError as it says."""
+        return self._ask(Call(body)).data
 
     def close(self) -> None:
         """End every connection."""

@@ -399,3 +399,64 @@ def test_a_store_home_on_another_server(
     assert [each["name"] for each in pulled] == ["revision"]
     here.run("snapshots", "restore", "revision", "--yes")
     assert (here.folder / "README.md").read_text() == "# Revised there\n"
+
+
+def test_a_distribution_to_another_server(
+    here: Nuvtui, there: Nuvtui, ssh: dict[str, str], tmp_path: Path
+) -> None:
+    """A part of a state goes straight into an instance there: dry run, approval, history on both sides, recall."""
+    here.environment |= ssh
+    review = there.at(there.folder / "review")
+    review.folder.mkdir()
+    review.run("init", "--space", "Review")
+    (review.folder / "README.md").write_text("# Theirs\n")
+    (review.folder / "own.txt").write_text("stays\n")
+    inside = f"NUVTUI_HOME={there.environment['NUVTUI_HOME']} HOME={there.environment['HOME']}"
+    command = ("--command", f"env {inside} {sys.executable} -m nuvtui")
+    to = ("distribution", "distribute", "--targets", "there:Review/Master", *command)
+    here.run("stage", "add", "--files", "README.md", "--files", "data", "--tables", "penguins")
+    (plan,) = here.json(*to, "--dry-run")
+    assert plan["files"]["created"] == ["data/penguins.csv"]
+    assert plan["files"]["replaced"] == ["README.md"]
+    assert plan["tables"]["created"] == ["penguins"]
+    (review.folder / "README.md").write_text("# Theirs, changed since\n")
+    assert "changed since" in here.run(*to, "--plan", plan["plan"], code=5).stderr
+    assert (review.folder / "README.md").read_text() == "# Theirs, changed since\n"
+
+    (plan,) = here.json(*to, "--dry-run")
+    done = here.json(*to, "--plan", plan["plan"], "--message", "For your review")
+    assert done["status"] == "completed"
+    assert done["targets"][0]["name"] == "there:Review/Master"
+    assert (done["targets"][0]["created"], done["targets"][0]["replaced"]) == (2, 1)
+    assert (review.folder / "README.md").read_text() == "# Penguins of the Palmer archipelago\n"
+    assert (review.folder / "data" / "penguins.csv").read_bytes() == (
+        here.folder / "data" / "penguins.csv"
+    ).read_bytes()
+    assert (review.folder / "own.txt").read_text() == "stays\n"
+    assert not (review.folder / "large.bin").exists()
+    assert review.json("tables", "query", "SELECT sum(mass) AS mass FROM penguins")
+    history = review.json("distribution", "list")
+    assert history[0]["id"] == done["id"]
+    assert (history[0]["status"], history[0]["message"]) == ("completed", "For your review")
+    assert here.json("distribution", "list")[0]["id"] == done["id"]
+    (kept,) = review.json("snapshots", "list", "-i", "Distributed")
+    assert "Penguins/Master" in kept["name"]
+    for store in (here, review):
+        assert store.json("store", "check", "--read-data")["problems"] == []
+    review.run("store", "gc", "--grace", "0")
+
+    here.run("distribution", "recall", done["id"], "--yes")
+    assert not (review.folder / "README.md").exists()
+    assert not (review.folder / "data").exists()
+    assert (review.folder / "own.txt").read_text() == "stays\n"
+    assert here.json("distribution", "list")[0]["status"] == "recalled"
+    assert review.json("distribution", "list")[0]["status"] == "recalled"
+
+    here.run(*to[:3], "there:Review/Nobody", *command, code=3)
+    here.run(*to[:3], "there:Review/Master,elsewhere:Review/Master", *command, code=2)
+    here.run("stage", "clear")
+    here.run("stage", "add", "--all")
+    whole = here.json(*to, "--files-strategy", "mirror")
+    assert whole["status"] == "completed"
+    assert (review.folder / "large.bin").read_bytes() == (here.folder / "large.bin").read_bytes()
+    assert not (review.folder / "own.txt").exists()

@@ -12,6 +12,9 @@ from nuvtui.model.space import DISTRIBUTED, Instance, Member, Space
 from nuvtui.paths import Workspace
 from nuvtui.services.context import Context
 from nuvtui.services.spaces.service import prepare_workspace
+from nuvtui.store import reach
+from nuvtui.store.chunks import ZERO_ID
+from nuvtui.store.store import Store
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -49,6 +52,20 @@ def _refused(manifest: Snapshot, why: str) -> NuvError:
         "Nothing was changed. Is what it comes from to be trusted?",
         Exit.CONFLICT,
     )
+
+
+def check_whole(store: Store, manifest: Snapshot) -> None:
+    """Raise NuvError unless every object that the snapshot needs is in the store."""
+    store.index.refresh()
+    gone = store.lost_packs()
+    for item in reach.objects(store, manifest, set()):
+        places = store.index.places(item)
+        if item != ZERO_ID and all(file.pack_of(position) in gone for file, position in places):
+            raise NuvError(
+                f"Snapshot {manifest.id[:8]} arrived without all of it",
+                f"object {item.hex()[:16]} is not there",
+                "Push again.",
+            )
 
 
 def register(context: Context, snapshots: Sequence[str]) -> None:

@@ -32,8 +32,7 @@ from nuvtui.remote.packing import IndexBuilder
 from nuvtui.services.context import Context
 from nuvtui.services.remotes import arrival, space_state
 from nuvtui.services.snapshots.service import SnapshotsService
-from nuvtui.store import failure, index, manifests, reach
-from nuvtui.store.chunks import ZERO_ID
+from nuvtui.store import failure, index, manifests
 from nuvtui.store.packs import RECORD, PackDamagedError, PackFile, decompress, pack_path, read_blocks
 from nuvtui.store.writer import merge_indexes
 
@@ -258,16 +257,7 @@ class HomeBlobs:
         if there:  # cut off before it was listed, or taken off the list a moment ago
             manifest = self._store.read_manifest(snapshot)
             arrival.check(self._context, view, manifest)
-        self._store.index.refresh()
-        gone = self._store.lost_packs()
-        for item in reach.objects(self._store, manifest, set()):
-            places = self._store.index.places(item)
-            if item != ZERO_ID and all(file.pack_of(position) in gone for file, position in places):
-                raise DamagedError(
-                    f"Snapshot {snapshot[:8]} arrived without all of it",
-                    f"object {item.hex()[:16]} is not there",
-                    "Push again.",
-                )
+        arrival.check_whole(self._store, manifest)
         if not there:
             self._store.write_manifest(manifest)
         arrival.register(self._context, [snapshot])

@@ -66,7 +66,12 @@ class DistributionService:
         Raises NuvError: nothing staged (6), role (4), target is the source (2).
         """
         stage = self.check(space, targets)
-        source = self._staged(stage, stage.source)
+        return self.foresee(targets, self.staged(stage, stage.source), strategies)
+
+    def foresee(
+        self, targets: builtins.list[str], source: Objects, strategies: Strategies
+    ) -> builtins.list[TargetPlan]:
+        """As `dry_run`, of any objects; the caller has checked the roles."""
         return [self._foreseen(target, source, strategies) for target in targets]
 
     def _foreseen(self, target: str, source: Objects, strategies: Strategies) -> TargetPlan:
@@ -95,11 +100,27 @@ class DistributionService:
         says so. `identifier` is the id to give it (None: a new one). Raises NuvError before anything is touched:
         nothing staged (6), role (4), unknown target (3).
         """
-        reporter = reporter or Silent()
         stage = self.check(space, targets)
+        return self.carry_out(
+            stage, targets, strategies, message, reporter or Silent(), task, identifier, plans
+        )
+
+    def carry_out(
+        self,
+        stage: Stage,
+        targets: builtins.list[str],
+        strategies: Strategies,
+        message: str,
+        reporter: Reporter,
+        task: str | None = None,
+        identifier: str | None = None,
+        plans: Collection[str] = (),
+    ) -> Distribution:
+        """As `distribute`, of any stage; the caller has checked the roles."""
         with self._running(stage, targets, strategies, message, task, identifier) as distribution:
-            source_ref = self._fix_source(stage, distribution, reporter)
-            source = self._staged(stage, source_ref)
+            source_ref = self.fix_source(stage.source, distribution.id, reporter)
+            self._change(distribution.id, lambda d: msgspec.structs.replace(d, source=source_ref))
+            source = self.staged(stage, source_ref)
             for target in targets:
                 reporter.check()
                 self._one(distribution, source, target, reporter, plans)
@@ -142,10 +163,11 @@ class DistributionService:
                 self._close(distribution.id)
                 raise
 
-    def _fix_source(self, stage: Stage, distribution: Distribution, reporter: Reporter) -> StateRef:
-        if stage.source.snapshot is not None:
-            return stage.source
-        instance = self._context.instance(self._context.view(), stage.source.instance)
+    def fix_source(self, source: StateRef, distribution: str, reporter: Reporter) -> StateRef:
+        """The snapshot that a distribution goes out from: of the Current State, one that is taken now."""
+        if source.snapshot is not None:
+            return source
+        instance = self._context.instance(self._context.view(), source.instance)
         with self._context.exclusive(
             f"instance-{instance.id}", f"Instance {instance.name}", reporter=reporter
         ):
@@ -154,11 +176,9 @@ class DistributionService:
                 instance,
                 "automatic",
                 reporter,
-                cause=Cause("source", distribution.id),
+                cause=Cause("source", distribution),
             ).snapshot
-        ref = StateRef(instance.id, snapshot.id)
-        self._change(distribution.id, lambda d: msgspec.structs.replace(d, source=ref))
-        return ref
+        return StateRef(instance.id, snapshot.id)
 
     def _one(
         self,
@@ -324,7 +344,7 @@ class DistributionService:
             distribution.tables,
             distribution.applications,
         )
-        source = self._staged(stage, distribution.source)
+        source = self.staged(stage, distribution.source)
         for target in distribution.targets:
             if target.status not in ("completed", "interrupted"):
                 continue
@@ -424,7 +444,8 @@ class DistributionService:
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _stage(self, space: str) -> Stage:
+    def stage(self, space: str) -> Stage:
+        """What is staged. Raises NuvError (6) where nothing is, (4) where the acting user may not view its source."""
         stage = self._staging.get(space)
         if stage is None or stage.empty:
             raise NuvError(
@@ -433,11 +454,17 @@ class DistributionService:
                 STAGE_HINT,
                 Exit.REFUSED,
             )
+        self._context.require(self._context.view(), Action.VIEW, stage.space, stage.source.instance)
         return stage
 
     def check(self, space: str, targets: builtins.list[str]) -> Stage:
         """What is staged. Raises NuvError: nothing (6), role (4), unknown target (3), none or the source itself (2)."""
-        stage = self._stage(space)
+        stage = self.stage(space)
+        self.check_targets(stage.source, targets)
+        return stage
+
+    def check_targets(self, source: StateRef, targets: builtins.list[str]) -> None:
+        """Raise NuvError: none (2), role (4), an unknown one (3), the source itself (2), the same place (5)."""
         view = self._context.view()
         if not targets:
             raise NuvError(
@@ -446,11 +473,10 @@ class DistributionService:
                 "Name them: `--targets INSTANCE,…`.",
                 Exit.USAGE,
             )
-        self._context.require(view, Action.VIEW, stage.space, stage.source.instance)
         for target in targets:
             instance = self._context.instance(view, target)
             self._context.require(view, Action.MODIFY, instance.space, target)
-            if target == stage.source.instance and stage.source.snapshot is None:
+            if target == source.instance and source.snapshot is None:
                 raise NuvError(
                     f"{instance.name} is the source",
                     "the Current State cannot be distributed to itself",
@@ -458,9 +484,8 @@ class DistributionService:
                     Exit.USAGE,
                 )
         self._context.distinct(
-            self._origin(stage.source), [self._context.instance(view, target) for target in targets]
+            self._origin(source), [self._context.instance(view, target) for target in targets]
         )
-        return stage
 
     def _origin(self, source: StateRef) -> Instance | None:
         """The instance that a source state is of; None where it is gone."""
@@ -470,7 +495,7 @@ class DistributionService:
         instance: Instance = self._context.instance(view, target)
         return f"{self._context.space(view, instance.space).name}/{instance.name}"
 
-    def _staged(self, stage: Stage, ref: StateRef) -> Objects:
+    def staged(self, stage: Stage, ref: StateRef) -> Objects:
         """The staged objects in the state `ref`. Raises NuvError (3) where something staged is gone from it."""
         whole = objects_of(self._context, ref)
         if stage.everything:

@@ -1,6 +1,8 @@
 """A store home as a remote: what is pushed there is checked, listed as roles allow, and nothing half is left."""
 
+import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +13,18 @@ from hypothesis import strategies as st
 
 from nuvtui.bootstrap import Services
 from nuvtui.errors import NuvError
+from nuvtui.model.remote import RemoteSettings
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Ref
 from nuvtui.remote import config, packing, prune, pull, push
 from nuvtui.remote.blobs import Blobs
-from nuvtui.remote.failure import AbsentError, DamagedError
+from nuvtui.remote.failure import AbsentError, DamagedError, TransientError
 from nuvtui.remote.keys import Identities
 from nuvtui.remote.repository import Repository
+from nuvtui.remote.ssh import SshBlobs, command
+from nuvtui.remote.url import parse
 from nuvtui.reporter import Silent
+from nuvtui.services.remotes import arrival
 from nuvtui.services.remotes.serving import HomeBlobs
 from nuvtui.store import manifests, packs
 from nuvtui.store.check import check
@@ -26,6 +32,7 @@ from nuvtui.store.prune import prune as collect
 from nuvtui.store.store import Store
 from tests.remote.cutting import CutOff, CuttingBlobs, Moment
 from tests.services.helpers import World, refused
+from tests.support.ssh import SshServer
 
 USER = "daemon"
 QUIET = Silent()
@@ -295,3 +302,54 @@ def test_whatever_is_put_is_refused_in_words(served: HomeBlobs, far: World, kind
     with pytest.raises(NuvError):
         served.put_if_absent(kind, data)
     assert len(list(served.list("packs/"))) == 1
+
+
+def test_a_manifest_that_was_not_listed_any_more(
+    near: World, far: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the manifest and its record: the next push lists it."""
+
+    def killed(*_arguments: object) -> None:
+        raise CutOff("killed")
+
+    blobs = far.fresh().served
+    with monkeypatch.context() as patch:
+        patch.setattr(arrival, "register", killed)
+        with pytest.raises(CutOff):
+            sent(blobs, near, tmp_path)
+    blobs.close()
+    assert arrived(far.fresh(), near) == []
+    assert set(Store(far.home).manifest_ids()) & set(ids(near))
+    blobs = far.fresh().served
+    sent(blobs, near, tmp_path)
+    blobs.close()
+    assert arrived(far.fresh(), near) == sorted(ids(near))
+
+
+class CuttingLine(CuttingBlobs):
+    """A line of a real SSH server that is lost at the call number `at`, in whose middle it may be."""
+
+    def __init__(self, inner: Blobs, server: SshServer, at: int) -> None:
+        super().__init__(inner)
+        self._server, self._cut_at = server, at
+
+    def _due(self) -> bool:
+        if super()._due() or self.calls == self._cut_at:
+            self._server.cut()
+        return False
+
+
+@pytest.mark.parametrize("at", [2, 7, 9, 12])
+def test_a_connection_that_is_lost(
+    near: World, far: World, ssh_server: SshServer, tmp_path: Path, at: int
+) -> None:
+    address = parse(f"there:{far.home.root}")
+    line = command(address, RemoteSettings(command=f"{sys.executable} -m nuvtui"), create=False)
+    line = [line[0], "-F", str(ssh_server.folder / "ssh_config"), *line[1:]]
+    with contextlib.closing(SshBlobs(address, line)) as blobs, pytest.raises(TransientError, match="broke"):
+        sent(CuttingLine(blobs, ssh_server, at), near, tmp_path)
+    assert check(Store(far.home), True, QUIET).problems == []
+    with contextlib.closing(SshBlobs(address, line)) as blobs:
+        sent(blobs, near, tmp_path)
+    assert arrived(far.fresh(), near) == sorted(ids(near))
+    assert check(Store(far.home), True, QUIET).problems == []

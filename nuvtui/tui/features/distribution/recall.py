@@ -10,7 +10,9 @@ from nuvtui.tui.toolkit.lines import line
 
 
 def backs_of(distribution: Distribution) -> list[Back]:
-    """The automatic snapshots of its targets, where something was changed."""
+    """The automatic snapshots of its targets, where something was changed; those on another server are not here."""
+    if distribution.server is not None:
+        return []
     return [
         Back(target.backup, target.instance, target.name)
         for target in distribution.targets

@@ -65,12 +65,11 @@ def add(
     form: str,
 ) -> None:
     """Add a remote: a folder, s3://bucket/prefix, gs://, az://, or ssh://host/path."""
-    from nuvtui.remote import keys
-    from nuvtui.remote import url as addresses
+    from nuvtui.services.remotes import addresses
 
     opened = services(ctx)
-    address = addresses.parse(url if "://" in url or ":" in url else str(Path(url).expanduser().absolute()))
-    in_bucket = address.kind in addresses.BUCKETS
+    address = addresses.typed(url, Path.cwd())
+    in_bucket = address.in_bucket
     if encrypt is None:
         encrypt = in_bucket or bool(recipients) or write_only
     elif not encrypt and (recipients or write_only):
@@ -79,7 +78,7 @@ def add(
         confirm(yes, OPEN)
     own = ""
     if encrypt and not recipients and not recovery and not write_only:
-        own = keys.make_identity()
+        own = opened.remotes.own_recipient()
     record = opened.remotes.add(
         name,
         address.url,
@@ -419,12 +418,11 @@ def clone(
     form: str,
 ) -> None:
     """Make a space here from a remote: all its snapshots, and in PATH files, tables and applications."""
-    from nuvtui.remote import url as addresses
+    from nuvtui.services.remotes import addresses
 
     opened = services(ctx)
-    address = addresses.parse(url if "://" in url or ":" in url else str(Path(url).expanduser().absolute()))
-    last = (address.path.rstrip("/") or address.host).rpartition("/")[2]
-    folder = (path or Path(name or last)).expanduser().absolute()
+    address = addresses.typed(url, Path.cwd())
+    folder = (path or Path(name or address.last)).expanduser().absolute()
     settings = RemoteSettings(endpoint, region, profile, command)
     operation = Clone(address.url, path_to_text(str(folder)), snapshot, name, space, settings)
     opened.clones.check(operation)

@@ -7,7 +7,7 @@ import msgspec
 from nuvtui.model.diff import Diff
 from nuvtui.model.distribution import Strategies, TargetPlan
 from nuvtui.model.export import Excluded, ExportPlan, ExportSpec, Finding
-from nuvtui.model.remote import RemotePrune, RemoteStatus
+from nuvtui.model.remote import RemoteAnswer, RemotePrune, RemoteRecord
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.table import ColumnStats, Rows
@@ -121,22 +121,36 @@ class LayOutDemo(Query[str], frozen=True, tag="demo"):
     folder: str
 
 
-class AskRemote(Query[RemoteStatus], frozen=True, tag="ask-remote"):
-    """What a remote holds, and whether it can be reached."""
+class AskRemote(Query[RemoteAnswer], frozen=True, tag="ask-remote"):
+    """What a remote holds, and who can read it."""
 
     remote: str
 
 
 class ListRemote(Query[list[SnapshotRecord]], frozen=True, tag="list-remote"):
-    """The snapshots on a remote, newest first."""
+    """The snapshots on a remote, the newest first."""
 
     remote: str
 
 
-class PlanPrune(Query[RemotePrune], frozen=True, tag="plan-prune"):
+class PlanRemotePrune(Query[RemotePrune], frozen=True, tag="plan-remote-prune"):
     """What a prune of a remote would free."""
 
     remote: str
+
+
+class RecoverySheet(Query[str], frozen=True, tag="recovery-sheet"):
+    """The text of a remote's recovery sheet."""
+
+    remote: str
+
+
+class AddRemote(Query[RemoteRecord], frozen=True, tag="add-remote"):
+    """Add a remote; `encrypt`: sealed for this account's own key, where it is new."""
+
+    name: str
+    url: str
+    encrypt: bool
 
 
 AnyQuery = (
@@ -153,6 +167,8 @@ AnyQuery = (
     | LayOutDemo
     | AskRemote
     | ListRemote
-    | PlanPrune
+    | PlanRemotePrune
+    | RecoverySheet
+    | AddRemote
 )
 """Every query."""

@@ -64,6 +64,14 @@ class RemoteStatus(msgspec.Struct, frozen=True):
     """Why it is not reachable."""
 
 
+class RemoteAnswer(msgspec.Struct, frozen=True):
+    """What a remote said when it was asked."""
+
+    status: RemoteStatus
+    recipients: list[str] = []
+    """Who can read what is pushed from now on, as far as this machine can tell."""
+
+
 class PushResult(msgspec.Struct, frozen=True):
     """What a push sent."""
 

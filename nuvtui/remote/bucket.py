@@ -24,6 +24,10 @@ from nuvtui.remote.url import Address, check_endpoint
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+WRITE = timedelta(minutes=30)
+"""For a whole request: a pack is one, and the line may be slow (four at once take 20 minutes at 0.5 Mbit/s)."""
+STALL = timedelta(minutes=1)
+"""Without a byte of what is read, until it is given up. Of a write it would count the whole sending too."""
 _CONFLICT = ("ConditionalRequestConflict", "OperationAborted")
 """Somebody else writes the same key at this moment: who wins is not known yet."""
 _NO_CONDITION = {"NotImplemented", "501"}
@@ -38,9 +42,8 @@ class BucketBlobs:
         self._hidden = bucket_failure.secrets_of_environment()
         self.conditional = True  # until the store says that it does not know conditions
         config = self._config(settings)
-        # A write is one request, however slow the line; a read that stalls is given up early.
-        self._writing = self._opened(config, timeout=timedelta(minutes=30))
-        self._reading = self._opened(config, timeout=timedelta(hours=1), read_timeout=timedelta(minutes=1))
+        self._writing = self._opened(config, timeout=WRITE)
+        self._reading = self._opened(config, timeout=WRITE, read_timeout=STALL)
 
     @property
     def url(self) -> str:

@@ -52,8 +52,9 @@ def secrets_of_environment() -> set[str]:
 
 
 def codes(error: BaseException) -> set[str]:
-    """Statuses and codes of the protocol in what obstore says."""
-    return {code for found in _CODE.findall(str(error)) for code in found if code}
+    """Statuses and codes of the protocol in what obstore says; no number of the operating system is one of them."""
+    found = {code for groups in _CODE.findall(str(error)) for code in groups if code}
+    return {code for code in found if not code.isdigit() or re.fullmatch("[3-5][0-9]{2}", code)}
 
 
 def failed(error: BaseException, address: Address, what: str, secrets: Iterable[str] = ()) -> RemoteError:
@@ -72,7 +73,7 @@ def failed(error: BaseException, address: Address, what: str, secrets: Iterable[
         return DeniedError(
             title,
             "there are no credentials for it",
-            f"Set {_KEYS[address.kind]}: in the environment of this command.",
+            f"Set {_KEYS[address.kind]}.",
         )
     if says(*_CLOCK):
         return DeniedError(
@@ -98,10 +99,12 @@ def failed(error: BaseException, address: Address, what: str, secrets: Iterable[
             "its certificate is not one that this system trusts",
             "Is the endpoint the right one? If so, add its issuer to the system's trusted certificates.",
         )
-    status = next((code for code in sorted(said) if code.isdigit() and len(code) == 3), "")
+    status = next((code for code in sorted(said) if code.isdigit()), "")
     message = f"{what}: {_described(text, status, said) or _shown(text, secrets)}"
     passing = status in _PASSING or isinstance(error, exceptions.GenericError)
-    if not passing or _lasting(status) or _unset(text):
+    if _unset(text):
+        return RemoteError(title, message, f"Check {_KEYS[address.kind]}.")
+    if not passing or _lasting(status):
         return RemoteError(title, message, "Check its address, its endpoint and its region.")
     hint = "Is it up, and can it be reached from here? Try again then."
     return TransientError(title, message, hint, BUSY if says(*_BUSY) else 0.0)
@@ -112,7 +115,7 @@ def no_bucket(address: Address) -> RemoteError:
     return RemoteError(
         f"There is no bucket {address.host}",
         f"the object store that {address.url} leads to does not have it",
-        "Make the bucket, or correct its name; is the endpoint (`AWS_ENDPOINT_URL`) the right one?",
+        "Make the bucket, or correct its name; is the endpoint the right one?",
         Exit.NOT_FOUND,
     )
 

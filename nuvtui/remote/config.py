@@ -123,7 +123,7 @@ def _probe(blobs: Blobs) -> bool:
     key = f"leases/{os.urandom(16).hex()}"
     try:
         blobs.put_if_absent(key, b"{}")
-        return not blobs.put_if_absent(key, b"{}")
+        return not blobs.put_if_absent(key, b"{}") and blobs.conditional  # it may have learned of it just now
     finally:
         blobs.delete(key)
 

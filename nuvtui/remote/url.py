@@ -50,6 +50,16 @@ class Address(msgspec.Struct, frozen=True):
             return f"ssh://{user}{host}{port}{path}"
         return f"{self.kind}://{self.host}" + (f"/{self.path}" if self.path else "")
 
+    @property
+    def in_bucket(self) -> bool:
+        """Whether it is in an object store."""
+        return self.kind in BUCKETS
+
+    @property
+    def last(self) -> str:
+        """The last word of it, which a clone's folder is called by."""
+        return (self.path.rstrip("/") or self.host).rpartition("/")[2]
+
 
 def check_endpoint(endpoint: str) -> None:
     """Raise NuvError (2) unless `endpoint` is the address of an object store's server, without credentials."""

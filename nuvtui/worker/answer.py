@@ -21,6 +21,8 @@ MEMORY = "1GB"
 """What a query may use."""
 CLIP = 4096
 """Longest cell of a query's result."""
+PATIENCE = "30s"
+"""How long a remote that does not answer is tried: somebody looks at the screen and waits."""
 SHOWN = 200
 """Things left out of an image that an outlook names."""
 
@@ -51,17 +53,22 @@ def answer(services: "Services", query: queries.AnyQuery) -> Any:
             return _outlook(services, query.spec)
         case queries.PlanExport():
             return services.exports.plan(query.spec)
-        case queries.AskRemote():
-            return services.remotes.status(query.remote)
-        case queries.ListRemote():
-            return services.remotes.snapshots(query.remote)
-        case queries.PlanPrune():
-            return services.remotes.prune(query.remote, True, None, Silent())
         case queries.LayOutDemo():
             from nuvtui.demo import study
 
             folder = Path(text_to_path(query.folder))
             return study.lay_out(services, folder, lambda _text: None).instance.id
+        case queries.AskRemote():
+            return services.remotes.ask(query.remote)
+        case queries.ListRemote():
+            return services.remotes.snapshots(query.remote)
+        case queries.PlanRemotePrune():
+            return services.remotes.prune(query.remote, True, None, Silent())
+        case queries.RecoverySheet():
+            return services.remotes.recovery_sheet(query.remote)
+        case queries.AddRemote():
+            recipients = [services.remotes.own_recipient()] if query.encrypt else []
+            return services.remotes.add(query.name, query.url, recipients)
         case _:
             assert_never(query)
 
@@ -78,8 +85,9 @@ def main() -> None:
     from nuvtui.bootstrap import open_services
 
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)
+    settings = msgspec.structs.replace(asked.settings, remote_patience=PATIENCE)
     try:
-        found = answer(open_services(asked.settings, asked.user), asked.query)
+        found = answer(open_services(settings, asked.user), asked.query)
         said = Answer(msgspec.Raw(msgspec.json.encode(found)))
     except NuvError as error:
         said = Answer(error=Failure(error.title, error.message, error.hint, int(error.exit_code)))

@@ -1,9 +1,13 @@
 """What object stores answer, and what is said and done then; on real servers, and on one that answers anything."""
 
+import base64
+import itertools
 import os
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ import pytest
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.remote import RemoteSettings
 from nuvtui.remote import blobs as blobs_module
-from nuvtui.remote import bucket_failure
+from nuvtui.remote import bucket, bucket_failure, config
 from nuvtui.remote.bucket import BucketBlobs
 from nuvtui.remote.failure import (
     AbsentError,
@@ -62,11 +66,12 @@ def failure(answer: Answer, verb: str) -> RemoteError:
     return found
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("status", [403, 400, 405, 501, 301])
+@pytest.mark.parametrize(
+    ("status", "verb"),
+    # A put that is answered 501 is asked without its condition: a test of its own.
+    [pair for pair in itertools.product([403, 400, 405, 501, 301], VERBS) if pair != (501, "put")],
+)
 def test_what_no_other_try_changes_is_not_tried_again(status: int, verb: str) -> None:
-    if (status, verb) == (501, "put"):
-        pytest.skip("asked without a condition then: a test of its own")
     found = failure(error(status, "AnyCode"), verb)
     assert not isinstance(found, (TransientError, AbsentError))
     assert isinstance(found, DeniedError) == (status == 403)
@@ -130,23 +135,41 @@ def test_no_secret_is_repeated(status: int, verb: str) -> None:
     assert found or status == 200
 
 
-def test_a_store_without_conditions() -> None:
-    held: set[str] = set()
+class Held:
+    """What a store answers that keeps what is put; `known`: its answer to a condition, None: it knows none of it."""
 
-    def answer(asked: Asked) -> Answer:
-        if asked.conditional:
-            return error(501, "NotImplemented")
-        if asked.verb == "PUT":
-            held.add(asked.path)
-        return Answer() if asked.path in held else error(404, "NoSuchKey")
+    def __init__(self, known: Answer | None) -> None:
+        self.known = known
+        self.paths: set[str] = set()
 
-    with answering(answer) as server:
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.conditional and self.known is not None:
+            return self.known
+        match asked.verb:
+            case "PUT":
+                self.paths.add(asked.path)
+                return Answer()
+            case "POST":
+                return Answer(200, b"<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>")
+            case "GET" if "list-type" in asked.path:
+                return listing([])
+        return Answer() if asked.path in self.paths else error(404, "NoSuchKey")
+
+
+def test_a_store_that_refuses_conditions() -> None:
+    with answering(Held(error(501, "NotImplemented"))) as server:
         blobs = opened(server.endpoint)
         assert blobs.conditional
         assert blobs.put_if_absent("config", b"x")
-        assert not blobs.conditional, "the remote's config is to say so"
+        assert not blobs.conditional
         assert not blobs.put_if_absent("config", b"y")
         assert sum(asked.conditional for asked in server.asked) == 1
+
+
+@pytest.mark.parametrize("known", [error(501, "NotImplemented"), None])
+def test_what_a_store_can_do_is_tried_and_recorded(known: Answer | None) -> None:
+    with answering(Held(known)) as server:
+        assert not config.create(opened(server.endpoint)).conditional
 
 
 def test_two_who_write_at_once_are_told_to_try_again() -> None:
@@ -192,6 +215,76 @@ def test_a_listing_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(DamagedError, match="has no end"):
             list(opened(server.endpoint).list("packs/"))
         assert len(server.asked) < 20
+
+
+@pytest.mark.parametrize("verb", ["list", "stat", "read", "range"])
+def test_a_store_that_says_nothing_is_given_up(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "STALL", timedelta(seconds=0.2))
+    over = threading.Event()
+
+    def silent(_: Asked) -> Answer:
+        over.wait()
+        return Answer()
+
+    with answering(silent) as server:
+        try:
+            with pytest.raises(TransientError, match="no answer came in time"):
+                VERBS[verb](opened(server.endpoint))
+        finally:
+            over.set()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_store_that_is_not_there(verb: str) -> None:
+    with pytest.raises(TransientError, match="nothing answers at the store's address"):
+        VERBS[verb](opened("http://127.0.0.1:9"))
+
+
+# -- Google and Azure
+
+
+def azure(code: str, status: int, monkeypatch: pytest.MonkeyPatch) -> RemoteError:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", base64.b64encode(SECRET.encode()).decode())
+    with answering(lambda _: error(status, code)) as server:
+        blobs = BucketBlobs(parse("az://container/prefix"), RemoteSettings(endpoint=server.endpoint))
+        with pytest.raises(RemoteError) as caught:
+            list(blobs.list(""))
+        assert server.asked, "the remote's own endpoint is the one that is asked"
+    return caught.value
+
+
+def test_azure_is_spoken_of_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = azure("AuthenticationFailed", 403, monkeypatch)
+    assert isinstance(wrong, DeniedError)
+    assert "AZURE_STORAGE_ACCOUNT_KEY" in wrong.hint
+    assert "There is no bucket container" in str(azure("ContainerNotFound", 404, monkeypatch))
+
+
+def test_azure_without_an_account() -> None:
+    with pytest.raises(RemoteError) as caught:
+        BucketBlobs(parse("az://container/prefix"), RemoteSettings())
+    assert not isinstance(caught.value, TransientError)
+    assert "AZURE_STORAGE_ACCOUNT_NAME" in caught.value.hint
+
+
+def test_google_is_spoken_of_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_SKIP_SIGNATURE", "true")
+    with answering(lambda _: Answer(401)) as server:
+        blobs = BucketBlobs(parse("gs://bucket/prefix"), RemoteSettings(endpoint=server.endpoint))
+        with pytest.raises(DeniedError) as caught:
+            blobs.read("config")
+        assert server.asked
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in caught.value.hint
+
+
+def test_a_key_that_cannot_be_read_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", f'{{"private_key": "{SECRET}')
+    with pytest.raises(RemoteError) as caught:
+        BucketBlobs(parse("gs://bucket/prefix"), RemoteSettings())
+    assert not isinstance(caught.value, TransientError)
+    assert SECRET not in f"{caught.value} {caught.value.hint}"
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in caught.value.hint
 
 
 # -- settings

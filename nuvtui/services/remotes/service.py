@@ -15,6 +15,7 @@ from nuvtui.model.names import is_slug
 from nuvtui.model.remote import (
     PullResult,
     PushResult,
+    RemoteAnswer,
     RemoteCheck,
     RemotePrune,
     RemoteRecord,
@@ -167,6 +168,12 @@ class RemotesService:
         if secrets:
             config.adopt(blobs, found, secrets, keys.make_identity())
 
+    def own_recipient(self) -> str:
+        """The public key of this account, which is made where there is none. Raises NuvError."""
+        from nuvtui.remote import keys
+
+        return keys.make_identity()
+
     def join(self, name: str, url: str, settings: RemoteSettings) -> RemoteRecord:
         """Add a remote that is there. Raises NuvError (3) where none is."""
         from nuvtui.remote import config, kinds
@@ -245,6 +252,15 @@ class RemotesService:
                 )
         except NuvError as error:
             return msgspec.structs.replace(_status(record), reachable=False, problem=str(error))
+
+    def ask(self, name: str) -> RemoteAnswer:
+        """As `status`, with the recipients where it could be reached."""
+        status = self.status(name)
+        recipients = self.find(name).recipients
+        if status.reachable and status.encrypted:
+            with contextlib.suppress(NuvError):
+                recipients = self.recipients(name)
+        return RemoteAnswer(status, recipients)
 
     def snapshots(self, name: str) -> builtins.list[SnapshotRecord]:
         """The snapshots on a remote, the newest first."""

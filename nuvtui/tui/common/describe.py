@@ -185,13 +185,14 @@ def snapshot_lines(
     unique: int | None = None,
     *,
     event: Event | None = None,
+    remotes: Sequence[str] | None = None,
+    away: bool = False,
     roomy: bool = True,
-    remotes: str = "",
 ) -> list[Line | str]:
     """The detail of a snapshot. `manifest` None: not read yet, its provenance is left out.
 
-    `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `roomy`: with
-    empty lines between its parts. `remotes`: where it is held, in words.
+    `unique`: bytes of the store that it alone needs; None: not known. `event`: what it was taken for. `remotes`: those
+    that hold it too; None: there are none. `roomy`: with empty lines between its parts.
     """
     space: list[Line | str] = [""] if roomy else []
     lines: list[Line | str] = [
@@ -216,18 +217,32 @@ def snapshot_lines(
     if not roomy and unique is not None:
         stored = f"{stored}, {size(unique)} unique: freed by deleting it alone"
     lines.append(line(("Stored   ", "muted"), stored))
-    if remotes:
-        lines.append(line(("Held     ", "muted"), remotes))
     if roomy and unique is not None:
         what = (
             f"{size(unique)}: what deleting it alone frees" if unique else "nothing: other states need it all"
         )
         lines.append(line(("Unique   ", "muted"), what))
+    if remotes is not None:
+        lines.append(line(("Where    ", "muted"), held_by(remotes, away)))
     if manifest is not None:
         lines += [*space, *_provenance(manifest)]
     elif record.warnings:
         lines.append(line((f"{plural(record.warnings, 'warning')}", "warn")))
     return lines
+
+
+def held_by(remotes: Sequence[str], away: bool = False) -> str:
+    """Where a snapshot is: `here, and on lab and usb as last seen`; `away`: only there."""
+    if away:
+        return f"on {listed(remotes)} only: opening it reads from there, L brings it here"
+    if not remotes:
+        return "on this machine only; P pushes it to a remote"
+    return f"here, and on {listed(remotes)} as last seen"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: `lab`, `lab and usb`, `lab, usb and vault`."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])
 
 
 def _tables(record: SnapshotRecord) -> str:

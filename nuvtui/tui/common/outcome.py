@@ -9,6 +9,7 @@ from nuvtui.model.distribution import Counts, Distribution, TargetResult
 from nuvtui.model.export import ExportRecord, Verification
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.operations import Loaded, RestoreResult, result_of
+from nuvtui.model.remote import CloneResult, PullResult, PushResult, RemoteCheck, RemotePrune
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.export_details import verification_fields
@@ -119,6 +120,19 @@ def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Field]:
         case Loaded():
             for image in result.images:
                 yield field("Image", image)
+        case RemoteCheck():
+            yield from remote_check_fields(result, glyphs)
+        case PushResult() | PullResult():
+            yield field("Snapshots", f"{len(result.snapshots):,} that were not there before")
+            yield field("Objects", f"{result.objects:,}")
+            yield field("Size", size(result.bytes))
+        case RemotePrune():
+            yield from remote_prune_fields(result)
+        case CloneResult():
+            yield field("Space", result.space.name)
+            yield field("Folder", text_to_path(result.workspace))
+            yield field("As of", short(result.restored), "", "accent", "the id of the snapshot")
+            yield field("Snapshots", f"{len(result.pulled.snapshots):,} in this store")
         case SnapshotRecord():
             name = result.name or result.kind
             yield field("Snapshot", short(result.id), name, "accent", "the id of the snapshot")
@@ -131,6 +145,33 @@ def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Field]:
                     if isinstance(value, str | int | float) and not isinstance(value, bool)
                 )
             )
+
+
+def remote_check_fields(found: RemoteCheck, glyphs: Glyphs) -> Iterator[Field]:
+    """What a check of a remote found; what it did not look at is said too."""
+    looked = f"{found.snapshots:,} snapshots, {found.objects:,} objects in {found.packs:,} packs"
+    if found.ok:
+        yield field("Check", "all there", looked, "good")
+    else:
+        yield field("Check", f"{len(found.problems):,} wrong", looked, "bad")
+    for problem in found.problems:
+        hurt = f"; hurts {', '.join(map(short, problem.snapshots))}" if problem.snapshots else ""
+        yield say((f"{glyphs.failed} {problem.what}: {problem.detail}{hurt}", "bad"))
+    yield field(
+        "Bytes", f"{size(found.read)} read and compared" if found.read else "", "" if found.read else NOT_READ
+    )
+
+
+NOT_READ = "not read: C on the remote reads and compares every byte"
+
+
+def remote_prune_fields(found: RemotePrune) -> Iterator[Field]:
+    """What a prune of a remote freed, or would free."""
+    word = "Would free" if found.dry_run else "Freed"
+    yield field(word, size(found.freed), f"in {found.packs:,} packs")
+    yield field("Later", size(found.condemned), "that nothing needs: a prune after a day frees it")
+    if found.waiting:
+        yield say((f"{len(found.waiting):,} pushes are under way: what they may need stays.", "warn"))
 
 
 STATUS: dict[str, tuple[str, Tone]] = {

@@ -48,6 +48,9 @@ register(
     Command("workbench.spaces", "ctrl+o", "spaces", "Open another space or instance",
         "Shows all spaces and their instances; opens, creates and deletes them.", "nuvtui spaces list",
         footer=False),
+    Command("workbench.remotes", "R", "remotes", "Remotes",
+        "Shows the places outside this machine that hold snapshots: what each holds, its keys; adds, checks, prunes.",
+        "nuvtui remotes list", footer=False),
     Command("workbench.undo", "u", "undo", "Undo the last restore or distribution",
         "Right after a restore or a distribution: restores the automatic snapshot that was taken first.",
         "nuvtui snapshots restore {backup}", footer=False, destructive=True),
@@ -55,7 +58,4 @@ register(
         "Shows the messages of distributions that you have not read.", footer=False),
     Command("workbench.members", "", "", "Members",
         "Shows who may do what in this space; administrators change it.", "nuvtui members list", footer=False),
-    Command("workbench.remotes", "", "", "Remotes",
-        "Places outside this machine that hold snapshots: adds, asks, checks and prunes them.", "nuvtui remotes list",
-        footer=False),
 )

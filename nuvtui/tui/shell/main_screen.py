@@ -172,15 +172,15 @@ class MainScreen(BaseScreen):
         """All spaces and instances."""
         self.nuv.open("spaces.all")
 
+    def action_remotes(self) -> None:
+        """The places outside this machine that hold snapshots."""
+        self.nuv.open("remotes.all")
+
     def action_members(self) -> None:
         """Who may do what in this space."""
         space = self.nuv.context.space
         if space is not None:
             self.nuv.open("spaces.members", space.id, space.name)
-
-    def action_remotes(self) -> None:
-        """Places outside this machine that hold snapshots."""
-        self.nuv.open("remotes.all")
 
     def action_messages(self) -> None:
         """Messages not yet read."""

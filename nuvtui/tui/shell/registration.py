@@ -5,7 +5,7 @@ from typing import Any
 
 from nuvtui.tui.common.feature import Feature
 
-NAMES = ("timeline", "contents", "stage", "exports", "tasks", "distribution", "remotes", "spaces")
+NAMES = ("timeline", "contents", "stage", "exports", "tasks", "distribution", "spaces", "remotes")
 
 FEATURES: tuple[Feature, ...] = tuple(
     importlib.import_module(f"nuvtui.tui.features.{name}").FEATURE for name in NAMES

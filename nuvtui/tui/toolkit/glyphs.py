@@ -48,8 +48,10 @@ class Glyphs(msgspec.Struct, frozen=True):
     received: str = "←"
     distributed: str = "→"
     recalled: str = "✗"
-    both: str = "⇅"
-    """A snapshot that is here and on a remote."""
+    held: str = "●"
+    """A snapshot that a remote holds too."""
+    unheld: str = "○"
+    """A snapshot that is on this machine only."""
     package: str = "□"
     """An image of the application alone."""
     filled: str = "■"
@@ -90,7 +92,8 @@ ASCII = Glyphs(
     received="<",
     distributed=">",
     recalled="x",
-    both="^",
+    held="*",
+    unheld="o",
     package="o",
     filled="#",
     levels="_.:-=+*#",

@@ -1,6 +1,7 @@
 """Deleting snapshots: which ones, what comes free, and that it is understood."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from textual.widget import Widget
 
@@ -9,6 +10,7 @@ from nuvtui.model.names import short
 from nuvtui.model.queries import Freed
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
+from nuvtui.tui.common.remote_actions import held
 from nuvtui.tui.common.shell import ShellTarget
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail import DetailPane
@@ -21,7 +23,10 @@ LISTED = 12
 
 
 class DeleteDialog(Dialog[bool], ShellTarget):
-    """Lists the snapshots; what comes free is worked out meanwhile. The callback gets True or None."""
+    """Lists the snapshots; which remotes hold them and what comes free is looked up meanwhile.
+
+    The callback gets True or None.
+    """
 
     DESTRUCTIVE = True
 
@@ -50,6 +55,7 @@ class DeleteDialog(Dialog[bool], ShellTarget):
 
     def fields(self) -> Iterable[Widget]:
         """What comes free."""
+        yield DetailPane([""], id="remotes", can_focus=False)
         yield DetailPane(
             [line(("Storage: working out what comes free", "muted"))], id="advice", can_focus=False
         )
@@ -69,9 +75,24 @@ class DeleteDialog(Dialog[bool], ShellTarget):
             failed=self._failed,
         )
 
+        self.load(lambda: held(self.nuv.services), self._show_remotes, group="held")
+
     def on_unmount(self) -> None:
         """Nobody waits for the figure any more."""
         self._queries.stop()
+
+    def _show_remotes(self, held: Mapping[str, Sequence[str]] | None) -> None:
+        """Which remotes hold the snapshots, where there are any."""
+        if held is None:
+            return
+        count = len(self._records)
+        counts = Counter(name for record in self._records for name in held.get(record.id, ()))
+        if not counts:
+            said = line((f"No remote holds {'it' if count == 1 else 'any of them'}, as last seen.", "warn"))
+        else:
+            names = [f"{name} still holds {_part(here, count)}" for name, here in sorted(counts.items())]
+            said = line(f"Remotes: {'; '.join(names)}, as last seen; L pulls from there.")
+        self.query_one("#remotes", DetailPane).show([said])
 
     def _show(self, freed: int) -> None:
         text = f"Storage: {size(freed)} come free at the next `nuvtui store gc`"
@@ -82,3 +103,9 @@ class DeleteDialog(Dialog[bool], ShellTarget):
 
     def _failed(self, error: NuvError) -> None:
         self.query_one("#advice", DetailPane).show([line((f"Storage: not known. {error.title}", "warn"))])
+
+
+def _part(held: int, count: int) -> str:
+    if held < count:
+        return f"{held:,} of {count:,}"
+    return "it" if count == 1 else "all of them"

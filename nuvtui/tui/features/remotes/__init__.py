@@ -1,4 +1,4 @@
-"""Remotes: what they hold; snapshots on the way there and back."""
+"""Remotes: the places outside this machine that hold snapshots."""
 
 from nuvtui.tui.common.feature import feature
 from nuvtui.tui.features.remotes.commands import COMMANDS
@@ -6,9 +6,6 @@ from nuvtui.tui.features.remotes.commands import COMMANDS
 FEATURE = feature(
     __name__,
     COMMANDS,
-    routes={
-        "remotes.all": "screen:Remotes",
-        "remotes.push": "moving:ask_push",
-        "remotes.pull": "moving:ask_pull",
-    },
+    routes={"remotes.all": "screen:Remotes"},
+    styles="remotes.tcss",
 )

@@ -18,6 +18,9 @@ COMMANDS: tuple[Scope | Command, ...] = (
         "Makes the current folder the workspace of a new space.", "nuvtui init"),
     Command("welcome.demo", "d", "demo", "Look at the demo",
         "Lays out a small study in a new folder, after asking, and opens it.", "nuvtui demo"),
+    Command("welcome.clone", "c", "clone", "Clone from a remote",
+        "Makes a space of this machine from a remote: all its snapshots, and in a new folder files, tables and "
+        "applications.", "nuvtui clone URL PATH"),
     Command("spaces.new-space", "n", "new space", "New space",
         "Makes a folder the workspace of a new space.", "nuvtui init PATH --space NAME"),
     Command("spaces.new-instance", "plus", "new instance", "New instance",

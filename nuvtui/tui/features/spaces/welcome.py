@@ -2,17 +2,24 @@
 
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
+from nuvtui.errors import NuvError
 from nuvtui.model.names import path_to_text
+from nuvtui.model.operations import Clone
 from nuvtui.model.queries import LayOutDemo
+from nuvtui.model.task import TaskView
+from nuvtui.services.remotes import addresses
 from nuvtui.services.spaces.service import Location, SpaceInfo
-from nuvtui.tui.common import describe
+from nuvtui.tui.common import describe, state_actions
 from nuvtui.tui.common.base_screen import BaseScreen
+from nuvtui.tui.common.submit import submit
+from nuvtui.tui.common.task_screen import TaskScreen
 from nuvtui.tui.toolkit.commands import REGISTRY, bindings
 from nuvtui.tui.toolkit.detail import DetailPane
 from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
@@ -34,7 +41,7 @@ class Way(NamedTuple):
     """A way to go on."""
 
     key: str
-    """`begin`, `demo`, `help`, `quit`, or the id of a space; empty: a line between them."""
+    """`begin`, `clone`, `demo`, `help`, `quit`, or the id of a space; empty: a line between them."""
     command: str
     """The command whose key does the same."""
     title: str
@@ -171,6 +178,7 @@ class Welcome(BaseScreen):
             counts = f"{describe.plural(space.instances, 'instance')}, {describe.plural(space.snapshots, 'snapshot')}"
             ways.append(Way(space.id, "", f"Go to space {space.name}", f"{counts}; {role}"))
         ways += [
+            Way("clone", "welcome.clone", "Clone from a remote", "a space of another machine, with its past"),
             Way("demo", "welcome.demo", *self._demo_words(found)),
             Way("help", "app.help", "Help", "what can be done here"),
             Way("quit", "app.leave", "Quit", ""),
@@ -194,6 +202,8 @@ class Welcome(BaseScreen):
         match key:
             case "begin":
                 self.action_begin()
+            case "clone":
+                self.action_clone()
             case "demo":
                 self.action_demo()
             case "help":
@@ -235,6 +245,50 @@ class Welcome(BaseScreen):
     def _begun(self, location: Location) -> None:
         self.nuv.notify(f"Space {location.space.name} is open. s takes the first snapshot.", timeout=8)
         self.nuv.switch(location.instance.id)
+
+    def action_clone(self) -> None:
+        """Ask for the address of a remote and a folder, then make a space of what is there."""
+        nuv, start = self.nuv, self.nuv.start
+
+        def refuse(texts: Mapping[str, str]) -> str | None:
+            try:
+                addresses.typed(texts["address"], start)
+            except NuvError as error:
+                return f"{error}. {error.hint}"
+            return None
+
+        def answered(texts: Mapping[str, str] | None) -> None:
+            if texts is None:
+                return
+            address = addresses.typed(texts["address"], start)
+            folder = state_actions.file_at(start, texts["folder"] or address.last)
+            operation = Clone(address.url, path_to_text(str(folder)), space=texts["space"])
+            title = f"Clone of {address.url}"
+            submit(
+                self,
+                operation,
+                title,
+                lambda task: nuv.push_screen(TaskScreen(TaskView(task, kind=operation.kind, title=title))),
+                before=lambda: nuv.services.context.establish(),
+            )
+
+        nuv.push_screen(
+            TextDialog(
+                "Clone from a remote",
+                [
+                    TextField(
+                        "address",
+                        "Address: a folder, s3://bucket/prefix, gs://, az://, ssh://host/path",
+                        placeholder="/mnt/archive/penguins",
+                    ),
+                    TextField("folder", f"New folder, in {start} (empty: the last word of the address)"),
+                    TextField("space", "Space (empty: the only one that is there)"),
+                ],
+                "Clone it",
+                refuse=refuse,
+            ),
+            answered,
+        )
 
     def action_demo(self) -> None:
         """Ask, then lay out the demo; open it where it was laid out before."""

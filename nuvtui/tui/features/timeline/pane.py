@@ -19,7 +19,7 @@ from nuvtui.model.stage import StateRef
 from nuvtui.model.task import TaskView
 from nuvtui.model.timeline import Entry, Event, Group, restored
 from nuvtui.model.timeline import Timeline as Past
-from nuvtui.tui.common import describe, state_actions
+from nuvtui.tui.common import describe, remote_actions, state_actions
 from nuvtui.tui.common.navigation import Target
 from nuvtui.tui.common.pane import Pane
 from nuvtui.tui.common.startup_cache import keep, stamp
@@ -89,6 +89,7 @@ class Timeline(Pane):
         self.resting = Debounce(self, self._rested)
         self._settling = Debounce(self, self._measure, SETTLED)
         self._measuring = Queries()
+        self._pulling = Queries()
         self.unique: dict[str, int] = {}
         """Of snapshots that were rested on, what each alone needs; as long as the snapshots stay the same."""
         self._ended: frozenset[str] | None = None
@@ -99,7 +100,7 @@ class Timeline(Pane):
             id="snapshots",
             empty="",
             markable=True,
-            heading=lambda width: rows.heading(width, self._several_authors, self._on_remotes),
+            heading=lambda width: rows.heading(width, self._several_authors, self._held is not None),
         )
         yield ProgressBar(id="work")
         yield DetailPane(id="snapshot-detail", can_focus=False)
@@ -126,9 +127,10 @@ class Timeline(Pane):
         return lines is not None and lines.several_authors
 
     @property
-    def _on_remotes(self) -> bool:
+    def _held(self) -> Mapping[str, Sequence[str]] | None:
+        """By snapshot, the remotes that hold it too; None: there are no remotes."""
         lines = self.lines
-        return lines is not None and lines.on_remotes
+        return None if lines is None else lines.held
 
     @property
     def glyphs(self) -> Glyphs:
@@ -141,8 +143,15 @@ class Timeline(Pane):
 
     def on_unmount(self) -> None:
         """Nobody waits for a comparison any more."""
-        self._queries.stop()
-        self._measuring.stop()
+        for queries in (self._queries, self._measuring, self._pulling):
+            queries.stop()
+
+    def abandoned(self, group: str) -> bool:
+        """Esc: what a remote holds is not waited for any more, or the comparison is not."""
+        if group != "list-remote":
+            return super().abandoned(group)
+        self._pulling.stop()
+        return False
 
     # reading
 
@@ -173,7 +182,7 @@ class Timeline(Pane):
         def read() -> States:
             read_from = stamp(self.nuv.home.state)
             timeline = self.nuv.services.snapshots.timeline(instance.id)
-            held = self.nuv.services.remotes.held()
+            held = remote_actions.held(self.nuv.services)
             if not self.nuv.elsewhere:
                 keep(self.nuv.home, self.nuv.start, context, timeline, read_from)
             here = self.nuv.services.context.view().snapshots
@@ -318,7 +327,10 @@ class Timeline(Pane):
             if (task.instance == self._instance and task.kind in state_actions.CHANGING)
             or (space and task.space == space.id and task.kind in ("distribute", "recall"))
         ]
-        running = next((task for task in mine if not task.status.ended), None)
+        moved = (
+            task for task in tasks if task.instance == self._instance and task.kind in remote_actions.MOVING
+        )
+        running = next((task for task in (*mine, *moved) if not task.status.ended), None)
         self.set_class(running is not None, "-working")
         if running is not None:
             step = running.steps[-1].title if running.steps else "waiting to start"
@@ -378,6 +390,11 @@ class Timeline(Pane):
             return list(entry.records)
         return [entry] if isinstance(entry, SnapshotRecord) else []
 
+    @property
+    def pushed(self) -> list[SnapshotRecord]:
+        """What would be pushed: what is marked or under the cursor, else the newest."""
+        return self.chosen or list(self.records[:1])
+
     def _marked(self) -> list[str]:
         """Keys of the marked states, newest first."""
         marked = self.states.marked
@@ -405,6 +422,7 @@ class Timeline(Pane):
         values["state"] = short(record.id) if record else "current"
         if record:
             values["snapshot"] = short(record.id)
+        values["pushed"] = [short(each.id) for each in self.pushed]
         if self.chosen:
             values["snapshots"] = [short(each.id) for each in self.chosen]
         old, new = self._pair() or (values["state"], CURRENT)
@@ -502,8 +520,9 @@ class Timeline(Pane):
                 self._manifest,
                 self.unique.get(entry.id),
                 event=self._past.traces.get(entry.id),
+                remotes=None if self._held is None else self._held.get(entry.id, ()),
+                away=self.lines is not None and entry.id in self.lines.away,
                 roomy=pane.size.height >= ROOMY,
-                remotes=self.lines.remotes(entry.id) if self.lines else "",
             )
         elif isinstance(entry, Group):
             lines = rows.group_lines(entry, self._past)
@@ -596,19 +615,18 @@ class Timeline(Pane):
         if self.chosen:
             state_actions.ask_delete(self, self.chosen)
 
-    def action_push(self) -> None:
-        """Send the chosen snapshots to a remote."""
-        if self.chosen:
-            self.nuv.route("remotes.push")(self, self.chosen)
-
-    def action_pull(self) -> None:
-        """Bring snapshots from a remote."""
-        self.nuv.route("remotes.pull")(self)
-
     def action_stage(self) -> None:
         """Stage the whole state."""
         if self.ref is not None:
             state_actions.stage(self, self.ref, everything=True)
+
+    def action_push(self) -> None:
+        """Push the marked snapshots, the one under the cursor, or the newest."""
+        remote_actions.push(self, self.pushed)
+
+    def action_pull(self) -> None:
+        """Choose among what is on a remote and not here, then pull it."""
+        remote_actions.pull(self, self._pulling)
 
     def action_look(self) -> None:
         """Look again what changed."""

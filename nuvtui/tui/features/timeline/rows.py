@@ -25,6 +25,8 @@ LINE = 3
 COUNT = 5
 """Cells of a signed count: `+1.2k`."""
 GAP = 2
+WHERE = 6
+"""Cells that say where a snapshot is: `● both`; twice as many where there is room for the names of remotes."""
 LISTED = 200
 """Snapshots of a group that the detail lists."""
 STATUS: dict[str, tuple[str, Tone]] = {
@@ -55,12 +57,13 @@ class Columns(NamedTuple):
     stored: int = 0
     unique: int = 0
     age: int = 6
-    held: int = 0
+    where: int = 0
 
     @classmethod
     def of(cls, width: int, several_authors: bool, remotes: bool = False) -> "Columns":
-        """The columns of a list that is `width` cells wide; `remotes`: say which snapshots are on one."""
-        held = 2 if remotes else 0
+        """The columns of a list that is `width` cells wide. `remotes`: there are some, that may hold snapshots too."""
+        where = (WHERE if width < 100 else 2 * WHERE) if remotes else 0
+        width -= where + GAP if where else 0
         author = 10 if width >= 100 or (several_authors and width >= 64) else 0
         files = 13 if width >= 112 else 0
         stored = 7 if width >= 62 else 0
@@ -68,8 +71,8 @@ class Columns(NamedTuple):
         others = [
             cells for cells in (3 * COUNT, author, files, stored, unique, cls._field_defaults["age"]) if cells
         ]
-        name = width - LINE - sum(others) - GAP * len(others) - held
-        return cls(max(8, name), author, files, stored, unique, held=held)
+        name = max(8, width - LINE - sum(others) - GAP * len(others))
+        return cls(name, author, files, stored, unique, where=where)
 
     def line(
         self,
@@ -82,16 +85,14 @@ class Columns(NamedTuple):
         files: str = "",
         stored: str = "",
         unique: str = "",
+        where: str = "",
         age: str = "",
-        held: str = "",
         ellipsis: str = "…",
     ) -> Line:
         """A line: the sign before it, the name with a note behind it, then what stands in the columns."""
         pieces: list[Piece] = [*before]
         room = self.name + LINE - sum(len(text) for text, _ in before)
         pieces += _in(room, name, note, ellipsis)
-        if self.held:
-            pieces.append((held.rjust(self.held), "accent"))
         # A gap belongs to what stands behind it: fewer changes of colour are fewer bytes over the line.
         for at, (text, tone) in enumerate(changed):
             cells = 3 * COUNT // len(changed) + (0 if at else GAP)
@@ -102,6 +103,7 @@ class Columns(NamedTuple):
             (files, self.files),
             (stored, self.stored),
             (unique, self.unique),
+            (where, self.where),
             (age, self.age),
         ):
             if cells:
@@ -129,11 +131,11 @@ def understood(text: str) -> SnapshotFilter:
         return error.understood
 
 
-def heading(width: int, several_authors: bool, remotes: bool = False) -> Line:
+def heading(width: int, several_authors: bool, remotes: bool) -> Line:
     """What the columns hold."""
     return Columns.of(width, several_authors, remotes).line(
         (), ("state", ""), changed=(("changed", ""),), author="author", files="files", stored="stored",
-        unique="unique", age="age",
+        unique="unique", where="where", age="age",
     )  # fmt: skip
 
 
@@ -188,10 +190,13 @@ class States(Source):
         held: Mapping[str, Sequence[str]] | None = None,
         away: Collection[str] = (),
     ) -> None:
-        """`held`: snapshot to the names of the remotes that hold it; `away`: snapshots that are on remotes only."""
-        self._away = frozenset(away)
+        """`held`: by snapshot, the remotes that hold it too, as last seen; None: there are no remotes.
+
+        `away`: snapshots that only remotes hold.
+        """
+        self.away = frozenset(away)
         self.timeline = timeline
-        self._held = held or {}
+        self.held = held
         self.entries = folded(timeline)
         self.groups = [entry for entry in self.entries if isinstance(entry, Group)]
         self.several_authors = len({record.author for record in timeline.records}) > 1
@@ -202,18 +207,6 @@ class States(Source):
         self._said: dict[str, tuple[str, str]] = {}
         """Of groups that were drawn: their words, and what they added to the store."""
         self.arrange()
-
-    @property
-    def on_remotes(self) -> bool:
-        """True where a remote holds any snapshot: the list then says which."""
-        return bool(self._held)
-
-    def remotes(self, snapshot: str) -> str:
-        """Where a snapshot is held, in words; empty where no remote is known to hold it."""
-        names = ", ".join(self._held.get(snapshot, ()))
-        if snapshot in self._away:
-            return f"on {names} only: opening it reads from there, L brings it here"
-        return f"here, and on {names}" if names else ""
 
     def arrange(self) -> None:
         """Lay the lines out again: a group was opened or closed, or a filter looks into all of them."""
@@ -303,7 +296,7 @@ class States(Source):
 
     def line(self, index: int, width: int) -> Line:
         glyphs = self._shown.glyphs
-        columns = Columns.of(width, self.several_authors, self.on_remotes)
+        columns = Columns.of(width, self.several_authors, self.held is not None)
         entry = self.entry(index)
         if entry is None:
             top = glyphs.line_top if self._rows else " "
@@ -322,6 +315,7 @@ class States(Source):
                 (words, "muted"),
                 changed=((group_times(entry), "muted"),),
                 stored=stored,
+                where=self._where(entry.records, columns, glyphs),
                 age=describe.age(entry.records[0].created),
                 ellipsis=glyphs.ellipsis,
             )
@@ -344,10 +338,24 @@ class States(Source):
             files=describe.plural(record.files.count, "file"),
             stored=size(record.stored_bytes),
             unique="" if unique is None else size(unique),
+            where=self._where([record], columns, glyphs),
             age=describe.age(record.created),
-            held=glyphs.down if record.id in self._away else glyphs.both if record.id in self._held else "",
             ellipsis=glyphs.ellipsis,
         )
+
+    def _where(self, records: Sequence[SnapshotRecord], columns: Columns, glyphs: Glyphs) -> str:
+        """Whether remotes hold snapshots too, and which, where there is room for names."""
+        if self.held is None:
+            return ""
+        if records[0].id in self.away:
+            return f"{glyphs.down} there"
+        names = [self.held.get(record.id, ()) for record in records]
+        if not all(names):
+            return f"{glyphs.unheld} some" if any(names) else f"{glyphs.unheld} here"
+        everywhere = [name for name in names[0] if all(name in each for each in names)]
+        if columns.where > WHERE and everywhere:
+            return f"{glyphs.held} {', '.join(everywhere)}"
+        return f"{glyphs.held} both"
 
 
 # words

@@ -346,7 +346,7 @@ def test_a_connection_that_is_lost(
     address = parse(f"there:{far.home.root}")
     line = command(address, RemoteSettings(command=f"{sys.executable} -m nuvtui"), create=False)
     line = [line[0], "-F", str(ssh_server.folder / "ssh_config"), *line[1:]]
-    with contextlib.closing(SshBlobs(address, line)) as blobs, pytest.raises(TransientError, match="broke"):
+    with contextlib.closing(SshBlobs(address, line)) as blobs, pytest.raises(TransientError):
         sent(CuttingLine(blobs, ssh_server, at), near, tmp_path)
     assert check(Store(far.home), True, QUIET).problems == []
     with contextlib.closing(SshBlobs(address, line)) as blobs:

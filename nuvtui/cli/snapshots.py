@@ -116,7 +116,8 @@ def list_(scope: Scope, text: str, remote: str, form: str) -> None:
         found = [record for record in there if record.space == scope.space.id]
     else:
         found = _filtered(scope, text) if text else scope.services.snapshots.list(scope.instance.id)
-    held = scope.services.remotes.held()
+    # Where there is no remote, nothing about remotes is imported.
+    held = scope.services.remotes.held() if scope.services.context.view().remotes.all() else {}
     rows = [
         (
             short(s.id),

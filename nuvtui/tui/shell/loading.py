@@ -95,7 +95,7 @@ PHRASES = {
 }
 """What is waited for, by the group of the job, where the caller does not say it."""
 SILENT = frozenset(
-    {"preflight", "outlook", "colours", "facts", "tasks", "look", "copy", "unique", "there", "read"}
+    {"preflight", "outlook", "colours", "facts", "tasks", "look", "copy", "unique", "there", "read", "missed"}
 )
 """Groups that nobody waits for, or whose screen says it itself (the form of an export)."""
 CHANGES = frozenset(

@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from nuvtui.tui.shell.app import NuvApp
+from nuvtui.tui.toolkit import log_search
 from nuvtui.tui.toolkit.log_view import LogView
 from tests.support.guards import no_files_on_the_loop
 from tests.tui.harness import notices, running, settle, shown, shown_text
@@ -360,7 +361,8 @@ async def test_what_is_not_read_yet_leaves_the_screen_as_it_was(
         assert top(app) == "line 0"
 
 
-async def test_odd_lines(alone: Alone, tmp_path: Path) -> None:
+async def test_odd_lines(alone: Alone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_search, "PATIENCE", 60.0)  # the long line, on a machine that is busy
     path = tmp_path / "log"
     bar = b"".join(b"\r%3d%% [%s]" % (number, b"#" * number) for number in range(101))
     path.write_bytes(

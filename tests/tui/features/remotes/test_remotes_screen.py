@@ -88,7 +88,9 @@ async def test_what_could_not_be_added_can_be_corrected(study: Study, tmp_path: 
 async def test_check_says_what_is_wrong_and_what_was_not_read(study: Study, tmp_path: Path) -> None:
     place = with_lab(study, tmp_path)
     async with opened(study) as pilot:
-        await press(pilot, "R", "c")
+        await press(pilot, "R")
+        await until(pilot, lambda: says(pilot, "not asked"), "the list")
+        await press(pilot, "c")
         await task_ended(pilot, "check-remote")
         await until(pilot, lambda: "all there" in texts(pilot), "the verdict")
         assert "not read: C on the remote reads and compares every byte" in texts(pilot)
@@ -107,7 +109,9 @@ async def test_prune_says_first_what_it_frees(study: Study, tmp_path: Path) -> N
     with_lab(study, tmp_path)
     ids = [each.id for each in study.services.snapshots.list(study.master.id)]
     async with opened(study) as pilot:
-        await press(pilot, "R", "p")
+        await press(pilot, "R")
+        await until(pilot, lambda: says(pilot, "not asked"), "the list")
+        await press(pilot, "p")
         await settle(pilot)
         assert not says(pilot, "Prune it")
         study.services.remotes.forget("lab", ids)
@@ -136,15 +140,19 @@ async def test_the_recovery_sheet_is_shown(study: Study, tmp_path: Path) -> None
 async def test_an_open_remote_has_no_sheet(study: Study, tmp_path: Path) -> None:
     with_lab(study, tmp_path)
     async with opened(study) as pilot:
-        await press(pilot, "R", "s")
+        await press(pilot, "R")
+        await until(pilot, lambda: says(pilot, "not asked"), "the list")
+        await press(pilot, "s")
         assert not says(pilot, "Recovery sheet of")
 
 
 async def test_remove_asks_and_leaves_what_lies_there(study: Study, tmp_path: Path) -> None:
     place = with_lab(study, tmp_path)
     async with opened(study) as pilot:
-        await press(pilot, "R", "d")
-        assert says(pilot, "stays as it is")
+        await press(pilot, "R")
+        await until(pilot, lambda: says(pilot, "not asked"), "the list")
+        await press(pilot, "d")
+        await until(pilot, lambda: says(pilot, "stays as it is"), "the question")
         await press(pilot, "enter")  # the focus is on Cancel
         assert study.services.remotes.list()
         await press(pilot, "d", "right", "enter")
@@ -157,7 +165,9 @@ async def test_pull_from_the_screen(study: Study, tmp_path: Path) -> None:
     ids = [each.id for each in study.services.snapshots.list(study.master.id)]
     study.services.snapshots.delete(ids)
     async with opened(study) as pilot:
-        await press(pilot, "R", "L")
+        await press(pilot, "R")
+        await until(pilot, lambda: says(pilot, "not asked"), "the list")
+        await press(pilot, "L")
         await until(pilot, lambda: says(pilot, "2 snapshots of study on lab and not here"), "the list")
         await press(pilot, "asterisk", "enter")
         await task_ended(pilot, "pull-snapshots")

@@ -11,6 +11,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.task import TaskStatus
 from nuvtui.paths import Home
 from nuvtui.worker import lease, lifecycle
+from tests.support.waiting import wait_until
 from tests.worker.running import alive, ended, read_events, ready, start
 
 
@@ -47,7 +48,9 @@ def test_children_go_with_it_the_stubborn_ones_too(home: Home, tmp_path: Path) -
     assert all(map(alive, pids))
     task = lifecycle.cancel(home, identifier)
     assert (task.status, task.interrupted) == (TaskStatus.CANCELLED, False)
-    assert not any(map(alive, pids))
+    wait_until(
+        lambda: not any(map(alive, pids)), "its children are gone", 10
+    )  # killed; the system takes them away
 
 
 def test_work_that_does_not_stop_is_killed(home: Home, tmp_path: Path) -> None:

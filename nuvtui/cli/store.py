@@ -81,13 +81,13 @@ def check(ctx: click.Context, read_data: bool, wait: bool, form: str) -> None:
     if result is None:
         return
     emit(result, form)
-    problems = result["problems"]
+    problems = result.problems
     if form == "tabulated":
         for problem in problems:
-            print(sanitise.line(f"{problem['what']}: {problem['detail']}"))
-            for snapshot in problem["snapshots"]:
+            print(sanitise.line(f"{problem.what}: {problem.detail}"))
+            for snapshot in problem.snapshots:
                 print(sanitise.line(f"  affects snapshot {snapshot}"))
-            for path in problem["paths"]:
+            for path in problem.paths:
                 print(sanitise.line(f"  affects {path}"))
         say(f"{counted(len(problems), 'problem')}." if problems else "The store is in order.")
     if problems:
@@ -112,7 +112,7 @@ def gc(ctx: click.Context, dry_run: bool, grace: float | None, wait: bool, form:
     if result is not None:
         emit(result, form)
         if form == "tabulated":
-            say(f"{size(result['freed_bytes'])} {'would come' if dry_run else 'came'} free.")
+            say(f"{size(result.freed_bytes)} {'would come' if dry_run else 'came'} free.")
 
 
 @store.command("repair")
@@ -126,25 +126,25 @@ def repair(ctx: click.Context, dry_run: bool, wait: bool, form: str) -> None:
     if result is not None:
         emit(result, form)
         if form == "tabulated":
-            found, state = result["store"], result["state"]
+            found, state = result.store, result.state
             would = "would be " if dry_run else ""
             say(
-                f"Index {would}made again from {counted(found['packs'], 'sound pack')} "
-                f"with {counted(found['objects'], 'object')}."
+                f"Index {would}made again from {counted(found.packs, 'sound pack')} "
+                f"with {counted(found.objects, 'object')}."
             )
-            for pack in found["damaged_packs"]:
+            for pack in found.damaged_packs:
                 print(f"pack {pack[:16]}: {would}moved to the quarantine")
-            for snapshot in found["damaged_snapshots"]:
+            for snapshot in found.damaged_snapshots:
                 print(f"snapshot {snapshot}: its manifest {would}moved to the quarantine")
-            if found["damaged_packs"]:
+            if found.damaged_packs:
                 say(
-                    f"{counted(found['rescued_objects'], 'sound object')} {would}rescued from damaged packs, "
-                    f"{counted(found['lost_objects'], 'object')} lost: `nuvtui store check` says what needs them."
+                    f"{counted(found.rescued_objects, 'sound object')} {would}rescued from damaged packs, "
+                    f"{counted(found.lost_objects, 'object')} lost: `nuvtui store check` says what needs them."
                 )
             say(
-                f"{counted(len(state['snapshots_added']), 'snapshot')} {would}listed again, "
-                f"{len(state['snapshots_dropped'])} without a manifest {would}taken off the list; "
-                f"spaces {would}made: {len(state['spaces'])}, instances {would}made: {len(state['instances'])}."
+                f"{counted(len(state.snapshots_added), 'snapshot')} {would}listed again, "
+                f"{len(state.snapshots_dropped)} without a manifest {would}taken off the list; "
+                f"spaces {would}made: {len(state.spaces)}, instances {would}made: {len(state.instances)}."
             )
 
 

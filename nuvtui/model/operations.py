@@ -8,6 +8,7 @@ import msgspec
 from nuvtui.model.distribution import Distribution, Server, Strategies
 from nuvtui.model.export import ExportRecord, ExportSpec
 from nuvtui.model.kept import KeptFile
+from nuvtui.model.maintenance import CheckReport, PruneReport, RepairReport
 from nuvtui.model.policy import PolicyRun
 from nuvtui.model.remote import CloneResult, PullResult, PushResult, RemoteCheck, RemotePrune, RemoteSettings
 from nuvtui.model.snapshot import SnapshotRecord
@@ -142,20 +143,20 @@ class ImportTable(Operation[ImportReport], frozen=True, tag="import-table"):
     options: ImportOptions = ImportOptions()
 
 
-class Check(Operation[Any], frozen=True, tag="check"):
+class Check(Operation[CheckReport], frozen=True, tag="check"):
     """Check the store."""
 
     read_data: bool = False
 
 
-class Prune(Operation[Any], frozen=True, tag="gc"):
+class Prune(Operation[PruneReport], frozen=True, tag="gc"):
     """Free what no snapshot refers to."""
 
     dry_run: bool = False
     grace: float | None = None
 
 
-class Repair(Operation[Any], frozen=True, tag="repair"):
+class Repair(Operation[RepairReport], frozen=True, tag="repair"):
     """Rebuild index and state."""
 
     dry_run: bool = False

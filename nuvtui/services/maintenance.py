@@ -1,7 +1,6 @@
 """The store's upkeep: check, gc, repair (also of the state, from the manifests), info."""
 
 import contextlib
-import dataclasses
 import os
 import shutil
 import time
@@ -12,6 +11,7 @@ import msgspec
 from nuvtui import atomic, clock
 from nuvtui.errors import NuvError
 from nuvtui.model import order
+from nuvtui.model.maintenance import CheckReport, PruneReport, RepairReport, StateRepair, StoreInfo
 from nuvtui.model.names import path_to_text
 from nuvtui.model.roles import Role
 from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
@@ -50,24 +50,6 @@ def _sweep(home: Home) -> int:
     return freed
 
 
-class StateRepair(msgspec.Struct, frozen=True):
-    """What `store repair` did to the state."""
-
-    spaces: list[str]
-    instances: list[str]
-    snapshots_added: list[str]
-    snapshots_dropped: list[str]
-    """Listed without a readable manifest."""
-
-
-class RepairResult(msgspec.Struct, frozen=True):
-    """What `store repair` did, or (dry run) would do."""
-
-    dry_run: bool
-    store: Any
-    state: StateRepair
-
-
 class MaintenanceService:
     """Upkeep of the store home."""
 
@@ -81,13 +63,13 @@ class MaintenanceService:
         """
         return self._context.establish(shared)
 
-    def info(self) -> Any:
+    def info(self) -> StoreInfo:
         """How much the store holds."""
         from nuvtui.store import usage
 
         return usage.info(self._context.local_store)
 
-    def check(self, read_data: bool = False, reporter: Reporter | None = None) -> Any:
+    def check(self, read_data: bool = False, reporter: Reporter | None = None) -> CheckReport:
         """Check structure, or (`read_data`) every byte. The report names affected snapshots and paths.
 
         A snapshot that the state lists and that has no manifest is reported as well.
@@ -103,7 +85,9 @@ class MaintenanceService:
         report.problems[:] = [problem for problem in report.problems if problem.what not in gone]
         return report
 
-    def gc(self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None) -> Any:
+    def gc(
+        self, dry_run: bool = False, grace: float | None = None, reporter: Reporter | None = None
+    ) -> PruneReport:
         """Free what no snapshot refers to, base images that no export needs, and what killed processes left.
 
         `grace` in seconds.
@@ -125,9 +109,9 @@ class MaintenanceService:
             from nuvtui.services.exports.parts import Images
 
             freed += Images(self._context).layout.sweep(bases=True)
-        return dataclasses.replace(report, freed_bytes=freed)
+        return msgspec.structs.replace(report, freed_bytes=freed)
 
-    def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairResult:
+    def repair(self, dry_run: bool = False, reporter: Reporter | None = None) -> RepairReport:
         """Rebuild the index from the packs and the state from the manifests. Nothing is ever deleted."""
         from nuvtui.store import repair
 
@@ -135,7 +119,7 @@ class MaintenanceService:
         reporter.step("store", "Rebuilding the index from the packs")
         store = repair.repair(self._context.local_store, dry_run, reporter)
         reporter.step("state", "Comparing the state with the manifests")
-        return RepairResult(dry_run, store, self._repair_state(dry_run, reporter))
+        return RepairReport(dry_run, store, self._repair_state(dry_run, reporter))
 
     def _repair_state(self, dry_run: bool, reporter: Reporter) -> StateRepair:
         manifests: dict[str, Snapshot] = {}

@@ -1,12 +1,12 @@
 """Verify the store: structure always, every byte where asked for; name the snapshots and paths that suffer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from blake3 import blake3
 
 from nuvtui.errors import NuvError, StoreError
 from nuvtui.model import tree as tree_format
+from nuvtui.model.maintenance import CheckReport, Problem
 from nuvtui.model.names import path_to_text
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.tree import FOLDER
@@ -21,35 +21,6 @@ from nuvtui.store.packs import (
     read_blocks,
 )
 from nuvtui.store.store import Store
-
-
-@dataclass
-class Problem:
-    """Something missing or damaged in the store, with the snapshots and paths that depend on it."""
-
-    what: str
-    """`pack 1a2b…`, `index 1a2b…`, `snapshot 1a2b…`, `object 1a2b…`."""
-    detail: str
-    snapshots: list[str] = field(default_factory=list)
-    """Ids of the snapshots that suffer, sorted."""
-    paths: list[str] = field(default_factory=list)
-    """What suffers in them, sorted: `<snapshot>: <path in text form>` or `<snapshot>: table <name>`."""
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """The problems that a check found, and how much it looked at."""
-
-    problems: list[Problem]
-    """Empty: all is well."""
-    objects: int
-    """Objects in the indexes, each once."""
-    packs: int
-    bytes: int
-    """Bytes of all packs."""
-    snapshots: int
-    read: int
-    """Bytes of objects that were read and verified."""
 
 
 def check(store: Store, read_data: bool, reporter: Reporter, expected: Iterable[str] = ()) -> CheckReport:

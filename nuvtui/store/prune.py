@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from nuvtui import atomic
 from nuvtui.errors import StoreError
+from nuvtui.model.maintenance import PruneReport
 from nuvtui.reporter import Reporter
 from nuvtui.store import failure, index, reach, temporaries
 from nuvtui.store.packs import (
@@ -31,19 +32,6 @@ WASTE = 0.25
 """A pack of which a larger part than this is no longer needed is written anew."""
 SMALL, MANY = 1 << 20, 64
 """Packs of less than SMALL bytes are put together where there are MANY: every snapshot leaves at least one."""
-
-
-@dataclass(frozen=True)
-class PruneReport:
-    """What garbage collection did, or would do."""
-
-    freed_bytes: int
-    removed_packs: int
-    rewritten_packs: int
-    kept_packs: int
-    waiting_packs: int
-    """Packs that nothing refers to, younger than the grace period."""
-    dry_run: bool
 
 
 def prune(store: Store, dry_run: bool, grace_seconds: float, reporter: Reporter) -> PruneReport:

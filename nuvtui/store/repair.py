@@ -7,13 +7,13 @@ temporaries is deleted.
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from blake3 import blake3
 
 from nuvtui import atomic
 from nuvtui.errors import NuvError, StoreError
+from nuvtui.model.maintenance import IndexRepair
 from nuvtui.reporter import Reporter
 from nuvtui.store import failure, index, temporaries
 from nuvtui.store.packs import (
@@ -30,25 +30,7 @@ from nuvtui.store.packs import (
 from nuvtui.store.store import Store
 
 
-@dataclass
-class RepairReport:
-    """What repair did, or would do."""
-
-    dry_run: bool
-    packs: int = 0
-    """Sound packs that the new index lists."""
-    objects: int = 0
-    damaged_packs: list[str] = field(default_factory=list)
-    """Moved to the quarantine."""
-    rescued_objects: int = 0
-    """Sound objects that were copied out of damaged packs."""
-    lost_objects: int = 0
-    damaged_snapshots: list[str] = field(default_factory=list)
-    """Manifests that were moved to the quarantine."""
-    removed_temporaries: int = 0
-
-
-def repair(store: Store, dry_run: bool, reporter: Reporter) -> RepairReport:
+def repair(store: Store, dry_run: bool, reporter: Reporter) -> IndexRepair:
     """Read every pack, make the index again, move what is damaged to the quarantine.
 
     Raises NuvError (conflict) while snapshots are being taken, StoreError where the store cannot be read or
@@ -56,7 +38,7 @@ def repair(store: Store, dry_run: bool, reporter: Reporter) -> RepairReport:
     """
     store.create()
     with store.alone(), atomic.locked(store.commit_lock):
-        report = RepairReport(dry_run)
+        report = IndexRepair(dry_run)
         reporter.step("packs", "Reading the packs")
         sound, damaged = _survey(store, report, reporter)
         bad_manifests = []
@@ -79,7 +61,7 @@ _Views = list[tuple[BlockView, list[bool]]]
 
 
 def _survey(
-    store: Store, report: RepairReport, reporter: Reporter
+    store: Store, report: IndexRepair, reporter: Reporter
 ) -> tuple[dict[bytes, tuple[int, _Views]], dict[bytes, _Views]]:
     present = store.present_packs()
     sound: dict[bytes, tuple[int, _Views]] = {}

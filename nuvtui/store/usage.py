@@ -3,39 +3,16 @@
 import contextlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from nuvtui.errors import NuvError, StoreError
+from nuvtui.model.maintenance import StoreInfo
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.tree import FOLDER
 from nuvtui.store import failure, index, reach
 from nuvtui.store.index import IndexSet
 from nuvtui.store.packs import OBJECT
 from nuvtui.store.store import Store
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """Counts and sizes of a store: packs, objects, snapshots, temporary files and caches."""
-
-    packs: int
-    objects: int
-    stored_bytes: int
-    """Bytes of the packs and indexes."""
-    logical_bytes: int
-    """Bytes that all snapshots together would take as plain copies: files and tables."""
-    deduplicated_bytes: int
-    """How much less is stored than that: by equal content, kept once, and by compression."""
-    snapshots: int
-    unique_bytes: dict[str, int]
-    """Of every snapshot what it alone needs: what deleting it and nothing else would free, closely."""
-    damaged: list[str]
-    """Ids of the snapshots that cannot be read, and are left out of the sums."""
-    tmp_bytes: int
-    """Bytes of unfinished work, that of killed processes included, which gc clears."""
-    cache_bytes: int
-    """Bytes of what can be thrown away at any time."""
 
 
 def info(store: Store) -> StoreInfo:

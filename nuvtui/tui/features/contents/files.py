@@ -59,6 +59,8 @@ class Files(Section):
         self._shown: FileView | None = None
         """The file whose preview is there."""
         self._raw = False
+        self._opening: str | None = None
+        """The path that is being read to be opened."""
 
     def compose(self) -> ComposeResult:
         """Tree and preview."""
@@ -179,8 +181,11 @@ class Files(Section):
         self._resting.ask()
 
     def _rested(self) -> None:
+        # Room or focus may have changed since this was asked for: what was opened meanwhile stays.
+        if not self.together or self.has_class("-inner"):
+            return
         node = self.folders.node
-        if node is None or not self.together:
+        if node is None:
             self._show_lines(None, [line(("Nothing under the cursor.", "muted"))])
         elif node.folder:
             if self._shown is None or self._shown.path != node.key:
@@ -228,6 +233,9 @@ class Files(Section):
         ref, raw = self.ref, self._raw
         if ref is None:
             return
+        # A file that is being opened is opened, also where a change of the layout asks for its preview meanwhile.
+        focus = focus or path == self._opening
+        self._opening = path if focus else None
         coloured = not self.nuv.has_class("-colourless")
 
         def read() -> Shown:
@@ -247,7 +255,7 @@ class Files(Section):
     def _show(self, shown: Shown, focus: bool) -> None:
         preview = shown.preview
         view: FileView = preview.view
-        self._shown = view
+        self._shown, self._opening = view, None
         from nuvtui.tui.features.contents import file_lines
 
         self.query_one("#about-file", DetailPane).show([file_lines.about(view, preview.note)])

@@ -7,6 +7,7 @@ import pytest
 
 from nuvtui.model.roles import Role
 from nuvtui.model.stage import StateRef
+from nuvtui.tui.toolkit.debounce import Debounce
 from tests.tui.harness import dialog_text, fill, press, says, settle, shown_text, until
 from tests.tui.sharing import Study
 from tests.tui.states import drop_privileges_of, opened, study_with_past, task_ended
@@ -47,6 +48,31 @@ async def test_files_show_their_status_and_open(study: Study) -> None:
         await until(pilot, lambda: says(pilot, "x,y"), "its own text")
         await press(pilot, "escape")
         await until(pilot, lambda: says(pilot, "notes.md"), "the tree again")
+
+
+async def test_what_is_opened_stays_open_while_the_terminal_changes_its_size(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Debounce.ask
+
+    def ask_late(
+        self: Debounce,
+    ) -> None:  # so that what the wide screen asked for comes when it is narrow again
+        self.seconds = 1.0
+        ask(self)
+
+    monkeypatch.setattr(Debounce, "ask", ask_late)
+    async with opened(study) as pilot:
+        await press(pilot, "2", "F")
+        await until(pilot, lambda: says(pilot, "notes.md"), "the files")
+        await press(pilot, "G")
+        await pilot.resize_terminal(160, 45)
+        await press(pilot, "k", "j")
+        await pilot.resize_terminal(80, 24)
+        await press(pilot, "enter")
+        await until(pilot, lambda: says(pilot, "not in a snapshot"), "the file")
+        await pilot.pause(1.5)
+        assert says(pilot, "not in a snapshot")
 
 
 async def test_binary_big_and_hostile_files_are_shown_harmlessly(study: Study) -> None:

@@ -33,6 +33,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     hint: str = ""
     exit_code: int = 1
+    plan_changed: bool = False
+    """True where what would have been done was not what was approved: nothing was changed."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):

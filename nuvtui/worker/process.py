@@ -20,7 +20,7 @@ import msgspec
 
 from nuvtui import config
 from nuvtui.config import Settings
-from nuvtui.errors import Cancelled, Exit, NuvError
+from nuvtui.errors import Cancelled, Exit, NuvError, PlanChangedError
 from nuvtui.model.names import path_to_text, text_to_path
 from nuvtui.model.task import Failure
 from nuvtui.reporter import Reporter
@@ -94,7 +94,13 @@ def _work(folder: Path, reporter: TaskReporter, work: Work) -> int:
 
 def _failure(folder: Path, error: BaseException) -> Failure:
     if isinstance(error, NuvError):
-        return Failure(plain(error.title), plain(error.message), plain(error.hint), int(error.exit_code))
+        return Failure(
+            plain(error.title),
+            plain(error.message),
+            plain(error.hint),
+            int(error.exit_code),
+            plan_changed=isinstance(error, PlanChangedError),
+        )
     lines = plain(str(error)).splitlines()
     return Failure(
         "Unexpected error",

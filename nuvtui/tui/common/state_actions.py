@@ -133,8 +133,8 @@ def ask_delete(node: ShellTarget, records: Sequence[SnapshotRecord]) -> None:
 # restore and the way back
 
 
-def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
-    """Say what is replaced and how to come back, ask where to, then restore."""
+def ask_restore(node: ShellTarget, record: SnapshotRecord, instance: str = "") -> None:
+    """Say what is replaced and how to come back, ask where to (first: `instance`), then restore."""
     from nuvtui.tui.common.dialogs.restore import RestoreDialog
 
     nuv = node.nuv
@@ -150,7 +150,7 @@ def ask_restore(node: ShellTarget, record: SnapshotRecord) -> None:
                 name = next(each.name for each in instances if each.id == target)
                 restore(node, record, space.id, target, name, plan=plan)
 
-        nuv.push_screen(RestoreDialog(record, space.name, instances, here.id), answered)
+        nuv.push_screen(RestoreDialog(record, space.name, instances, instance or here.id), answered)
 
     node.load(lambda: nuv.services.instances.list(space.id), ask, group="instances")
 

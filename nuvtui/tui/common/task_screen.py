@@ -19,6 +19,7 @@ import nuvtui.tui.common.task_commands  # noqa: F401  (registers)
 from nuvtui.errors import NuvError
 from nuvtui.model.export import ExportRecord
 from nuvtui.model.operations import Restore, result_of
+from nuvtui.model.snapshot import SnapshotRecord, summarise
 from nuvtui.model.task import StepView, TaskStatus, TaskView
 from nuvtui.tui.common.base_screen import BaseScreen
 from nuvtui.tui.common.outcome import (
@@ -32,6 +33,7 @@ from nuvtui.tui.common.outcome import (
     ways_back,
 )
 from nuvtui.tui.common.shell import Shell, ShellTarget
+from nuvtui.tui.common.state_actions import ask_restore
 from nuvtui.tui.common.task_feed import Feed
 from nuvtui.tui.toolkit.clipboard import Copy
 from nuvtui.tui.toolkit.commands import bindings
@@ -341,6 +343,20 @@ class TaskScreen(BaseScreen):
         """The way back."""
         ask_way_back(self, self.backs(), self.seen.space)
 
+    @property
+    def may_look_again(self) -> bool:
+        """True for a restore that was refused because its target changed."""
+        return self.seen.kind == "restore" and self.seen.error is not None and self.seen.error.plan_changed
+
+    def action_again(self) -> None:
+        """Show what the restore would do now."""
+        nuv, task = self.nuv, self.seen
+
+        def found(record: SnapshotRecord) -> None:
+            ask_restore(self, record, task.instance)
+
+        self.load(lambda: summarise(nuv.services.snapshots.manifest(task.subject)), found, group="again")
+
     def action_attach(self) -> None:
         """Look at once: it is followed already."""
         self._look()
@@ -348,7 +364,7 @@ class TaskScreen(BaseScreen):
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """The task, and the snapshot that is the way back."""
         backs = self.backs()
-        values: dict[str, str | Sequence[str]] = {"task": self.seen.id[:8]}
+        values: dict[str, str | Sequence[str]] = {"task": self.seen.id[:8], "snapshot": self.seen.subject[:8]}
         if backs:
             name = backs[0].name.rpartition("/")[2]
             values["backup"] = [backs[0].snapshot[:8], *(["-i", name] if name else [])]

@@ -14,8 +14,9 @@ from nuvtui.paths import Home
 from nuvtui.tui.common.state_actions import way_back
 from nuvtui.tui.shell.app import NuvApp
 from nuvtui.tui.toolkit.amounts import size
+from nuvtui.worker.lifecycle import list_tasks
 from tests.support.many import make_state
-from tests.tui.harness import dialog_text, fill, press, says, settle, shown_text, until
+from tests.tui.harness import app_of, dialog_text, fill, press, says, settle, shown_text, until
 from tests.tui.sharing import Study
 from tests.tui.states import drop_privileges_of, opened, study_with_past, task_ended
 
@@ -99,6 +100,28 @@ async def test_restore_asks_names_the_backup_and_u_leads_back(study: Study) -> N
         await press(pilot, "right", "enter")
         await task_ended(pilot, "restore", 2)
         assert study.root.joinpath("notes.md").read_text() == before
+
+
+async def test_a_restore_whose_target_changed_is_refused_and_shows_what_it_would_do_now(study: Study) -> None:
+    async with opened(study) as pilot:
+        await press(pilot, "down", "r")
+        await until(pilot, lambda: says(pilot, "There: files ~1"), "what changes")
+        (study.root / "made-meanwhile.txt").write_text("nobody approved that this goes\n")
+        await press(pilot, "right", "enter")
+        home = app_of(pilot).home
+        await until(
+            pilot,
+            lambda: any(task.kind == "restore" and task.status.ended for task in list_tasks(home)),
+            "the end of the restore",
+        )
+        assert (study.root / "made-meanwhile.txt").exists()
+        await press(pilot, "5", "enter")
+        await until(pilot, lambda: says(pilot, "changed since the dry run"), "the refusal")
+        await press(pilot, "a")
+        await until(pilot, lambda: says(pilot, "made-meanwhile.txt"), "what it would do now")
+        await press(pilot, "right", "enter")
+        await task_ended(pilot, "restore", 2)
+    assert not (study.root / "made-meanwhile.txt").exists()
 
 
 async def test_restore_to_another_instance(study: Study) -> None:

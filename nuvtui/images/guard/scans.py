@@ -53,7 +53,7 @@ class Readable(Protocol):
         """At most `size` bytes; empty at the end."""
 
 
-VERSION = 1
+VERSION = 2
 """Raised when the same content would give other findings: what is remembered of them does not count any more."""
 
 

@@ -23,6 +23,8 @@ from nuvtui.images.redact import forms
 KNOWN = "holds a known secret value"
 URL = "holds credentials in a URL"
 PIECE = 1 << 18
+_HIDDEN = re.compile(rb"://[^:]{0,64}:(?:\*{3,}|x{3,}|\[?redacted\]?|%2A(?:%2A)+)@", re.IGNORECASE)
+"""A URL in which pip, git or we ourselves put stars for the password."""
 _OVERLAP = 8192
 """No shape is longer."""
 _MINIMUM = 6
@@ -181,7 +183,11 @@ class Scanner:
             for at in anchor.finditer(data):
                 for shape in rows:
                     start = at.start() - shape.before
-                    if start >= 0 and (match := shape.pattern.match(data, start)):
+                    if (
+                        start >= 0
+                        and (match := shape.pattern.match(data, start))
+                        and not (shape.what == URL and _HIDDEN.match(match[0]))
+                    ):
                         yield start, match.end(), shape.what
                         break
 

@@ -5,14 +5,15 @@ language, and then a value that is judged on its own: so `password <- "…"`, `P
 `password("…")` and `{"password": "…"}` are one rule. Command lines, which name nothing, have patterns of their own.
 """
 
+import base64
 import re
 from collections.abc import Iterator
 
-from nuvtui.images.guard.names import looks_secret, sensitive, stands_in
+from nuvtui.images.guard.names import looks_secret, sensitive
 
 _NAME = re.compile(r"[^\W\d][\w.-]{0,79}|(?<=\s)de passe")
 _QUOTED = r"[bBrRuUfFL]{0,2}\\?(?P<quote>\"\"\"|'''|[\"'`])(?P<quoted>[^\r\n]{4,400}?)\\?(?P=quote)"
-_BARE = r"(?P<bare>[^\s\"'`<>,;{}&|]{6,400})(?![\w(\[.])"
+_BARE = r"(?P<bare>[^\s\"'`<>,;{}&|]{6,400}+)"
 _TYPE = r"(?:\s{0,3}::?\s{0,3}[A-Za-z_][\w.\[\]| ]{0,40}(?=\s{0,3}=))?"
 _CLOSERS = r"\\?[\"'`]?[\])}]{0,2}"
 _ASSIGNS = re.compile(
@@ -40,7 +41,7 @@ _COMMANDS = tuple(
         r"\bredis-cli\b.{0,200}?\s-a\s+[\"']?(?P<bare>[^\s\"']{6,200})",
         r"\bsmbclient\b.{0,200}?\s(?:-U|--user)[ =]?[\"']?[^\s%\"']{1,80}%(?P<bare>[^\s\"']{4,200})",
         r"\b(?:7z|7za|unzip|zip)\b.{0,100}?\s-[pP][\"']?(?P<bare>[^\s\"']{6,200})",
-        r"(?i)\b(?:Bearer|Basic|token)\s+(?P<bare>[A-Za-z0-9+/=_.~-]{12,400})",
+        r"(?i)(?:\bauthorization\b\W{1,8}(?:Basic|token|Bearer)|\bBearer)\s+(?P<bare>[A-Za-z0-9+/_.~-]{12,400}={0,2})(?!\w)",
         r"^(?:[\w.*-]{1,200}):(?:\d{2,5}|\*):[^:\s]{1,80}:[^:\s]{1,80}:(?P<bare>[^\s:]{6,200})$",
     )
 )
@@ -51,6 +52,7 @@ _URLS = tuple(
         r"https?://(?P<bare>[A-Za-z0-9_~-]{12,200})@[\w\[]",
     )
 )
+_QUOTES = ("'", '"')
 _LONGEST = 4000
 
 
@@ -58,10 +60,19 @@ def assigned(line: str) -> bool:
     """True where `line` gives a secret-looking value to a name that says so, to a command or in a URL."""
     line = line[:_LONGEST]
     return any(looks_secret(value, kind, bare=bare) for kind, value, bare in _candidates(line)) or any(
-        not stands_in(match["bare"]) and looks_secret(match["bare"], "password", bare=False)
+        looks_secret(match["bare"], "password", bare=False) and not _made_up(match["bare"])
         for pattern in (*_URLS, *_COMMANDS)
         for match in pattern.finditer(line)
     )
+
+
+def _made_up(value: str) -> bool:
+    """True where what is sent as `Basic` is base64 of a name and a word that stands in for a password."""
+    try:
+        name, colon, word = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        return False
+    return bool(colon) and name.isprintable() and not looks_secret(word, "password", bare=False)
 
 
 def _candidates(line: str) -> Iterator[tuple[str, str, bool]]:
@@ -72,10 +83,15 @@ def _candidates(line: str) -> Iterator[tuple[str, str, bool]]:
         at = name.end()
         if found := _ASSIGNS.match(line, at):
             value = found["quoted"] or found["cquoted"]
-            yield kind, value or found["bare"], not value
-        elif (found := _QUOTE_BEHIND.match(line, at)) and kind != "key":
+            if found["call"] == "," and (
+                line[name.start() - 1 : name.start()] not in _QUOTES or kind == "key"
+            ):
+                continue  # Arguments, not a name and its value.
+            if not (found["call"] == "," and name[0].lower().endswith("auth")):  # Nor a list of names.
+                yield kind, value or found["bare"].rstrip(").]:"), not value
+        elif (found := _QUOTE_BEHIND.match(line, at)) and kind != "key" and found["quote"] != "`":
             yield kind, found["quoted"], False
-        elif (found := _ELEMENT.match(line, at)) or (
+        elif ((found := _ELEMENT.match(line, at)) and kind != "key") or (
             _TAKES_BARE.search(line, max(0, name.start() - 120), name.start())
             and (found := _BARE_BEHIND.match(line, at))
         ):

@@ -36,15 +36,21 @@ _VOCABULARY = frozenset(
     " secure client id login admin root public private new old wrong bad invalid good valid correct very super my"
     " personal account db database with from x xx xxx xxxx xxxxx xxxxxx xxxxxxxx mypassword mysecret mytoken mykey"
     " yourpassword yourtoken yoursecret yourkey passwort kennwort geheim secretkey apikey authtoken accesstoken"
-    " bearer basic oauth jwt in not no and or hash salt bytes hex base letmein qwerty hunter mot de passe ihr dein"
+    " bearer basic oauth jwt in not no and or hash salt bytes hex base letmein qwerty mot de passe ihr dein"
     " votre su contrasena clave random something another other same session refresh csrf github gitlab".split()
 )
+_NAMED = re.compile(r"[a-z_-]*(?:token|secret|password|passwd|api_?key)[\d_]{0,3}", re.IGNORECASE)
+"""A name of a secret where its value would be."""
 _COUNTED = re.compile(r"\d{1,3}|1234\d*|0123\d*|0+")
 _STAND_IN = re.compile(
     r"[*x•.\-_#?]+|<.*>|[{(\[].*|%\w+%|.*(?:\$\{|\{\{|\}\}|%\(|%[sdr]\b|\{\w*\}|\$\(|\.\.\.|…|<\w).*"
     r"|(?:\.{0,2}|~)(?:/[\w.@+-]+){2,}/?|[A-Za-z]:\\.*|(?:https?|file|s3|urn|arn):.*",
     re.IGNORECASE | re.DOTALL,
 )
+_CODE = re.compile(
+    r"[A-Za-z_][A-Za-z_.]*[(\[].*|\S*\w(?:\(.*\)|\[.*\])|\S*(?:::|->|==|\(\)|\w\($)|[^=]*\w=(?!=?$)|--?\w"
+)
+_WORD_COUNTED = re.compile(r"[a-z]+\d?|[A-Za-z]+(?:[_-][A-Za-z]+)+\d?|\d{1,6}_[a-z_]+")
 _VARIABLE = re.compile(r"[$@&!]\w+;?")
 _IDENTIFIERS = re.compile(r"_{0,2}[A-Za-z]+(?:[_.:/-]{1,2}[A-Za-z]+)*[_:.]{0,2}")
 _SHORT_WORD, _LONG_KEY = 2.6, 16
@@ -59,7 +65,10 @@ _PAIRS = frozenset(
 )
 """Letters that follow each other in words; in random letters two of three pairs are others."""
 _DIGEST = re.compile(r"(?:sha\d+|md5)[-:=].*", re.IGNORECASE)
-_ORDINARY = re.compile(r"[\d.,:eE+-]+|[\d-]{8,10}[T ][\d:.Z+-]*|v?\d+(?:\.\w+)+")
+_ORDINARY = re.compile(
+    r"(?:0x[\da-fA-F]{1,16}|(?:\\x[\da-fA-F]{2}|\\u[\da-fA-F]{4}|[\w-]*\\xff)+)[uUlL]*"
+    r"|[\d.,:eE+-]+|[\d-]{8,10}[T ][\d:.Z+-]*|v?\d+(?:\.\w+)+"
+)
 
 
 @lru_cache(maxsize=8192)
@@ -86,7 +95,11 @@ def sensitive(name: str) -> str:
 
 def stands_in(value: str) -> bool:
     """True where `value` is no value: stars, a variable, a path, or nothing but words of manuals and tests."""
-    if _STAND_IN.fullmatch(value) or (_VARIABLE.fullmatch(value) and not _scrambled(value)):
+    if (
+        _STAND_IN.fullmatch(value)
+        or _NAMED.fullmatch(value)
+        or (_VARIABLE.fullmatch(value) and not _scrambled(value))
+    ):
         return True
     words = _words(value)
     return all(word in _VOCABULARY or _COUNTED.fullmatch(word) for word in words)
@@ -101,11 +114,15 @@ def looks_secret(value: str, kind: str, *, bare: bool) -> bool:
         or _DIGEST.fullmatch(value)
     ):
         return False
+    if bare and _CODE.match(value):
+        return False
     letters = sum(map(str.isalpha, value))
     digits = sum(map(str.isdigit, value))
     if not letters:
         return kind == "password" and not bare and len(set(value)) > 4
     if _IDENTIFIERS.fullmatch(value):
+        return _scrambled(value)
+    if _WORD_COUNTED.fullmatch(value):
         return _scrambled(value)
     if " " in value:
         return kind == "password" and digits > 0 and len(value.split()) > 2 and value[-1] not in ".!?:)"
@@ -116,9 +133,7 @@ def looks_secret(value: str, kind: str, *, bare: bool) -> bool:
     if bare and kind != "password" and (digits < 2 or not re.fullmatch(r"[\w+/=.~-]+", value)):
         return _scrambled(value)
     if bare:
-        return bool(re.search(r"[A-Za-z].*\d|\d.*[A-Za-z]|[^\w.:/-]", value)) and not re.search(
-            r"[()\[\]]|::|->|==", value
-        )
+        return bool(re.search(r"[A-Za-z].*\d|\d.*[A-Za-z]|[^\w.:/-]", value))
     return digits > 0 or bool(re.search(r"[^\w\s.:/\\-]", value) and len(value) >= 8 and kind == "password")
 
 

@@ -17,14 +17,13 @@ from typing import NamedTuple
 
 from nuvtui.images.guard.detectors import detected
 from nuvtui.images.guard.hits import HITS, SecretHit, limited
-from nuvtui.images.guard.texts import as_utf8, suffix
+from nuvtui.images.guard.names import stands_in
+from nuvtui.images.guard.texts import as_utf8
 from nuvtui.images.redact import forms
 
 KNOWN = "holds a known secret value"
 URL = "holds credentials in a URL"
 PIECE = 1 << 18
-_HIDDEN = re.compile(rb"://[^:]{0,64}:(?:\*{3,}|x{3,}|\[?redacted\]?|%2A(?:%2A)+)@", re.IGNORECASE)
-"""A URL in which pip, git or we ourselves put stars for the password."""
 _OVERLAP = 8192
 """No shape is longer."""
 _MINIMUM = 6
@@ -186,7 +185,7 @@ class Scanner:
                     if (
                         start >= 0
                         and (match := shape.pattern.match(data, start))
-                        and not (shape.what == URL and _HIDDEN.match(match[0]))
+                        and not (shape.what == URL and _no_password(match[0]))
                     ):
                         yield start, match.end(), shape.what
                         break
@@ -197,12 +196,12 @@ class Scanner:
         search.feed(data)
         return search.close()
 
-    def text(self, data: bytes, name: str = "") -> list[SecretHit]:
-        """What is in a text that is all there, by known values, shapes and detectors; `name` tells its kind."""
+    def text(self, data: bytes) -> list[SecretHit]:
+        """What is in a text that is all there, by known values, shapes and detectors."""
         data = as_utf8(data)
         hits = self.whole(data)
         lines = {hit.line for hit in hits}
-        hits += [hit for hit in detected(data, suffix(name)) if hit.line not in lines]
+        hits += [hit for hit in detected(data) if hit.line not in lines]
         return limited(hits)
 
 
@@ -259,6 +258,11 @@ class SecretSearch:
         self._line += data.count(b"\n", 0, cut)
         self._kept = data[cut:]
         self._ends = {what: end - cut for what, end in self._ends.items() if end > cut}
+
+
+def _no_password(url: bytes) -> bool:
+    """True where a URL has stars (as pip and we ourselves put there) or a manual's word for its password."""
+    return stands_in(url.rpartition(b"@")[0].rpartition(b":")[2].decode("latin-1").replace("%2A", "*"))
 
 
 def _all(data: bytes, needle: bytes) -> Iterator[int]:

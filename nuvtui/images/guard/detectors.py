@@ -1,76 +1,76 @@
-"""The detectors of detect-secrets, asked about the lines that may have something for them.
+"""The detectors of assignments and of detect-secrets, asked about the lines that may have something for them.
 
-They are used without the library's filters (which an author can talk out of a finding by a comment, a suffix or one
-undecodable byte), without its verification (which calls vendors) and without its process pool.
+Of the library only detectors of vendors' shapes are used, without its filters (which an author can talk out of a
+finding by a comment, a suffix or one undecodable byte), without its verification (which calls vendors) and without
+its process pool. Those that measure entropy are left out: data files are full of random-looking words.
 """
 
 import re
 from functools import lru_cache
 from typing import Any
 
+from nuvtui.images.guard.assignments import assigned, columns
 from nuvtui.images.guard.hits import HITS, SecretHit
-from nuvtui.images.guard.texts import CONFIG
+from nuvtui.images.guard.names import stands_in
 
 _LONG_LINE = 2000
 _WINDOW, _BEFORE, _BEHIND = 256, 200, 300
 _LOOKED_AT = 2 << 20
 """Bytes of one text that the detectors are asked about: they take a second for it."""
 TOO_MANY = "has more places that may hold a secret than can be looked at"
-_KEYWORDS = (
-    re.compile(
-        rb"k(?:(?<=apik)|(?<=authk)|(?<=icek)|(?<=countk)|(?<=dbk)|(?<=basek)|(?<=privk)|(?<=vatek)|(?<=ientk)"
-        rb"|(?<=api_k)|(?<=auth_k)|(?<=ice_k)|(?<=count_k)|(?<=db_k)|(?<=base_k)|(?<=priv_k)|(?<=vate_k)|(?<=ient_k))ey"
-    ),
-    re.compile(rb"w(?:(?<=passw)(?:or)?d|(?<=pw)d)"),
-    re.compile(rb"secret"),
-    re.compile(rb"pass(?:(?<=bpass)|(?<=b_pass)|(?<=basepass)|(?<=base_pass)|(?<=keypass)|(?<=key_pass))"),
-    re.compile(rb"contrase"),
-)
-"""All that the library's keyword detector looks for, in lower case: a line without is not worth its time."""
 _VENDORS = (re.compile(rb"cloudant"), re.compile(rb"softlayer"), re.compile(rb"b(?<=ib)m"))
 _OTHERS = (
     re.compile(rb":(?=[0-9A-Za-z_-]{35})(?<=[0-9]{8}:)"),
     re.compile(rb"\.(?=[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27})"),
 )
-_KEYWORD = ("KeywordDetector",)
+_ASSIGNMENTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rb"token", rb"secret", rb"auth(?!or)", rb"pass(?<!compass)(?<!bypass)(?!e[dns]|ing|ion|ive|port|age)", rb"pwd",
+        rb"pswd", rb"pw(?<=\bpw)\b", rb"kennwort", rb"geheim", rb"ssel(?<=hl..ssel)", rb"ssel(?<=hl.ssel)",
+        rb"contrase", rb"clave",
+        rb"mdp(?<=\bmdp)\b", rb"motdepasse", rb"jeton", rb"cl\xc3\xa9", rb"cl\xe9", rb"cle[ _]api", rb"psk(?<=\bpsk)\b",
+        rb"_pat\b", rb"credential", rb"bearer", rb"curl ", rb"mysql", rb"mariadb", rb"redis-cli", rb"smbclient", rb"7z ",
+        rb"7za ", rb"zip -", rb"://[^\s\"'<>]{0,280}@", rb":5432:", rb":3306:",
+        rb"key(?=[a-z0-9_.\-]{0,12}\\?[\"'`\])>]{0,3}\s{0,8}(?:[:=<,(]|\s[\"']))",
+    )
+)  # fmt: skip
+"""What `assignments` has a rule for, in lower case; each begins with letters, which is what makes a search fast."""
+_ASSIGNED = "assignment"
+ASSIGNED = "may hold a secret (a value for a name that says so)"
+_HEAD = 1 << 14
+"""Bytes of a table of which the first lines are looked at by column."""
 _VENDOR = ("CloudantDetector", "SoftlayerDetector", "IbmCloudIamDetector", "IbmCosHmacDetector")
 _OTHER = ("TelegramBotTokenDetector", "DiscordBotTokenDetector")
-_GATES = ((_KEYWORDS, (*_KEYWORD, *_VENDOR), True), (_VENDORS, _VENDOR, True), (_OTHERS, _OTHER, False))
-"""What a line must have, the detectors that it is then given to, whether in lower case. The shapes stand for the
-library's other detectors; those that measure entropy are left out: data files are full of random-looking words."""
-_PLACEHOLDER = re.compile(
-    r"^$|^[<{\[$%(*#].*|^(?:x+|\*+|\.+|-+|none|null|nil|true|false|your.*|my.*|example.*|changeme|change_me|change-me|pass"
-    r"|password|passwd|secret|token|test|dummy|placeholder|redacted|hidden|todo|string|text|str|optional.*|required"
-    r"|os\..*|sys\..*|getenv.*|getpass.*|input.*|self\..*|args\..*|config\..*|settings\..*)$"
-    r"|^[a-z]+(?:[_.][a-z]+)+$|\s.*(?:[.!?:]|\b(?:password|secret|key|enter|must)\b.*)$|^[.~]{0,2}(?:/[\w.-]+){2,}$|^arn:aws",
-    re.IGNORECASE,
+_GATES = (
+    (_VENDORS, _VENDOR, True, 1),
+    (_OTHERS, _OTHER, False, 1),
+    (_ASSIGNMENTS, (_ASSIGNED,), True, 8),
 )
-"""Names of variables, sentences and paths are no values."""
-_COMMENT = re.compile(r"\s+(?:#|;|//)")
+"""What a line must have, the detectors that it is then given to, whether in lower case, how much faster than the
+library's they read. The shapes stand for the
+library's other detectors; those that measure entropy are left out: data files are full of random-looking words."""
 
 
-def detected(data: bytes, ending: str) -> list[SecretHit]:
+def detected(data: bytes) -> list[SecretHit]:
     """What detect-secrets finds, line by line; lines are read one by one only where they may have something."""
     low = data.lower()
     wanted: dict[tuple[int, int], set[str]] = {}
     cost = 0
-    for gates, names, lower in _GATES:
+    for gates, names, lower, share in _GATES:
         for gate in gates:
             for match in gate.finditer(low if lower else data):
                 place = _line(data, match.start())
                 if place not in wanted:
-                    cost += place[1] - place[0]
+                    cost += (place[1] - place[0]) // share
                     if cost > _LOOKED_AT:
                         break
                 wanted.setdefault(place, set()).update(names)
-    hits: list[SecretHit] = []
+    hits = [SecretHit(line + 1, ASSIGNED) for line in columns(_decoded(data[:_HEAD]))]
     for start, end in sorted(wanted):
         line = data[start:end]
-        asked = wanted[start, end]
-        if ending not in CONFIG and not any(quote in line for quote in (b'"', b"'", b"`")):
-            asked = asked - set(_KEYWORD)
-        for name in sorted(asked):
-            if what := _asked(name, line, ending):
+        for name in sorted(wanted[start, end]):
+            if what := _asked(name, line):
                 hit = SecretHit(data.count(b"\n", 0, start) + 1, what)
                 hits += [hit] if hit not in hits else []
                 break
@@ -89,24 +89,25 @@ def _line(data: bytes, at: int) -> tuple[int, int]:
     return max(start, window - _BEFORE), min(len(data), window + _WINDOW + _BEHIND)
 
 
-def _asked(name: str, line: bytes, ending: str) -> str:
+def _asked(name: str, line: bytes) -> str:
     """What the detector called `name` says of a line; empty: nothing."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = line.decode("latin-1")
+    text = _decoded(line)
+    if name == _ASSIGNED:
+        return ASSIGNED if assigned(text) else ""
     plugin = _plugins().get(name)
     if plugin is None:
         return ""
-    more = {}
-    if name in _KEYWORD and ending in CONFIG:
-        from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP
-
-        more = {"denylist_regex_to_group": CONFIG_DENYLIST_REGEX_TO_GROUP}
-    for secret in plugin.analyze_string(text, **more):
-        if not _PLACEHOLDER.search(_COMMENT.split(secret)[0].strip("\"'`;, ")):
+    for secret in plugin.analyze_string(text):
+        if not stands_in(secret):
             return f"may hold a secret ({plugin.secret_type.lower()})"
     return ""
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 @lru_cache(maxsize=1)
@@ -115,4 +116,4 @@ def _plugins() -> dict[str, Any]:
 
     classes: dict[str, Any] = get_mapping_from_secret_type_to_class()
     known = {plugin.__name__: plugin for plugin in classes.values()}
-    return {name: known[name]() for name in (*_KEYWORD, *_VENDOR, *_OTHER) if name in known}
+    return {name: known[name]() for name in (*_VENDOR, *_OTHER) if name in known}

@@ -98,7 +98,7 @@ class ContentLook:
         if suffix(name) == "ipynb":
             return self._notebook(subject, name, data)
         text = is_text(data)
-        return self._told(subject, self.scanner.text(data, name) if text else self.scanner.whole(data))
+        return self._told(subject, self.scanner.text(data) if text else self.scanner.whole(data))
 
     def _told(self, subject: str, hits: list[SecretHit]) -> Counter[str]:
         self.hits(subject, hits)
@@ -107,16 +107,14 @@ class ContentLook:
     def _notebook(self, subject: str, name: str, data: bytes) -> Counter[str]:
         found: Counter[str] = Counter()
         try:
-            for place, kind, text in notebooks.texts(data):
+            for place, text in notebooks.texts(data):
                 self.check()
-                hits = self.scanner.text(text.encode("utf-8", "replace"), kind)
+                hits = self.scanner.text(text.encode("utf-8", "replace"))
                 self.hits(f"{subject}:{place}", hits, lines=False)
                 found.update(hit.what for hit in hits)
         except ValueError:
             text_like = len(data) <= text_limit(name) and is_text(data)
-            return self._told(
-                subject, self.scanner.text(data, name) if text_like else self.scanner.whole(data)
-            )
+            return self._told(subject, self.scanner.text(data) if text_like else self.scanner.whole(data))
         # The file as it is, too: its metadata and attachments are in no cell.
         return self._rest(subject, self.scanner.whole(data), found)
 

@@ -15,8 +15,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _KEPT_OUT = ("image/", "audio/", "video/", "application/pdf")
 
 
-def texts(data: bytes) -> Iterator[tuple[str, str, str]]:
-    """For each text its place (`cell 3, output`), the name of the kind of text it is (`x.py`), and the text itself.
+def texts(data: bytes) -> Iterator[tuple[str, str]]:
+    """For each text its place (`cell 3, output`) and the text itself.
 
     Raises ValueError where `data` is no notebook.
     """
@@ -35,13 +35,12 @@ def texts(data: bytes) -> Iterator[tuple[str, str, str]]:
     for number, cell in enumerate(cells, 1):
         if not isinstance(cell, dict):
             continue
-        code = cell.get("cell_type") == "code"
         for field in ("source", "input"):
             if text := _text(cell.get(field)):
-                yield f"cell {number}", "cell.py" if code else "cell.md", text
+                yield f"cell {number}", text
         for output in _items(cell.get("outputs")):
             if isinstance(output, dict):
-                yield from ((f"cell {number}, output", "output.txt", text) for text in _output(output))
+                yield from ((f"cell {number}, output", text) for text in _output(output))
 
 
 def _output(output: dict[str, Any]) -> Iterator[str]:

@@ -53,7 +53,7 @@ class Readable(Protocol):
         """At most `size` bytes; empty at the end."""
 
 
-VERSION = 1
+VERSION = 2
 """Raised when the same content would give other findings: what is remembered of them does not count any more."""
 
 
@@ -122,8 +122,7 @@ def scan_application(application: Application, known_values: Sequence[str]) -> l
     out: list[Finding] = []
     for where, text in texts:
         look = ContentLook(scanner, Silent(), f"application, {where}", "")
-        # As a shell script: a value needs no quotes there.
-        look.hits(look.shown, scanner.text(text.encode("utf-8", "replace"), "x.sh"))
+        look.hits(look.shown, scanner.text(text.encode("utf-8", "replace")))
         out += look.findings
     return out
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from nuvtui.images.guard.detectors import detected
 from nuvtui.images.guard.hits import HITS, SecretHit, limited
-from nuvtui.images.guard.texts import as_utf8, suffix
+from nuvtui.images.guard.names import stands_in
+from nuvtui.images.guard.texts import as_utf8
 from nuvtui.images.redact import forms
 
 KNOWN = "holds a known secret value"
@@ -181,7 +182,11 @@ class Scanner:
             for at in anchor.finditer(data):
                 for shape in rows:
                     start = at.start() - shape.before
-                    if start >= 0 and (match := shape.pattern.match(data, start)):
+                    if (
+                        start >= 0
+                        and (match := shape.pattern.match(data, start))
+                        and not (shape.what == URL and _no_password(match[0]))
+                    ):
                         yield start, match.end(), shape.what
                         break
 
@@ -191,12 +196,12 @@ class Scanner:
         search.feed(data)
         return search.close()
 
-    def text(self, data: bytes, name: str = "") -> list[SecretHit]:
-        """What is in a text that is all there, by known values, shapes and detectors; `name` tells its kind."""
+    def text(self, data: bytes) -> list[SecretHit]:
+        """What is in a text that is all there, by known values, shapes and detectors."""
         data = as_utf8(data)
         hits = self.whole(data)
         lines = {hit.line for hit in hits}
-        hits += [hit for hit in detected(data, suffix(name)) if hit.line not in lines]
+        hits += [hit for hit in detected(data) if hit.line not in lines]
         return limited(hits)
 
 
@@ -253,6 +258,11 @@ class SecretSearch:
         self._line += data.count(b"\n", 0, cut)
         self._kept = data[cut:]
         self._ends = {what: end - cut for what, end in self._ends.items() if end > cut}
+
+
+def _no_password(url: bytes) -> bool:
+    """True where a URL has stars (as pip and we ourselves put there) or a manual's word for its password."""
+    return stands_in(url.rpartition(b"@")[0].rpartition(b":")[2].decode("latin-1").replace("%2A", "*"))
 
 
 def _all(data: bytes, needle: bytes) -> Iterator[int]:

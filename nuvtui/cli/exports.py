@@ -265,7 +265,7 @@ def logs(scope: Scope, export: str, following: bool) -> None:
     from nuvtui.worker.events import read_log
     from nuvtui.worker.lifecycle import view
 
-    record = scope.services.exports.find(scope.space.id, export)
+    record = scope.services.exports.find(scope.space.id, export, "running")
     if not record.task:
         raise NuvError(f"Export {record.id[:8]} has no log", "it did not run as a task", "", Exit.NOT_FOUND)
     folder = scope.services.home.task(record.task)
@@ -300,7 +300,7 @@ def cancel(scope: Scope, export: str) -> None:
     """Cancel a running export."""
     from nuvtui.worker import lifecycle
 
-    record = scope.services.exports.find(scope.space.id, export)
+    record = scope.services.exports.find(scope.space.id, export, "running")
     if record.status != "running" or not record.task:
         raise NuvError(f"Export {record.id[:8]} is not running", f"it is {record.status}", "", Exit.CONFLICT)
     lifecycle.cancel(scope.services.home, record.task)

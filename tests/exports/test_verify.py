@@ -162,8 +162,24 @@ def test_without_an_engine_it_is_looked_into(study: Study, engine: Engine, tiny_
     study.application(tiny_archive, ["sh", "gone.sh"])
     check = study.verify(study.export(with_files=True))["configuration"]
     assert (check.status, "gone.sh" in check.text) == ("failed", True)
+    for name, script, mode, problem in (
+        ("run-me", "#!/bin/sh\necho ran\n", 0o755, ""),
+        ("env", "#!/bin/sh\nexec $2\n", 0o755, ""),
+        ("by-env", "#!/files/bin/env sh\necho ran\n", 0o755, ""),
+        ("no-env", "#!/usr/bin/env sh\necho ran\n", 0o755, "the interpreter /usr/bin/env"),
+        ("gone", "", 0o755, "./gone, which is not in it"),
+        ("plain", "#!/bin/sh\n", 0o644, "chmod +x"),
+        ("windows", "#!/bin/sh\r\necho ran\r\n", 0o755, "CR LF"),
+        ("other", "#!/usr/bin/tclsh\n", 0o755, "the interpreter /usr/bin/tclsh"),
+        ("env-other", "#!/files/bin/env tclsh\n", 0o755, "needs tclsh"),
+    ):
+        if script:
+            study.write(f"bin/{name}", script, mode)
+        study.application(tiny_archive, [f"./{name}"], workdir="/files/bin")
+        check = study.verify(study.export(with_files=True))["configuration"]
+        assert (check.status, problem in check.text) == ("failed" if problem else "passed", True), check
     shutil.copy("/bin/ls", study.world.root() / "tool")
-    study.application(tiny_archive, ["./tool"])
+    study.application(tiny_archive, ["./tool"], workdir="/files")
     check = study.verify(study.export(with_files=True))["libraries"]
     assert (check.status, "tool needs libc.so.6" in check.text) == ("failed", True)
     # Where an engine answers, it is run there, and nothing of it stays.

@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Self, cast
 
-from nuvtui.errors import NuvError
+from nuvtui.errors import Exit, NuvError
 from nuvtui.images.facts import FileFact
 from nuvtui.images.oci.descriptor import Descriptor
 from nuvtui.images.oci.layout import Layout
@@ -23,6 +23,26 @@ from nuvtui.model.tree import FILE, FOLDER, LINK
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _READ = 1 << 20
+_INFLATION, _SMALLEST = 64, 256 << 20
+"""A layer may unpack to so many times its size, and to `_SMALLEST` bytes in any case."""
+_MEMBERS = 5_000_000
+_HEADER = 1 << 20
+"""Bytes of an extended header: names and attributes of one member."""
+_EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+_LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+
+
+class _Header(tarfile.TarInfo):
+    """Refuses what the standard library would read into memory whatever its size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in (*_EXTENDED, *_LONG) and header.size > _HEADER:
+            raise NuvError(
+                "A layer is not read", f"one of its headers claims {header.size:,} bytes", "", Exit.REFUSED
+            )
+        return header
 
 
 class _Place(NamedTuple):
@@ -53,6 +73,12 @@ class ImageTree:
         """The path of what `path` leads to over links; None where there is nothing."""
         real = resolve(path, self.links)
         return real if real is not None and real in self._places else None
+
+    def executable(self, path: str) -> bool:
+        """True where `path` leads to a file that somebody may execute."""
+        real = self.find(path)
+        fact = self._places[real].fact if real is not None else None
+        return fact is not None and fact.kind == FILE and bool(fact.mode & 0o111)
 
     def open(self, path: str) -> BinaryIO:
         """A file (no link) to read from. Raises KeyError where there is none."""
@@ -101,7 +127,7 @@ def image_tree(
     tree = ImageTree([], {})
     try:
         for number, layer in enumerate(layers):
-            file = plain(layout, layer, tmp)
+            file = plain(layout, layer, tmp, check)
             tree._files.append(file)
             _lay(tree._places, file, number, check)
     except BaseException:
@@ -110,14 +136,18 @@ def image_tree(
     return tree
 
 
-def plain(layout: Layout, layer: Descriptor, tmp: Path) -> BinaryIO:
-    """A layer as a plain tar that can seek. Raises NuvError where it is compressed in an unknown way."""
+def plain(layout: Layout, layer: Descriptor, tmp: Path, check: Callable[[], None] = lambda: None) -> BinaryIO:
+    """A layer as a plain tar that can seek.
+
+    Raises NuvError where it is compressed in an unknown way, or unpacks to far more than what it is stored as.
+    """
     if layer.media_type.endswith(".tar"):
         return layout.open(layer.digest)
     unpacked = tempfile.TemporaryFile(dir=tmp)  # noqa: SIM115 - handed to the caller
     try:
         with layout.open(layer.digest) as packed:
-            for piece in unpack(packed, layer.media_type):
+            for piece in unpack(packed, layer.media_type, layer.size):
+                check()
                 unpacked.write(piece)
         unpacked.seek(0)
     except BaseException:
@@ -126,8 +156,23 @@ def plain(layout: Layout, layer: Descriptor, tmp: Path) -> BinaryIO:
     return cast(BinaryIO, unpacked)
 
 
-def unpack(packed: BinaryIO, media_type: str) -> Iterator[bytes]:
-    """The plain tar of a layer, piece by piece. Raises NuvError."""
+def unpack(packed: BinaryIO, media_type: str, stored: int) -> Iterator[bytes]:
+    """The plain tar of a layer of `stored` bytes, piece by piece. Raises NuvError."""
+    left = max(stored * _INFLATION, _SMALLEST)
+    for piece in _unpacked(packed, media_type):
+        left -= len(piece)
+        if left < 0:
+            raise NuvError(
+                "A layer is not unpacked",
+                f"it is stored as {stored:,} bytes and unpacks to more than {max(stored * _INFLATION, _SMALLEST):,}: "
+                "that is no file system, but an attack on disks",
+                "Use another base image, or ask those who made it.",
+                Exit.REFUSED,
+            )
+        yield piece
+
+
+def _unpacked(packed: BinaryIO, media_type: str) -> Iterator[bytes]:
     try:
         if media_type.endswith("gzip"):
             with gzip.open(packed) as stream:
@@ -152,9 +197,15 @@ def _lay(places: dict[str, _Place], file: BinaryIO, number: int, check: Callable
     """Put a layer on top of what is there."""
     below = set(places)
     try:
-        with tarfile.open(fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
-            for member in archive:
+        with tarfile.open(
+            fileobj=file, mode="r:", tarinfo=_Header, encoding="utf-8", errors="surrogateescape"
+        ) as archive:
+            for count, member in enumerate(archive):
                 check()
+                if count >= _MEMBERS:
+                    raise NuvError(
+                        "A layer is not read", f"it has more than {_MEMBERS:,} files", "", Exit.REFUSED
+                    )
                 path = posixpath.normpath(f"/{member.name}").strip("/")
                 folder, _, name = path.rpartition("/")
                 if name == _OPAQUE:

@@ -215,7 +215,7 @@ class OciEngine:
         for diff_id, blob in zip(known.layers if known else [], self.blobs(image), strict=True):
             reporter.check()
             with self.layout.open(blob.digest) as packed:
-                yield diff_id, unpack(packed, blob.media_type)
+                yield diff_id, unpack(packed, blob.media_type, blob.size)
 
     def save(self, image: str, path: Path, reporter: Reporter) -> None:
         """Write an archive, wholly or not at all. Raises NuvError (5) where the file is there already."""

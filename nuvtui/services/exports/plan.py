@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,7 @@ class Planner:
         found = scans.scan_application(application, known)
         found += scans.scan_members(recipe.members, self._context.store, known, Silent())
         open_, _ = judged(found, spec.accepted)
+        open_ += not_holdable(path_to_text(path) for path, _ in recipe.members)
         layers = [recipe.base, *(["packages"] if recipe.dockerfile else []), "files"]
         layers += [*(["tables"] if spec.tables else []), "application"]
         return ExportPlan(
@@ -315,6 +317,20 @@ def judged(findings: list[Finding], accepted: list[Accepted]) -> tuple[list[Find
     return left, passed
 
 
+def not_holdable(names: Iterable[str]) -> list[Finding]:
+    """Members (paths in text form) that a layer cannot hold: engines take their names as the deletion of others."""
+    return [
+        Finding(
+            "stop",
+            name,
+            "a layer of an image cannot hold a file whose name begins with .wh.: it means a deletion there",
+            "Rename it, or leave it out (exclude in the application's file).",
+        )
+        for name in names
+        if name.rpartition("/")[2].startswith(".wh.")
+    ]
+
+
 def refuse(findings: list[Finding]) -> None:
     """Raise NuvError (6) where a finding stops the export."""
     stops = [f for f in findings if f.level == "stop"]
@@ -328,12 +344,15 @@ def refuse(findings: list[Finding]) -> None:
         )
 
 
-def refuse_push(findings: list[Finding]) -> None:
-    """Raise NuvError (6) where something was found that must not leave, and nobody has accepted it."""
+def refuse_to_leave(findings: list[Finding], done: str) -> None:
+    """Raise NuvError (6) where something was found that must not leave, and nobody has accepted it.
+
+    `done`: what is refused, as in "The image is not …": `pushed`, `archived`.
+    """
     held = [f for f in findings if f.level in ("push", "stop")]
     if held:
         raise NuvError(
-            "The image is not pushed",
+            f"The image is not {done}",
             "the content guard found: "
             + "; ".join(f"{f.subject}: {f.text}" for f in held[:20])
             + (f"; and {len(held) - 20} more" if len(held) > 20 else ""),

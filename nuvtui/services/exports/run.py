@@ -23,7 +23,7 @@ from nuvtui.services.applications import application_file
 from nuvtui.services.context import Context
 from nuvtui.services.exports.guard_memory import GuardMemory
 from nuvtui.services.exports.parts import Base, Parts
-from nuvtui.services.exports.plan import Planner, eligibility, judged, refuse, refuse_push
+from nuvtui.services.exports.plan import Planner, eligibility, judged, not_holdable, refuse, refuse_to_leave
 from nuvtui.services.exports.publishing import delete_tag, push_image, run_command
 from nuvtui.services.snapshots import archiver
 from nuvtui.tables import scratch
@@ -220,6 +220,7 @@ class Run:
         from nuvtui.images.oci import layers
 
         self._begin("guard", "Looking for what must not leave")
+        refuse(not_holdable(path_to_text(path) for path, _ in recipe.members))
         findings = scans.scan_application(application, self._known)
         findings += GuardMemory(self._context.home.cache).findings(
             layers.files_layer(recipe, self._context.store).key,
@@ -243,8 +244,8 @@ class Run:
         self._warn([f"{f.subject}: {f.text}" for f in left if f.level == "warning"])
         for finding in held:
             self._reporter.warning(f"{finding.subject}: {finding.text}")
-        if self._spec.push:
-            refuse_push(held)
+        if self._spec.push or self._spec.output:
+            refuse_to_leave(held, "pushed" if self._spec.push else "archived")
 
     def _layers(
         self,
@@ -335,7 +336,7 @@ class Run:
     def _push(self) -> None:
         if not self._spec.push:
             return
-        refuse_push(self._record.findings)
+        refuse_to_leave(self._record.findings, "pushed")
         self._begin("push", f"Pushing {self._record.image}")
         assert self._engine is not None
         digest = push_image(self._engine, self._record.image, self._reporter)

@@ -25,7 +25,7 @@ from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.applications.service import ApplicationsService
 from nuvtui.services.context import Context
 from nuvtui.services.exports.parts import Images
-from nuvtui.services.exports.plan import Planner, refuse_push
+from nuvtui.services.exports.plan import Planner, refuse_to_leave
 from nuvtui.services.exports.publishing import delete_tag, push_image
 from nuvtui.services.exports.run import Run
 from nuvtui.services.spaces.service import pick
@@ -128,10 +128,14 @@ class ExportsService:
             ]
         return sorted(found, key=lambda e: e.created, reverse=True)
 
-    def find(self, space: str, key: str) -> ExportRecord:
-        """The export that `key` (id, prefix or name) means; the newest of several with one name."""
+    def find(self, space: str, key: str, status: str = "completed") -> ExportRecord:
+        """The export that `key` (id, prefix or name) means.
+
+        Of several with one name the newest with this `status`, where none has it the newest.
+        """
         found = self.list(space)
         named = [e for e in found if e.name == key]
+        named = [e for e in named if e.status == status] or named
         return named[0] if named else pick(key, found, "export", lambda e: e.id, lambda e: (e.name,))
 
     def get(self, export: str) -> ExportRecord:
@@ -228,13 +232,15 @@ class ExportsService:
     def archive(self, export: str, path: Path, reporter: Reporter | None = None) -> ExportRecord:
         """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4).
 
-        A folder as `path`: a file in it. Raises NuvError (5) where the file is there already.
+        A folder as `path`: a file in it. Raises NuvError (5) where the file is there already, (6) where the content
+        guard found something that nobody has accepted.
         """
         reporter = reporter or Silent()
         with self._alone(export):
             record = self.with_image(export)
             if path.is_dir():
                 path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
+            refuse_to_leave(record.findings, "archived")
             reporter.step("archive", f"Writing {path.name}")
             self._same(record)
             # By its name, not its id: what is loaded back has the name again.
@@ -256,7 +262,7 @@ class ExportsService:
                     "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
                     Exit.REFUSED,
                 )
-            refuse_push(record.findings)
+            refuse_to_leave(record.findings, "pushed")
             if record.verification is not None and not record.verification.passed:
                 raise NuvError(
                     f"{record.image} is not pushed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import re
 import time
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from nuvtui.reporter import Reporter
 if TYPE_CHECKING:
     from nuvtui.images.engine.image_tree import ImageTree
     from nuvtui.images.engine.protocol import Daemon
+    from nuvtui.images.facts import ImageFacts
     from nuvtui.services.exports.parts import Images
 
 USER = "54321:54321"
@@ -22,6 +24,10 @@ USER = "54321:54321"
 RUN_SECONDS = 600.0
 """So long a command that ends by itself may take, or a service until it answers."""
 _SHOWN = 300
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where engines look in an image that sets no PATH: moby's `oci.DefaultPathEnv`."""
+_HEAD = 256
+"""Bytes of a script that Linux reads to find its interpreter (`BINPRM_BUF_SIZE`)."""
 _INFO = re.compile(r"(?:site|dist)-packages/(?P<name>[^/]+?)-(?P<version>[^-/]+)\.(?:dist|egg)-info(?:/|$)")
 _CONDA = re.compile(r"conda-meta/(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json$")
 
@@ -169,12 +175,13 @@ def _configuration(tree: ImageTree, record: ExportRecord, images: Images) -> Che
     facts = images.oci.inspect(record.image)
     assert facts is not None
     words = [*facts.entrypoint, *facts.command]
-    missing = _not_found(words[:1], tree, facts.env.get("PATH", ""))
-    scripts = [w for w in facts.command[1:2] if w.endswith((".py", ".sh", ".R")) and record.with_files]
-    below = facts.workdir.strip("/")
-    missing += [w for w in scripts if not (tree.find(f"{below}/{w}".strip("/")) or tree.find(w.strip("/")))]
     if not words:
         return Check("configuration", "failed", "it has no command")
+    if problem := _start_problem(words[0], tree, facts):
+        return Check("configuration", "failed", problem)
+    scripts = [w for w in facts.command[1:2] if w.endswith((".py", ".sh", ".R")) and record.with_files]
+    below = facts.workdir.strip("/")
+    missing = [w for w in scripts if not (tree.find(f"{below}/{w}".strip("/")) or tree.find(w.strip("/")))]
     if missing:
         return Check("configuration", "failed", f"its command needs {', '.join(missing)}, which is not in it")
     if facts.workdir.startswith("/files") and tree.find(facts.workdir.strip("/")) is None:
@@ -182,13 +189,34 @@ def _configuration(tree: ImageTree, record: ExportRecord, images: Images) -> Che
     return Check("configuration", "passed", "command, interpreter and working folder are in it")
 
 
-def _not_found(words: list[str], tree: ImageTree, path: str) -> list[str]:
-    missing = []
-    for word in words:
-        places = [word] if word.startswith("/") else [f"{folder}/{word}" for folder in path.split(":")]
-        if not any(tree.find(place.strip("/")) for place in places):
-            missing.append(word)
-    return missing
+def _start_problem(word: str, tree: ImageTree, facts: ImageFacts) -> str:
+    """Why an engine cannot start the program `word`; empty where nothing speaks against it.
+
+    As runc does it: a name with a slash is looked for from the working folder, any other one along PATH; the first
+    that may be executed counts; a script's interpreter has to be there under the very name in its first line.
+    """
+    folders = [facts.workdir] if "/" in word else (facts.env.get("PATH") or _PATH).split(":")
+    places = [posixpath.normpath(posixpath.join("/", folder, word)).lstrip("/") for folder in folders]
+    there = [place for place in places if tree.find(place)]
+    if not there:
+        return f"its command needs {word}, which is not in it"
+    program = next((place for place in there if tree.executable(place)), None)
+    if program is None:
+        return f"its command {word} may not be executed: chmod +x {word}"
+    head = tree.read(program, _HEAD) or b""
+    if not head.startswith(b"#!"):
+        return ""
+    line = head.partition(b"\n")[0]
+    if line.endswith(b"\r"):
+        return f"the first line of its command {word} ends as on Windows (CR LF): no system finds that interpreter"
+    words = line[2:].decode("utf-8", "replace").split()
+    if not words or not tree.find(words[0].lstrip("/")):
+        return (
+            f"its command {word} needs the interpreter {words[0] if words else '(none)'}, which is not in it"
+        )
+    if posixpath.basename(words[0]) == "env" and len(words) == 2 and "/" not in words[1]:
+        return _start_problem(words[1], tree, facts)
+    return ""
 
 
 def _normal(name: str) -> str:

@@ -161,15 +161,25 @@ def test_a_secret_in_a_file_stops_a_push(
     with refused(6, "files/notes.txt:2"):
         exporting.world.services.exports.push(built.id)
     assert registry.repositories() == repositories
+    # An archive is a door like a push.
+    archive = exporting.world.home.root.parent / "out.tar"
+    with refused(6, "not archived", "files/notes.txt:2"):
+        exporting.world.services.exports.archive(built.id, archive)
+    with refused(6, "files/notes.txt:2", "--accept"):
+        exporting.create(with_files=True, output=path_to_text(str(archive)))
+    assert not archive.exists()
     told = exporting.world.services.exports.report(built.id) + exporting.world.home.state.read_text()
     assert SECRET not in told
     # Without files there is nothing to find.
     assert exporting.create().findings == []
     # Accepted with a reason it goes, and the reason goes along.
     accepted = exporting.create(
-        with_files=True, push=True, accepted=[Accepted(built.findings[0].key, "revoked on Monday")]
+        with_files=True,
+        push=True,
+        output=path_to_text(str(archive)),
+        accepted=[Accepted(built.findings[0].key, "revoked on Monday")],
     )
-    assert (accepted.pushed, accepted.findings) == (True, [])
+    assert (accepted.pushed, accepted.findings, archive.exists()) == (True, [], True)
     assert "revoked on Monday" in exporting.world.services.exports.report(accepted.id)
     # Excluded it is not in the image.
     exporting.world.services.exports.exclude(exporting.world.master.id, "demo", "notes.txt")
@@ -458,6 +468,43 @@ def test_a_failed_export_leaves_a_file_that_is_not_its_own(exporting: Exporting,
     assert output.read_text() == "years of work"
     (record,) = exporting.records()
     assert (record.status, record.archive) == ("failed", None)
+
+
+@pytest.mark.parametrize("name", [".wh.results", "data/.wh..wh..opq", ".wh.folder/x.csv"])
+def test_a_file_that_a_layer_would_take_as_a_deletion_is_refused_by_name(
+    exporting: Exporting, engine: Engine, name: str
+) -> None:
+    exporting.world.write(name, "kept")
+    snapshot = exporting.world.snapshot("with-odd-name").id
+    before = engine.images()
+    with refused(6, name.removesuffix("/x.csv"), "exclude"):
+        exporting.create(with_files=True, snapshot=snapshot)
+    plan = exporting.world.services.exports.plan(exporting.spec(with_files=True, snapshot=snapshot))
+    assert [(f.level, f.subject) for f in plan.findings if f.level == "stop"] == [
+        ("stop", f"files/{name.removesuffix('/x.csv')}")
+    ]
+    assert engine.images() == before
+    assert (
+        exporting.create(snapshot=snapshot).status == "completed"
+    )  # of the application only: it is not in it
+    exporting.write_application(exclude=[name, ".wh.folder/"])
+    assert exporting.create(with_files=True).status == "completed"
+
+
+def test_by_its_name_an_export_is_the_newest_that_worked(exporting: Exporting) -> None:
+    exports, space = exporting.world.services.exports, exporting.world.space.id
+    good = exporting.create()
+    good_too = exporting.create()
+    exporting.write_application(license={"required": True, "variables": ["MLM_LICENSE_FILE"], "files": []})
+    with refused(6):
+        exporting.create()
+    bad = exporting.records()[0]
+    assert bad.status == "failed"
+    assert exports.find(space, "demo").id == good_too.id
+    assert exports.find(space, bad.id).id == bad.id
+    exports.delete(good_too.id)
+    exports.delete(good.id)
+    assert exports.find(space, "demo").id == bad.id  # where none worked, the newest
 
 
 def test_archive_and_push_at_once_lose_nothing_of_each_other(exporting: Exporting, tmp_path: Path) -> None:

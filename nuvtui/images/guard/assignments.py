@@ -32,26 +32,40 @@ _TAKES_BARE = re.compile(
     re.IGNORECASE,
 )
 _COMMANDS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\bcurl\b.{0,300}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,80}:(?P<bare>[^\s\"']{4,200})",
-        r"\b(?:mysql|mysqldump|mariadb|mysqladmin|mysqlimport)\b.{0,200}?\s-p[\"']?(?P<bare>[^\s\"']{6,200})",
-        r"\bsshpass\s+-p\s*[\"']?(?P<bare>[^\s\"']{4,200})",
-        r"\b(?:docker|podman|skopeo|apptainer)\s+.{0,40}?login\b.{0,200}?\s-p[ =]?[\"']?(?P<bare>[^\s\"']{6,200})",
-        r"\bredis-cli\b.{0,200}?\s-a\s+[\"']?(?P<bare>[^\s\"']{6,200})",
-        r"\bsmbclient\b.{0,200}?\s(?:-U|--user)[ =]?[\"']?[^\s%\"']{1,80}%(?P<bare>[^\s\"']{4,200})",
-        r"\b(?:7z|7za|unzip|zip)\b.{0,100}?\s-[pP][\"']?(?P<bare>[^\s\"']{6,200})",
-        r"(?i)(?:\bauthorization\b\W{1,8}(?:Basic|token|Bearer)|\bBearer)\s+(?P<bare>[A-Za-z0-9+/_.~-]{12,400}={0,2})(?!\w)",
-        r"^(?:[\w.*-]{1,200}):(?:\d{2,5}|\*):[^:\s]{1,80}:[^:\s]{1,80}:(?P<bare>[^\s:]{6,200})$",
+    (words, re.compile(pattern))
+    for words, pattern in (
+        (
+            ("curl",),
+            r"\bcurl\b.{0,300}?\s(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,80}:(?P<bare>[^\s\"']{4,200})",
+        ),
+        (
+            ("mysql", "mariadb"),
+            r"\b(?:mysql|mysqldump|mariadb|mysqladmin|mysqlimport)\b.{0,200}?\s-p[\"']?(?P<bare>[^\s\"']{6,200})",
+        ),
+        (("sshpass",), r"\bsshpass\s+-p\s*[\"']?(?P<bare>[^\s\"']{4,200})"),
+        (
+            ("login",),
+            r"\b(?:docker|podman|skopeo|apptainer)\s+.{0,40}?login\b.{0,200}?\s-p[ =]?[\"']?(?P<bare>[^\s\"']{6,200})",
+        ),
+        (("redis-cli",), r"\bredis-cli\b.{0,200}?\s-a\s+[\"']?(?P<bare>[^\s\"']{6,200})"),
+        (
+            ("smbclient",),
+            r"\bsmbclient\b.{0,200}?\s(?:-U|--user)[ =]?[\"']?[^\s%\"']{1,80}%(?P<bare>[^\s\"']{4,200})",
+        ),
+        (("7z", "zip"), r"\b(?:7z|7za|unzip|zip)\b.{0,100}?\s-[pP][\"']?(?P<bare>[^\s\"']{6,200})"),
+        (
+            ("earer", "EARER", "uthorization", "UTHORIZATION"),
+            r"(?i)(?:\bauthorization\b\W{1,8}(?:Basic|token|Bearer)|\bBearer)\s+(?P<bare>[A-Za-z0-9+/_.~-]{12,400}={0,2})(?!\w)",
+        ),
+        (
+            (":",),
+            r"^(?:[\w.*-]{1,200}):(?:\d{2,5}|\*):[^:\s]{1,80}:[^:\s]{1,80}:(?P<bare>[^\s:]{6,200})$",
+        ),
+        (("://",), r"[A-Za-z][\w+.-]{1,30}://[^\s/@:\"'<>]{0,80}:(?P<bare>[^\s@\"'<>]{3,200})@[\w\[]"),
+        (("://",), r"https?://(?P<bare>[A-Za-z0-9_~-]{12,200})@[\w\[]"),
     )
 )
-_URLS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"[A-Za-z][\w+.-]{1,30}://[^\s/@:\"'<>]{0,80}:(?P<bare>[^\s@\"'<>]{3,200})@[\w\[]",
-        r"https?://(?P<bare>[A-Za-z0-9_~-]{12,200})@[\w\[]",
-    )
-)
+"""Command lines, lines of .pgpass and URLs, each with words of which a line that it matches has one."""
 _QUOTES = ("'", '"')
 _LONGEST = 4000
 
@@ -61,7 +75,8 @@ def assigned(line: str) -> bool:
     line = line[:_LONGEST]
     return any(looks_secret(value, kind, bare=bare) for kind, value, bare in _candidates(line)) or any(
         looks_secret(match["bare"], "password", bare=False) and not _made_up(match["bare"])
-        for pattern in (*_URLS, *_COMMANDS)
+        for words, pattern in _COMMANDS
+        if any(word in line for word in words)
         for match in pattern.finditer(line)
     )
 

@@ -26,16 +26,17 @@ _OTHERS = (
 _ASSIGNMENTS = tuple(
     re.compile(pattern)
     for pattern in (
-        rb"token", rb"secret", rb"auth(?!or)", rb"pass(?<!compass)(?<!bypass)(?!e[dns]|ing|ion|ive|port|age)", rb"pwd",
-        rb"pswd", rb"pw(?<=\bpw)\b", rb"kennwort", rb"geheim", rb"ssel(?<=hl..ssel)", rb"ssel(?<=hl.ssel)",
-        rb"contrase", rb"clave",
-        rb"mdp(?<=\bmdp)\b", rb"motdepasse", rb"jeton", rb"cl\xc3\xa9", rb"cl\xe9", rb"cle[ _]api", rb"psk(?<=\bpsk)\b",
-        rb"_pat\b", rb"credential", rb"bearer", rb"curl ", rb"mysql", rb"mariadb", rb"redis-cli", rb"smbclient", rb"7z ",
-        rb"7za ", rb"zip -", rb"://[^\s\"'<>]{0,280}@", rb":5432:", rb":3306:",
+        rb"token", rb"secret", rb"auth(?!or)", rb"pass(?<!compass)(?<!bypass)(?!e[dns]|ing|ion|ive|port|age)",
+        rb"wd(?:(?<=pwd)|(?<=pswd))", rb"pw(?<=\bpw)\b", rb"kennwort", rb"geheim",
+        rb"ssel(?:(?<=hl.ssel)|(?<=hl..ssel))", rb"contrase", rb"mdp(?<=\bmdp)\b", rb"jeton",
+        rb"cl(?:\xc3\xa9|\xe9|e[ _]api|ave)", rb"psk(?<=\bpsk)\b", rb"_pat\b", rb"credential", rb"bearer",
+        rb"curl ", rb"mysql", rb"mariadb", rb"cli(?:(?<=redis-cli)|(?<=smbcli)(?=ent))", rb"7z(?=a? )", rb"zip -",
+        rb"://[^\s\"'<>]{0,280}@", rb":5432:", rb":3306:",
         rb"key(?=[a-z0-9_.\-]{0,12}\\?[\"'`\])>]{0,3}\s{0,8}(?:[:=<,(]|\s[\"']))",
     )
 )  # fmt: skip
-"""What `assignments` has a rule for, in lower case; each begins with letters, which is what makes a search fast."""
+"""What `assignments` has a rule for, in lower case; each begins with letters, which is what makes a search fast,
+and each is a pass over the text: those that share letters are one. `motdepasse` is found by its `pass`."""
 _ASSIGNED = "assignment"
 ASSIGNED = "may hold a secret (a value for a name that says so)"
 _HEAD = 1 << 14

@@ -86,7 +86,7 @@ def sensitive(name: str) -> str:
         return "secret"
     if last in ("key", "cle"):
         return "secret" if _OF_KEYS.intersection(words[:-1]) else ("key" if len(words) == 1 else "")
-    if any(last.endswith(end) for end in _ENDS):
+    if last.endswith(_ENDS):
         return (
             "password" if last.endswith(("password", "passwd", "passwort", "pwd", "kennwort")) else "secret"
         )

@@ -13,6 +13,7 @@ from nuvtui.errors import Exit, NuvError
 from nuvtui.model.diff import Diff
 from nuvtui.model.names import path_to_text, short, text_to_path
 from nuvtui.model.operations import Restore, TakeSnapshot
+from nuvtui.model.remote import DamagedManifest
 from nuvtui.model.snapshot import SnapshotRecord
 
 PLAN = "Only as the dry run with this digest said; refused (exit code 5) where that changed since."
@@ -111,9 +112,11 @@ def list_(scope: Scope, text: str, remote: str, form: str) -> None:
     TEXT: words, and terms that look at one thing: name:paper, author:ada, kind:named (or what an automatic one was
     taken for, as kind:restored), after:7d, before:2026-03, on:2026-03-01. Quotes hold words together.
     """
+    damaged: list[DamagedManifest] = []
     if remote:
         there = scope.services.remotes.snapshots(remote)
-        found = [record for record in there if record.space == scope.space.id]
+        found = [record for record in there.snapshots if record.space == scope.space.id]
+        damaged = there.damaged
     else:
         found = _filtered(scope, text) if text else scope.services.snapshots.list(scope.instance.id)
     # Where there is no remote, nothing about remotes is imported.
@@ -137,8 +140,13 @@ def list_(scope: Scope, text: str, remote: str, form: str) -> None:
     headings = ("id", "name", "kind", "created", "author", "files#", "size#", "tables#", "apps#", "changed")
     if form != "tabulated":
         emit([msgspec.to_builtins(s) | {"remotes": held.get(s.id, [])} for s in found], form)
-        return
-    emit(found, form, rows, (*headings, "remotes") if held else headings)
+    else:
+        emit(found, form, rows, (*headings, "remotes") if held else headings)
+    for fault in damaged:
+        say(f"warning: snapshot {short(fault.snapshot)} on {remote} cannot be read: {fault.reason}")
+    if damaged:
+        say(f"What suffers: nuvtui remotes check {remote}")
+        raise click.exceptions.Exit(Exit.FAILED)
 
 
 def _filtered(scope: Scope, text: str) -> list[SnapshotRecord]:

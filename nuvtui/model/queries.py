@@ -7,8 +7,7 @@ import msgspec
 from nuvtui.model.diff import Diff
 from nuvtui.model.distribution import Strategies, TargetPlan
 from nuvtui.model.export import Excluded, ExportPlan, ExportSpec, Finding
-from nuvtui.model.remote import RemoteAnswer, RemotePrune, RemoteRecord
-from nuvtui.model.snapshot import SnapshotRecord
+from nuvtui.model.remote import Listing, RemoteAnswer, RemotePrune, RemoteRecord
 from nuvtui.model.stage import StateRef
 from nuvtui.model.table import ColumnStats, Rows
 
@@ -127,8 +126,8 @@ class AskRemote(Query[RemoteAnswer], frozen=True, tag="ask-remote"):
     remote: str
 
 
-class ListRemote(Query[list[SnapshotRecord]], frozen=True, tag="list-remote"):
-    """The snapshots on a remote, the newest first."""
+class ListRemote(Query[Listing], frozen=True, tag="list-remote"):
+    """The snapshots on a remote, the newest first, and those that cannot be read."""
 
     remote: str
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from nuvtui.model.snapshot import Ref
+from nuvtui.model.snapshot import Ref, SnapshotRecord
 
 Kind = Literal["folder", "s3", "gs", "az", "ssh"]
 
@@ -105,6 +105,20 @@ class CloneResult(msgspec.Struct, frozen=True):
     restored: str
     """Id of the snapshot whose files, tables and applications are in the workspace."""
     pulled: PullResult
+
+
+class DamagedManifest(msgspec.Struct, frozen=True):
+    """A snapshot on a remote of which only the id is known: its manifest cannot be read."""
+
+    snapshot: str
+    reason: str
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The snapshots on a remote."""
+
+    snapshots: list[SnapshotRecord]
+    damaged: list[DamagedManifest]
 
 
 class RemoteProblem(msgspec.Struct, frozen=True):

@@ -17,8 +17,10 @@ import msgspec
 from blake3 import blake3
 
 from nuvtui import atomic
+from nuvtui.errors import NuvError, TooNewError
 from nuvtui.model import tree as tree_format
-from nuvtui.model.snapshot import Snapshot, SnapshotRecord, summarise
+from nuvtui.model.remote import DamagedManifest, Listing
+from nuvtui.model.snapshot import Snapshot, summarise
 from nuvtui.model.tree import Entry
 from nuvtui.remote import memory, sealing
 from nuvtui.remote.blobs import Blobs
@@ -155,15 +157,16 @@ class Repository:
         names = [key.partition("/")[2] for key in keys]
         return sorted(name for name in names if len(name) == 16 and not name.strip("0123456789abcdef"))
 
-    def snapshots(self) -> list[SnapshotRecord]:
-        """A record of every snapshot that is there and can be read, the newest last.
+    def snapshots(self) -> Listing:
+        """A record of every snapshot that is there, the newest last; those whose manifests are damaged apart.
 
         Records of snapshots that were seen before come from the cache: a manifest never changes.
         """
         known = {record.id: record for record in memory.records(self.cache)}
         listed = self.snapshot_ids()
-        found = in_parallel(self.manifest_if_there, [each for each in listed if each not in known], 8)
-        new = [manifest for manifest in found if manifest is not None]
+        found = in_parallel(self._manifest_or_fault, [each for each in listed if each not in known], 8)
+        new = [manifest for manifest in found if isinstance(manifest, Snapshot)]
+        damaged = [fault for fault in found if isinstance(fault, DamagedManifest)]
         records = [
             *(known[each] for each in listed if each in known),
             *(summarise(manifest) for manifest in new),
@@ -171,7 +174,15 @@ class Repository:
         memory.replace(self.cache, listed)
         if new or len(records) != len(known):
             atomic.write_file(self.cache / "records", msgspec.msgpack.encode(records), 0o600, durable=False)
-        return sorted(records, key=lambda record: (record.number, record.created, record.id))
+        return Listing(
+            sorted(records, key=lambda record: (record.number, record.created, record.id)), damaged
+        )
+
+    def _manifest_or_fault(self, snapshot: str) -> Snapshot | DamagedManifest | None:
+        try:
+            return self.manifest_if_there(snapshot)
+        except (DamagedError, AbsentError) as error:
+            return DamagedManifest(snapshot, str(error))
 
     def manifest(self, snapshot: str) -> Snapshot:
         """The manifest of a snapshot, checked. Raises AbsentError, DamagedError, StoreError."""
@@ -192,7 +203,12 @@ class Repository:
     def fresh_manifest(self, snapshot: str) -> Snapshot:
         """The manifest as it lies on the remote now."""
         data = self.content(f"snapshots/{snapshot}")
-        manifest = manifests.decode(data, snapshot)
+        try:
+            manifest = manifests.decode(data, snapshot)
+        except TooNewError:  # sound, as far as can be told
+            raise
+        except NuvError as error:
+            raise sealing.damaged(self.blobs.url, f"snapshots/{snapshot}", error.message) from error
         atomic.write_file(self.cache / "manifests" / snapshot, data, 0o600, durable=False)
         return manifest
 

@@ -123,6 +123,51 @@ def test_a_sealed_folder_and_its_keys(here: Nuvtui, there: Nuvtui, tmp_path: Pat
     assert "AGE-SECRET-KEY" not in state
 
 
+def test_a_key_that_cannot_read_a_remote_is_not_taken_without_a_word(
+    here: Nuvtui, there: Nuvtui, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote, "--encrypt")
+    mine = here.json("remotes", "recipients", "list", "lab")
+    there.run("init", "--space", "Other")
+    there.run("remotes", "add", "other", tmp_path / "other", "--encrypt")
+    other = there.json("remotes", "recipients", "list", "other")[0]
+    here.run("remotes", "remove", "lab", "--yes")
+    refused = here.run("remotes", "add", "lab", remote, "--recipient", other, code=5).stderr
+    assert "is there already" in refused
+    assert "nuvtui remotes recipients add lab KEY" in refused
+    assert here.json("remotes", "list") == []
+    # As it says: without the key, then the key is let in.
+    here.run("remotes", "add", "lab", remote)
+    here.run("remotes", "recipients", "add", "lab", other)
+    assert sorted(here.json("remotes", "recipients", "list", "lab")) == sorted([*mine, other])
+    here.run("remotes", "remove", "lab", "--yes")
+    here.run("remotes", "add", "lab", remote, "--recipient", other)  # it can read it: nothing to refuse
+
+
+def test_one_damaged_manifest_hides_no_other_snapshot(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote)
+    here.run("push", "--all", "--to", "lab")
+    newest, oldest = here.json("snapshots", "list")
+    (bad,) = remote.glob(f"snapshots/{newest['id']}*")
+    bad.write_bytes(bad.read_bytes()[:-20])
+    study = there.folder / "copy"
+    study.mkdir()
+    copy = there.at(study)
+    copy.run("init", "--space", "Penguins")
+    copy.run("remotes", "add", "lab", remote)
+    asked = copy.run("snapshots", "list", "--remote", "lab", "-f", "json", code=1)
+    assert newest["id"][:8] in asked.stderr
+    assert "nuvtui remotes check lab" in asked.stderr
+    cloned = there.run("clone", remote, there.folder / "penguins", code=None)
+    assert newest["id"][:8] in cloned.stderr
+    assert [each["name"] for each in there.at(there.folder / "penguins").json("snapshots", "list")] == [
+        oldest["name"]
+    ]
+    assert newest["id"][:8] in there.run("pull", "--all", "--from", "lab", code=1).stderr
+
+
 def test_a_machine_that_can_only_write(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
     remote = tmp_path / "vault"
     there.run("store", "init")

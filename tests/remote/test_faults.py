@@ -357,7 +357,7 @@ def test_a_snapshot_that_is_taken_away_while_they_are_listed(store: Store, tmp_p
             self.inner.delete(f"snapshots/{FIRST}")
             return super().read(key, start, length)
 
-    assert [record.id for record in opened(Forgotten(base), tmp_path).snapshots()] == [SECOND]
+    assert [record.id for record in opened(Forgotten(base), tmp_path).snapshots().snapshots] == [SECOND]
 
 
 def test_indexes_that_are_merged_while_somebody_lists_them(store: Store, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_this_nuvtui_reads_version_1(kind: str, tmp_path: Path, monkeypatch: pyt
     )
     repository.refresh()
     assert repository.snapshot_ids() == [FIRST, SECOND]
-    assert [record.id for record in repository.snapshots()] == [FIRST, SECOND]
+    assert [record.id for record in repository.snapshots().snapshots] == [FIRST, SECOND]
     root = repository.tree(bytes.fromhex(repository.manifest(SECOND).files.root))
     assert [entry.name for entry in root] == [b"README.md", b"data"]
     assert b"".join(repository.stream(root[0].content)) == b"# Penguins of the Palmer archipelago\n"

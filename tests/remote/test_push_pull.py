@@ -87,7 +87,7 @@ def test_listing_and_reading(tmp_path: Path, sealed: bool) -> None:
     make(blobs, sealed)
     push(opened(blobs, tmp_path / "r1"), store, [FIRST], [], QUIET)
     repository = opened(blobs, tmp_path / "r2")
-    assert [record.id for record in repository.snapshots()] == [FIRST]
+    assert [record.id for record in repository.snapshots().snapshots] == [FIRST]
     repository.refresh()
     before = blobs.given
     root = bytes.fromhex(repository.manifest(FIRST).files.root)

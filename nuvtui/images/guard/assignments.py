@@ -111,7 +111,7 @@ def _candidates(line: str) -> Iterator[tuple[str, str, bool]]:
             and (found := _BARE_BEHIND.match(line, at))
         ):
             yield kind, found["bare"], True
-        if found := _PAIR.match(line, at):
+        if kind != "key" and (found := _PAIR.match(line, at)):
             yield "password", found["bare"], False
         if found := _BACKWARDS.search(line, max(0, name.start() - 220), name.start()):
             yield kind, found["bare"], False

@@ -51,6 +51,8 @@ _CODE = re.compile(
     r"[A-Za-z_][A-Za-z_.]*[(\[].*|\S*\w(?:\(.*\)|\[.*\])|\S*(?:::|->|==|\(\)|\w\($)|[^=]*\w=(?!=?$)|--?\w"
 )
 _WORD_COUNTED = re.compile(r"[a-z]+\d?|[A-Za-z]+(?:[_-][A-Za-z]+)+\d?|\d{1,6}_[a-z_]+")
+_ATTRIBUTE = re.compile(r"[A-Za-z_]+\d{0,2}(?:\.[A-Za-z_]+\d{0,2})+")
+"""As in `result1.model.weight`."""
 _VARIABLE = re.compile(r"[$@&!]\w+;?")
 _IDENTIFIERS = re.compile(r"_{0,2}[A-Za-z]+(?:[_.:/-]{1,2}[A-Za-z]+)*[_:.]{0,2}")
 _SHORT_WORD, _LONG_KEY = 2.6, 16
@@ -122,7 +124,7 @@ def looks_secret(value: str, kind: str, *, bare: bool) -> bool:
         return kind == "password" and not bare and len(set(value)) > 4
     if _IDENTIFIERS.fullmatch(value):
         return _scrambled(value)
-    if _WORD_COUNTED.fullmatch(value):
+    if _WORD_COUNTED.fullmatch(value) or (bare and _ATTRIBUTE.fullmatch(value)):
         return _scrambled(value)
     if " " in value:
         return kind == "password" and digits > 0 and len(value.split()) > 2 and value[-1] not in ".!?:)"

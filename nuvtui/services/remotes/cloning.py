@@ -7,7 +7,7 @@ import msgspec
 
 from nuvtui import clock
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.names import path_to_text, slugify, text_to_path
+from nuvtui.model.names import path_to_text, short, slugify, text_to_path
 from nuvtui.model.operations import Clone
 from nuvtui.model.order import newest_first
 from nuvtui.model.remote import CloneResult, PullResult, RemoteRecord
@@ -69,7 +69,10 @@ class CloneService:
         record, added = self._remote(operation)
         try:
             with self._remotes.opened(record, reporter) as repository:
-                records = repository.snapshots()
+                listing = repository.snapshots()
+                for fault in listing.damaged:
+                    reporter.warning(f"Snapshot {short(fault.snapshot)} is left out: {fault.reason}")
+                records = listing.snapshots
                 state = self._chosen(operation, self._remotes.spaces(repository), records)
                 mine = [each for each in records if each.space == state.space.id]
                 start = self._start(operation, state, mine)

@@ -11,8 +11,9 @@ import msgspec
 
 from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.names import is_slug
+from nuvtui.model.names import is_slug, short
 from nuvtui.model.remote import (
+    Listing,
     PullResult,
     PushResult,
     RemoteAnswer,
@@ -109,6 +110,7 @@ class RemotesService:
         if self._context.view().remotes.get(name) is not None:
             raise _taken(name)
         blobs = kinds.open_blobs(address, settings, self._context.settings, Silent(), create=True)
+        joined = True
         with contextlib.closing(blobs):
             try:
                 found = config.read(blobs)
@@ -116,6 +118,7 @@ class RemotesService:
                 if error.exit_code != Exit.NOT_FOUND or config.exists(blobs):
                     raise
                 found = config.create(blobs, recipients)
+                joined = False
             if found.ring is None and (recipients or write_only):
                 raise NuvError(
                     f"The remote at {address.url} is not encrypted",
@@ -125,6 +128,9 @@ class RemotesService:
                 )
             if found.ring is not None and not write_only:
                 self._open_with(blobs, found, recovery)
+                if joined and recipients:
+                    held = {keys.PASSPHRASE, *config.unlock(blobs, found, keys.Identities()).recipients}
+                    _refuse_others([each for each in recipients if each not in held], name, address.url)
         record = RemoteRecord(
             id=name,
             url=address.url,
@@ -261,10 +267,11 @@ class RemotesService:
                 recipients = self.recipients(name)
         return RemoteAnswer(status, recipients)
 
-    def snapshots(self, name: str) -> builtins.list[SnapshotRecord]:
-        """The snapshots on a remote, the newest first."""
+    def snapshots(self, name: str) -> Listing:
+        """The snapshots on a remote, the newest first, and those of which no more than the id can be read."""
         with self.opened(self.find(name), Silent()) as repository:
-            return repository.snapshots()[::-1]
+            found = repository.snapshots()
+            return Listing(found.snapshots[::-1], found.damaged)
 
     def held(self) -> dict[str, builtins.list[str]]:
         """Snapshot id to the names of the remotes that hold it, as this machine last saw: nobody is asked."""
@@ -337,8 +344,17 @@ class RemotesService:
 
     def resolve(self, name: str, texts: Sequence[str], *, every: bool, space: str = "") -> builtins.list[str]:
         """Ids of the snapshots on a remote that `texts` (id, prefix, name) mean; all of a space, or its newest."""
-        found = self.snapshots(name)
+        listing = self.snapshots(name)
+        found = listing.snapshots
         mine = [record for record in found if record.space == space] if space else found
+        for fault in listing.damaged:
+            if every or fault.snapshot.startswith(tuple(text for text in texts if text)):
+                raise NuvError(
+                    f"Snapshot {short(fault.snapshot)} on {name} cannot be read",
+                    fault.reason,
+                    f"`nuvtui remotes check {name}` says what suffers; "
+                    f"`nuvtui snapshots list --remote {name}` shows the others, which can be pulled by name.",
+                )
         if every:
             return [record.id for record in mine]
         if not texts:
@@ -444,6 +460,18 @@ def _taken(name: str) -> NuvError:
         "Choose another name, or remove that one first.",
         Exit.CONFLICT,
     )
+
+
+def _refuse_others(others: Sequence[str], name: str, url: str) -> None:
+    """Raise NuvError (5) where a remote that is there was to be added with keys that cannot read it."""
+    if others:
+        raise NuvError(
+            f"The remote at {url} is there already",
+            f"it cannot be read with {', '.join(others)}, and adding it here changes nothing there",
+            f"Add it without that key: `nuvtui remotes add {name} {url}`. "
+            f"Then let the key in: `nuvtui remotes recipients add {name} KEY`.",
+            Exit.CONFLICT,
+        )
 
 
 def _open_to_all(record: RemoteRecord) -> NuvError:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from nuvtui.model.names import short
 from nuvtui.model.operations import PullSnapshots, PushSnapshots
 from nuvtui.model.queries import ListRemote
-from nuvtui.model.remote import RemoteStatus
+from nuvtui.model.remote import Listing, RemoteStatus
 from nuvtui.model.roles import Action
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.tui.common import describe
@@ -94,12 +94,13 @@ def pull(node: ShellTarget, queries: Queries, remote: str = "") -> None:
     def ask(remote: str) -> None:
         pending = queries.begin()
 
-        def missing() -> list[SnapshotRecord]:
+        def missing() -> Listing:
             services = nuv.services
             require(nuv, instance.id, Action.MODIFY)
             there = pending.ask(services, ListRemote(remote))
             here = {record.id for record in services.context.view().snapshots.all()}
-            return [record for record in there if record.space == space.id and record.id not in here]
+            mine = [r for r in there.snapshots if r.space == space.id and r.id not in here]
+            return Listing(mine, there.damaged)
 
         node.load(
             missing,
@@ -108,7 +109,16 @@ def pull(node: ShellTarget, queries: Queries, remote: str = "") -> None:
             waiting=f"asking {remote} what it holds",
         )
 
-    def show(remote: str, found: list[SnapshotRecord]) -> None:
+    def show(remote: str, listing: Listing) -> None:
+        found = listing.snapshots
+        if listing.damaged:
+            nuv.notify(
+                f"{describe.plural(len(listing.damaged), 'snapshot')} on {remote} cannot be read: "
+                f"{', '.join(short(fault.snapshot) for fault in listing.damaged[:5])}. "
+                f"`nuvtui remotes check {remote}` says what suffers.",
+                severity="warning",
+                timeout=10,
+            )
         if not found:
             nuv.notify(f"{remote} holds no snapshot of {space.name} that is not here.", timeout=6)
             return

@@ -127,7 +127,7 @@ def test_what_is_pushed_is_in_the_timeline(
 def test_what_the_far_side_took_is_pulled(near: World, far: World, served: HomeBlobs, tmp_path: Path) -> None:
     mine = ids(far)
     repository = opened(served, tmp_path)
-    assert [record.id for record in repository.snapshots()] == mine
+    assert [record.id for record in repository.snapshots().snapshots] == mine
     pull.pull(repository, Store(near.home), mine, QUIET)
     assert Store(near.home).read_manifest(mine[0]) == Store(far.home).read_manifest(mine[0])
     assert check(Store(near.home), True, QUIET).problems == []

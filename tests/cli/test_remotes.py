@@ -1,5 +1,6 @@
 """Remotes on the command line: a study goes to another machine and comes back as it was."""
 
+import json
 import os
 import shutil
 import sys
@@ -129,6 +130,8 @@ def test_a_key_that_cannot_read_a_remote_is_not_taken_without_a_word(
     remote = tmp_path / "remote"
     here.run("remotes", "add", "lab", remote, "--encrypt")
     mine = here.json("remotes", "recipients", "list", "lab")
+    (there.folder / "study").mkdir()
+    there = there.at(there.folder / "study")
     there.run("init", "--space", "Other")
     there.run("remotes", "add", "other", tmp_path / "other", "--encrypt")
     other = there.json("remotes", "recipients", "list", "other")[0]
@@ -152,20 +155,17 @@ def test_one_damaged_manifest_hides_no_other_snapshot(here: Nuvtui, there: Nuvtu
     newest, oldest = here.json("snapshots", "list")
     (bad,) = remote.glob(f"snapshots/{newest['id']}*")
     bad.write_bytes(bad.read_bytes()[:-20])
-    study = there.folder / "copy"
-    study.mkdir()
-    copy = there.at(study)
-    copy.run("init", "--space", "Penguins")
-    copy.run("remotes", "add", "lab", remote)
-    asked = copy.run("snapshots", "list", "--remote", "lab", "-f", "json", code=1)
-    assert newest["id"][:8] in asked.stderr
-    assert "nuvtui remotes check lab" in asked.stderr
-    cloned = there.run("clone", remote, there.folder / "penguins", code=None)
-    assert newest["id"][:8] in cloned.stderr
-    assert [each["name"] for each in there.at(there.folder / "penguins").json("snapshots", "list")] == [
-        oldest["name"]
-    ]
-    assert newest["id"][:8] in there.run("pull", "--all", "--from", "lab", code=1).stderr
+    cloned = there.run("clone", remote, there.folder / "penguins")
+    assert f"Snapshot {newest['id'][:8]} is left out" in cloned.stderr
+    copy = there.at(there.folder / "penguins")
+    assert [each["name"] for each in copy.json("snapshots", "list")] == [oldest["name"]]
+    (name,) = [each["name"] for each in copy.json("remotes", "list")]
+    asked = copy.run("snapshots", "list", "--remote", name, "-f", "json", code=1)
+    assert [each["name"] for each in json.loads(asked.stdout)] == [oldest["name"]]
+    assert f"snapshot {newest['id'][:8]} on {name} cannot be read" in asked.stderr
+    assert f"nuvtui remotes check {name}" in asked.stderr
+    assert newest["id"][:8] in copy.run("pull", "--all", "--from", name, code=1).stderr
+    copy.run("pull", oldest["id"], "--from", name)
 
 
 def test_a_machine_that_can_only_write(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:

@@ -29,9 +29,10 @@ libc = ctypes.CDLL(None, use_errno=True)
 def children(pid: int) -> list[int]:
     """Ids of the living direct children of process `pid`."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
+    with contextlib.suppress(OSError):  # It may end while it is looked at.
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in task.read_text().split()]
     return found
 
 

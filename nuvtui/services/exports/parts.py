@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import HOST_IMAGE, Application, Lock
 from nuvtui.model.export import Excluded, ExportSpec, Finding
@@ -413,6 +415,17 @@ def file_name(table: str) -> str:
     import urllib.parse
 
     return urllib.parse.quote(table, safe=" ._-").strip(". ")[:200] or "table"
+
+
+def carried(application: Application) -> Application:
+    """`application` with the variables that go into an image: those of secrets and licences never do."""
+    from nuvtui.images.recipe import kept_out
+
+    out = {*application.secrets, *application.license.variables}
+    variables = {
+        name: value for name, value in application.variables.items() if name not in out and not kept_out(name)
+    }
+    return msgspec.structs.replace(application, variables=variables)
 
 
 def known_values(application: Application, registries: Sequence[str]) -> list[str]:

@@ -273,7 +273,7 @@ def test_a_blob_in_the_place_of_another(store: Store, tmp_path: Path) -> None:
     make(base)
     push.push(opened(base, tmp_path), store, [FIRST, SECOND], [], QUIET)
     base.blobs[f"snapshots/{FIRST}"] = base.blobs[f"snapshots/{SECOND}"]
-    with pytest.raises(NuvError, match=f"Snapshot {FIRST} is damaged"):
+    with pytest.raises(NuvError, match=f"snapshots/{FIRST} on memory is damaged"):
         opened(base, tmp_path).manifest(FIRST)
     assert [problem.snapshots for problem in damaged(base, tmp_path).problems] == [[FIRST]]
 

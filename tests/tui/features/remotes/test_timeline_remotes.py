@@ -84,7 +84,7 @@ async def test_one_key_pushes_the_snapshot_under_the_cursor(study: Study, tmp_pa
         await until(pilot, lambda: "● both" in line_of(pilot, "first-data  "), "where it is now")
         await press(pilot, "g", "P")  # on the Current State: the newest
         await task_ended(pilot, "push-snapshots", 2)
-    assert {each.id for each in remotes_of(study).snapshots("lab")} == {first, second}
+    assert {each.id for each in remotes_of(study).snapshots("lab").snapshots} == {first, second}
 
 
 async def test_marks_push_several_to_the_remote_that_is_picked(study: Study, tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ async def test_marks_push_several_to_the_remote_that_is_picked(study: Study, tmp
         assert f"usb {tmp_path}"[:40] in dialog_text(pilot)
         await press(pilot, "down", "enter")
         await task_ended(pilot, "push-snapshots")
-    assert {each.id for each in remotes_of(study).snapshots("usb")} == set(ids(study))
-    assert remotes_of(study).snapshots("lab") == []
+    assert {each.id for each in remotes_of(study).snapshots("usb").snapshots} == set(ids(study))
+    assert remotes_of(study).snapshots("lab").snapshots == []
 
 
 async def test_pull_lists_what_is_there_and_not_here(study: Study, tmp_path: Path) -> None:

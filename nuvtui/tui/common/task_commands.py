@@ -14,7 +14,7 @@ register(
     Command("run.undo", "u", "undo", "The way back",
         "Restores the automatic snapshot that was taken before: all of the instance is as it was.",
         "nuvtui snapshots restore {backup}", enabled=lambda screen: screen.may_undo, destructive=True),
-    Command("run.again", "w", "what now", "See what the restore would do now",
+    Command("run.again", "o", "look again", "See what the restore would do now",
         "For a restore that was refused because its target changed: shows what it would do now, to be approved anew.",
         "nuvtui snapshots restore {snapshot} --dry-run", enabled=lambda screen: screen.may_look_again),
     Command("run.attach", "", "", "Follow the task",

@@ -117,7 +117,7 @@ async def test_a_restore_whose_target_changed_is_refused_and_shows_what_it_would
         assert (study.root / "made-meanwhile.txt").exists()
         await press(pilot, "5", "enter")
         await until(pilot, lambda: says(pilot, "changed since the dry run"), "the refusal")
-        await press(pilot, "w")
+        await press(pilot, "o")
         await until(pilot, lambda: says(pilot, "made-meanwhile.txt"), "what it would do now")
         await press(pilot, "right", "enter")
         await task_ended(pilot, "restore", 2)

@@ -127,13 +127,19 @@ def parse(url: str) -> Address:
         return _server(
             url,
             parts.username or "",
-            parts.hostname or "",
+            _host(parts.netloc),
             port,
             path[3:] if path.startswith("/~/") else path,
         )
     if scheme in BUCKETS:
         return _bucket(url, scheme, parts.netloc, parts.path)
     raise _refused(url, f"{scheme}:// is not known", "a path, `s3://`, `gs://`, `az://` or `ssh://`")
+
+
+def _host(netloc: str) -> str:
+    """The host as it was typed: an alias in the ssh configuration may have capitals, which `urlsplit` loses."""
+    host = netloc.rpartition("@")[2]
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def _folder(url: str, path: str) -> Address:

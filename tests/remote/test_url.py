@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nuvtui.errors import Exit, NuvError
@@ -96,7 +96,7 @@ def test_a_key_as_user_is_refused_and_not_repeated() -> None:
             lambda path, whole, host, user, port: Address(
                 "ssh",
                 f"/{path}" if whole else path,
-                f"h{host}".replace("_", "-").lower(),
+                f"h{host}".replace("_", "-"),
                 user and f"u{user}",
                 port,
             ),
@@ -113,6 +113,8 @@ def test_every_address_comes_back_from_its_url(address: Address) -> None:
 
 
 @given(st.text())
+@example("A:0")
+@example("Lab.Example:studies")
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     try:
         address = parse(text)

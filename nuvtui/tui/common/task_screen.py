@@ -364,7 +364,10 @@ class TaskScreen(BaseScreen):
     def command_values(self) -> Mapping[str, str | Sequence[str]]:
         """The task, and the snapshot that is the way back."""
         backs = self.backs()
-        values: dict[str, str | Sequence[str]] = {"task": self.seen.id[:8], "snapshot": self.seen.subject[:8]}
+        values: dict[str, str | Sequence[str]] = {
+            "task": self.seen.id[:8],
+            "snapshot": [self.seen.subject[:8], "-i", self.seen.instance[:8]],
+        }
         if backs:
             name = backs[0].name.rpartition("/")[2]
             values["backup"] = [backs[0].snapshot[:8], *(["-i", name] if name else [])]

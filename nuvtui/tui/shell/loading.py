@@ -40,6 +40,7 @@ PHRASES = {
     "overview": "reading the state",
     "preview": "reading the file",
     "rest": "reading more of the file",
+    "again": "reading the snapshot",
     "follow": "looking for the file in this state",
     "history": "reading the versions in all snapshots",
     "tree": "reading the folder",

@@ -98,7 +98,7 @@ class Files(Section):
         """Another state has other files."""
         self.folders.set_marked(set())
         self._reader = None
-        self._shown = None
+        self._shown = self._opening = None
 
     def reread(self) -> None:
         """Read the folders that are open."""
@@ -246,8 +246,12 @@ class Files(Section):
             read,
             lambda shown: self._show(shown, focus),
             group="preview",
-            failed=None if focus else self._preview_failed,
+            failed=self._opening_failed if focus else self._preview_failed,
         )
+
+    def _opening_failed(self, error: NuvError) -> None:
+        self._opening = None
+        self.host.show_error(error)
 
     def _preview_failed(self, error: NuvError) -> None:
         self._show_lines(None, [line((error.title, "bad")), line(error.message), line(error.hint)])

@@ -53,25 +53,22 @@ async def test_files_show_their_status_and_open(study: Study) -> None:
 async def test_what_is_opened_stays_open_while_the_terminal_changes_its_size(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Debounce.ask
-
-    def ask_late(
-        self: Debounce,
-    ) -> None:  # so that what the wide screen asked for comes when it is narrow again
-        self.seconds = 1.0
-        ask(self)
-
-    monkeypatch.setattr(Debounce, "ask", ask_late)
+    asked: list[Debounce] = []
     async with opened(study) as pilot:
         await press(pilot, "2", "F")
         await until(pilot, lambda: says(pilot, "notes.md"), "the files")
         await press(pilot, "G")
+        # What is asked for in the wide screen comes when it is narrow again.
+        monkeypatch.setattr(Debounce, "ask", lambda self: asked.append(self))
         await pilot.resize_terminal(160, 45)
         await press(pilot, "k", "j")
         await pilot.resize_terminal(80, 24)
         await press(pilot, "enter")
         await until(pilot, lambda: says(pilot, "not in a snapshot"), "the file")
-        await pilot.pause(1.5)
+        assert asked
+        for late in asked:
+            late._call()
+        await settle(pilot)
         assert says(pilot, "not in a snapshot")
 
 

@@ -40,10 +40,6 @@ class StoreError(NuvError):
     """The store (not the source) failed: disk full, damaged object, unreadable pack. Ends what was going on."""
 
 
-class TooNewError(StoreError):
-    """A part of a store was written by a newer nuvtui: it is sound, as far as this one can tell."""
-
-
 class PlanChangedError(NuvError):
     """What would be done is not what the approved dry run said; nothing was changed."""
 

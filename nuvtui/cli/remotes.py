@@ -251,7 +251,7 @@ def prune(ctx: click.Context, name: str, dry_run: bool, grace: float | None, wai
 def forget(ctx: click.Context, name: str, snapshots: tuple[str, ...], yes: bool, form: str) -> None:
     """Take snapshots off a remote; their room comes free by prune."""
     opened = services(ctx)
-    found = opened.remotes.resolve(name, snapshots, every=False)
+    found = opened.remotes.find_snapshots(name, snapshots)
     confirm(yes, f"{counted(len(found), 'snapshot')} on {name} will be gone: {', '.join(map(short, found))}.")
     opened.remotes.forget(name, found)
     emit({"snapshots": found}, form, [(each,) for each in found])

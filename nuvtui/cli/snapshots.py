@@ -143,7 +143,7 @@ def list_(scope: Scope, text: str, remote: str, form: str) -> None:
     else:
         emit(found, form, rows, (*headings, "remotes") if held else headings)
     for fault in damaged:
-        say(f"warning: snapshot {short(fault.snapshot)} on {remote} cannot be read: {fault.reason}")
+        say(f"warning: snapshot {short(fault.id)} on {remote} cannot be read: {fault.reason}")
     if damaged:
         say(f"What suffers: nuvtui remotes check {remote}")
         raise click.exceptions.Exit(Exit.FAILED)

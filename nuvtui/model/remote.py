@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from nuvtui.model.maintenance import Problem
 from nuvtui.model.snapshot import Ref, SnapshotRecord
 
 Kind = Literal["folder", "s3", "gs", "az", "ssh"]
@@ -110,8 +111,13 @@ class CloneResult(msgspec.Struct, frozen=True):
 class DamagedManifest(msgspec.Struct, frozen=True):
     """A snapshot on a remote of which only the id is known: its manifest cannot be read."""
 
-    snapshot: str
+    id: str
     reason: str
+
+    @property
+    def name(self) -> str:
+        """Nobody knows it: empty."""
+        return ""
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -119,16 +125,6 @@ class Listing(msgspec.Struct, frozen=True):
 
     snapshots: list[SnapshotRecord]
     damaged: list[DamagedManifest]
-
-
-class RemoteProblem(msgspec.Struct, frozen=True):
-    """Something that is wrong on a remote, and what suffers."""
-
-    what: str
-    detail: str
-    snapshots: list[str] = []
-    paths: list[str] = []
-    """In text form, at most 20."""
 
 
 class RemoteCheck(msgspec.Struct, frozen=True):
@@ -140,7 +136,7 @@ class RemoteCheck(msgspec.Struct, frozen=True):
     objects: int
     read: int
     """Bytes of objects that were read and compared with their ids."""
-    problems: list[RemoteProblem]
+    problems: list[Problem]
 
     @property
     def ok(self) -> bool:

@@ -1,8 +1,9 @@
 """Check of a remote: is all there that its snapshots need, and are its bytes what they should be?"""
 
 from nuvtui.errors import NuvError
+from nuvtui.model.maintenance import Problem
 from nuvtui.model.names import path_to_text
-from nuvtui.model.remote import RemoteCheck, RemoteProblem
+from nuvtui.model.remote import RemoteCheck
 from nuvtui.model.snapshot import Snapshot
 from nuvtui.model.tree import FOLDER
 from nuvtui.remote.parallel import streamed
@@ -48,7 +49,7 @@ class _Check:
         self.seen: dict[bytes, str] = {}
         """Object to what is wrong with it; empty: nothing."""
         self.read = 0
-        self.problems: dict[str, RemoteProblem] = {}
+        self.problems: dict[str, Problem] = {}
 
     def snapshot(self, snapshot: str) -> None:
         """Look at one snapshot."""
@@ -56,7 +57,7 @@ class _Check:
         try:
             manifest = self._repository.fresh_manifest(snapshot)
         except NuvError as error:
-            self.problems[snapshot] = RemoteProblem(f"snapshot {snapshot}", str(error), [snapshot], [])
+            self.problems[snapshot] = Problem(f"snapshot {snapshot}", str(error), [snapshot], [])
             return
         self._tables(manifest)
         stack = [("", bytes.fromhex(manifest.files.root))]
@@ -120,7 +121,7 @@ class _Check:
     def _told(self, manifest: Snapshot, path: str, item: bytes) -> None:
         known = self.problems.get(item.hex())
         if known is None:
-            known = RemoteProblem(f"object {item.hex()[:16]}", self.seen[item], [], [])
+            known = Problem(f"object {item.hex()[:16]}", self.seen[item], [], [])
             self.problems[item.hex()] = known
         if manifest.id not in known.snapshots:
             known.snapshots.append(manifest.id)

@@ -17,7 +17,7 @@ import msgspec
 from blake3 import blake3
 
 from nuvtui import atomic
-from nuvtui.errors import NuvError, TooNewError
+from nuvtui.errors import StoreError
 from nuvtui.model import tree as tree_format
 from nuvtui.model.remote import DamagedManifest, Listing
 from nuvtui.model.snapshot import Snapshot, summarise
@@ -205,9 +205,9 @@ class Repository:
         data = self.content(f"snapshots/{snapshot}")
         try:
             manifest = manifests.decode(data, snapshot)
-        except TooNewError:  # sound, as far as can be told
+        except manifests.NewerManifestError:
             raise
-        except NuvError as error:
+        except StoreError as error:
             raise sealing.damaged(self.blobs.url, f"snapshots/{snapshot}", error.message) from error
         atomic.write_file(self.cache / "manifests" / snapshot, data, 0o600, durable=False)
         return manifest

@@ -11,7 +11,7 @@ value of `snapshot`, exactly as they stand in the file. The value is `model.snap
 import msgspec
 from blake3 import blake3
 
-from nuvtui.errors import StoreError, TooNewError
+from nuvtui.errors import StoreError
 from nuvtui.model.snapshot import MANIFEST_VERSION, Snapshot
 from nuvtui.store import failure
 
@@ -63,6 +63,10 @@ def encode(snapshot: Snapshot) -> bytes:
     return _wrap(body, blake3(body).hexdigest())
 
 
+class NewerManifestError(StoreError):
+    """A manifest that a newer nuvtui wrote: as far as this one can tell, nothing is wrong with it."""
+
+
 def decode(data: bytes, snapshot_id: str) -> Snapshot:
     """The snapshot that a manifest holds, its checksum verified.
 
@@ -78,7 +82,7 @@ def decode(data: bytes, snapshot_id: str) -> Snapshot:
         if envelope.format != FORMAT or envelope.version < 1:
             raise damaged("its manifest is of another format")
         if envelope.version > MANIFEST_VERSION:
-            raise TooNewError(
+            raise NewerManifestError(
                 f"{title} is too new",
                 f"its manifest has version {envelope.version}, this nuvtui reads {MANIFEST_VERSION}",
                 "Use the nuvtui that wrote it, or a newer one.",

@@ -148,6 +148,22 @@ def test_a_key_that_cannot_read_a_remote_is_not_taken_without_a_word(
     here.run("remotes", "add", "lab", remote, "--recipient", other)  # it can read it: nothing to refuse
 
 
+def test_a_remote_that_a_passphrase_opens_is_joined(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
+    """The key of the account that joins, which a new remote would be sealed for, is no reason to refuse."""
+    word = tmp_path / "word"
+    word.write_text("a long enough word of the lab\n")
+    word.chmod(0o600)
+    for machine in (here, there):
+        machine.environment["NUVTUI_PASSPHRASE_FILE"] = str(word)
+    remote = tmp_path / "remote"
+    here.run("remotes", "add", "lab", remote, "--recipient", "passphrase")
+    (there.folder / "study").mkdir()
+    there = there.at(there.folder / "study")
+    there.run("init", "--space", "Other")
+    there.run("remotes", "add", "lab", remote, "--encrypt")
+    assert there.json("remotes", "recipients", "list", "lab") == ["passphrase"]
+
+
 def test_one_damaged_manifest_hides_no_other_snapshot(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:
     remote = tmp_path / "remote"
     here.run("remotes", "add", "lab", remote)
@@ -165,7 +181,16 @@ def test_one_damaged_manifest_hides_no_other_snapshot(here: Nuvtui, there: Nuvtu
     assert f"snapshot {newest['id'][:8]} on {name} cannot be read" in asked.stderr
     assert f"nuvtui remotes check {name}" in asked.stderr
     assert newest["id"][:8] in copy.run("pull", "--all", "--from", name, code=1).stderr
+    # Nobody knows whether it is the newest, or what it was called.
+    for words in ([], [newest["name"]], [newest["id"]]):
+        refused = copy.run("pull", *words, "--from", name, code=1).stderr
+        assert f"nuvtui remotes forget {name} {newest['id'][:8]}" in refused
     copy.run("pull", oldest["id"], "--from", name)
+    # As it says: taken off, and pushed again by who has it.
+    copy.run("remotes", "forget", name, newest["id"][:8], "--yes")
+    here.run("push", newest["id"], "--to", "lab")
+    copy.run("pull", "--from", name)
+    assert [each["name"] for each in copy.json("snapshots", "list")] == [newest["name"], oldest["name"]]
 
 
 def test_a_machine_that_can_only_write(here: Nuvtui, there: Nuvtui, tmp_path: Path) -> None:

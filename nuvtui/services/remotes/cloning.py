@@ -71,7 +71,7 @@ class CloneService:
             with self._remotes.opened(record, reporter) as repository:
                 listing = repository.snapshots()
                 for fault in listing.damaged:
-                    reporter.warning(f"Snapshot {short(fault.snapshot)} is left out: {fault.reason}")
+                    reporter.warning(f"Snapshot {short(fault.id)} is left out: {fault.reason}")
                 records = listing.snapshots
                 state = self._chosen(operation, self._remotes.spaces(repository), records)
                 mine = [each for each in records if each.space == state.space.id]

@@ -11,7 +11,7 @@ import msgspec
 
 from nuvtui import atomic, clock
 from nuvtui.errors import Exit, NuvError
-from nuvtui.model.names import is_slug, short
+from nuvtui.model.names import is_slug
 from nuvtui.model.remote import (
     Listing,
     PullResult,
@@ -28,6 +28,7 @@ from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.reporter import Reporter, Silent
 from nuvtui.services.context import Context
 from nuvtui.services.remotes import arrival
+from nuvtui.services.remotes.listing import named, unreadable
 from nuvtui.services.remotes.source import RemoteSource
 from nuvtui.services.remotes.space_state import SpaceState, space_blobs
 from nuvtui.services.spaces.service import pick
@@ -129,7 +130,9 @@ class RemotesService:
             if found.ring is not None and not write_only:
                 self._open_with(blobs, found, recovery)
                 if joined and recipients:
-                    held = {keys.PASSPHRASE, *config.unlock(blobs, found, keys.Identities()).recipients}
+                    # This account's own key is what it opens encrypted remotes with, unless by a passphrase.
+                    held = {keys.PASSPHRASE, self.own_recipient()}
+                    held.update(config.unlock(blobs, found, keys.Identities()).recipients)
                     _refuse_others([each for each in recipients if each not in held], name, address.url)
         record = RemoteRecord(
             id=name,
@@ -343,26 +346,25 @@ class RemotesService:
         return result
 
     def resolve(self, name: str, texts: Sequence[str], *, every: bool, space: str = "") -> builtins.list[str]:
-        """Ids of the snapshots on a remote that `texts` (id, prefix, name) mean; all of a space, or its newest."""
+        """Ids of the snapshots on a remote that `texts` (id, prefix, name) mean; all of a space, or its newest.
+
+        Raises NuvError where that cannot be told, or is one that cannot be read.
+        """
         listing = self.snapshots(name)
-        found = listing.snapshots
-        mine = [record for record in found if record.space == space] if space else found
+        if not every and texts:
+            chosen = named(listing, texts, name)
+        else:
+            mine = [each.id for each in listing.snapshots if not space or each.space == space]
+            # One of which only the id is known may be of this space, and its newest.
+            chosen = [*(fault.id for fault in listing.damaged), *(mine if every else mine[:1])]
         for fault in listing.damaged:
-            if every or fault.snapshot.startswith(tuple(text for text in texts if text)):
-                raise NuvError(
-                    f"Snapshot {short(fault.snapshot)} on {name} cannot be read",
-                    fault.reason,
-                    f"`nuvtui remotes check {name}` says what suffers; "
-                    f"`nuvtui snapshots list --remote {name}` shows the others, which can be pulled by name.",
-                )
-        if every:
-            return [record.id for record in mine]
-        if not texts:
-            return [mine[0].id] if mine else []
-        return [
-            pick(text, found, "snapshot", lambda s: s.id, lambda s: (s.name,) if s.name else ()).id
-            for text in texts
-        ]
+            if fault.id in chosen:
+                raise unreadable(fault, name)
+        return chosen
+
+    def find_snapshots(self, name: str, texts: Sequence[str]) -> builtins.list[str]:
+        """Ids of the snapshots on a remote that `texts` (id, prefix, name) mean, damaged ones too. Raises NuvError."""
+        return named(self.snapshots(name), texts, name)
 
     def pull(self, name: str, snapshots: Sequence[str], reporter: Reporter) -> PullResult:
         """Bring snapshots into the store, and list them. Needs the editor role in their instances (4)."""

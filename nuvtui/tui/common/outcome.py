@@ -1,16 +1,16 @@
 """How a task went, in facts for people: why it failed, what it brought, the way out and the way back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from nuvtui.model.distribution import Counts, Distribution, TargetResult
 from nuvtui.model.export import ExportRecord, Verification
-from nuvtui.model.maintenance import CheckReport, Problem, PruneReport, RepairReport
+from nuvtui.model.maintenance import CheckReport, PruneReport, RepairReport
 from nuvtui.model.names import short, text_to_path
 from nuvtui.model.operations import Loaded, RestoreResult, result_of
-from nuvtui.model.remote import CloneResult, PullResult, PushResult, RemoteCheck, RemoteProblem, RemotePrune
+from nuvtui.model.remote import CloneResult, PullResult, PushResult, RemoteCheck, RemotePrune
 from nuvtui.model.snapshot import SnapshotRecord
 from nuvtui.model.task import TaskStatus, TaskView
 from nuvtui.tui.common.export_details import verification_fields
@@ -122,12 +122,16 @@ def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Field]:
             for image in result.images:
                 yield field("Image", image)
         case RemoteCheck():
-            yield from remote_check_fields(result, glyphs)
+            yield from check_fields(result, NOT_READ_THERE, glyphs)
         case CheckReport():
-            yield from check_fields(result, glyphs)
+            yield from check_fields(result, NOT_READ, glyphs)
         case PruneReport():
+            would = "would be " if result.dry_run else ""
             yield field("Would free" if result.dry_run else "Freed", size(result.freed_bytes))
-            yield field("Packs", f"{result.removed_packs:,} removed, {result.rewritten_packs:,} written anew")
+            yield field(
+                "Packs",
+                f"{result.removed_packs:,} {would}removed, {result.rewritten_packs:,} {would}written anew",
+            )
         case RepairReport():
             yield from repair_fields(result, glyphs)
         case PushResult() | PullResult():
@@ -155,58 +159,47 @@ def _result(kind: str, result: Any, glyphs: Glyphs) -> Iterator[Field]:
             )
 
 
-def check_fields(found: CheckReport, glyphs: Glyphs) -> Iterator[Field]:
-    """What a check of the store found; what it did not look at is said too."""
-    looked = f"{amount(found.snapshots, 'snapshots')}, {amount(found.objects, 'objects')} in {amount(found.packs, 'packs')}"
-    yield from _check_fields(found.problems, looked, glyphs)
+def check_fields(found: CheckReport | RemoteCheck, not_read: str, glyphs: Glyphs) -> Iterator[Field]:
+    """What a check found; `not_read`: what is said where it compared no bytes."""
+    looked = (
+        f"{amount(found.snapshots, 'snapshots')}, {amount(found.objects, 'objects')} "
+        f"in {amount(found.packs, 'packs')}"
+    )
+    if found.problems:
+        yield field("Check", f"{len(found.problems):,} wrong", looked, "bad")
+    else:
+        yield field("Check", "all there", looked, "good")
+    for problem in found.problems:
+        hurt = f"; hurts {', '.join(map(short, problem.snapshots))}" if problem.snapshots else ""
+        yield say((f"{glyphs.failed} {problem.what}: {problem.detail}{hurt}", "bad"))
     yield field(
-        "Bytes",
-        f"{size(found.read)} read and compared" if found.read else "",
-        "" if found.read else "not read: nuvtui store check --read-data reads and compares every byte",
+        "Bytes", f"{size(found.read)} read and compared" if found.read else "", "" if found.read else not_read
     )
 
 
 def repair_fields(found: RepairReport, glyphs: Glyphs) -> Iterator[Field]:
-    """What a repair of the store made again, and what it had to set aside."""
+    """What a repair of the store made again, or would, and what it had to set aside."""
     store, state = found.store, found.state
-    yield field(
-        "Index", f"made again from {amount(store.packs, 'packs')} with {amount(store.objects, 'objects')}"
-    )
+    would = "would be " if found.dry_run else ""
+    held = f"{amount(store.packs, 'packs')} with {amount(store.objects, 'objects')}"
+    yield field("Index", f"{would}made again from {held}")
     for name in store.damaged_packs:
-        yield say((f"{glyphs.failed} pack {short(name)}: damaged, in the quarantine", "bad"))
+        yield say((f"{glyphs.failed} pack {short(name)}: damaged, {would}moved to the quarantine", "bad"))
     for name in store.damaged_snapshots:
         yield say(
-            (f"{glyphs.failed} snapshot {short(name)}: its manifest is damaged, in the quarantine", "bad")
+            (f"{glyphs.failed} snapshot {short(name)}: its manifest {would}moved to the quarantine", "bad")
         )
     if store.damaged_packs:
-        yield field("Objects", f"{store.rescued_objects:,} rescued, {store.lost_objects:,} lost")
+        yield field("Objects", f"{store.rescued_objects:,} {would}rescued, {store.lost_objects:,} lost")
     added = amount(len(state.snapshots_added), "snapshots")
-    yield field("Timeline", f"{added} listed again, {len(state.snapshots_dropped):,} taken off the list")
+    yield field(
+        "Timeline", f"{added} {would}listed again, {len(state.snapshots_dropped):,} {would}taken off the list"
+    )
     yield from _pairs(("Spaces", ", ".join(state.spaces)), ("Instances", ", ".join(state.instances)))
 
 
-def _check_fields(
-    problems: Sequence[Problem | RemoteProblem], looked: str, glyphs: Glyphs
-) -> Iterator[Field]:
-    if problems:
-        yield field("Check", f"{len(problems):,} wrong", looked, "bad")
-    else:
-        yield field("Check", "all there", looked, "good")
-    for problem in problems:
-        hurt = f"; hurts {', '.join(map(short, problem.snapshots))}" if problem.snapshots else ""
-        yield say((f"{glyphs.failed} {problem.what}: {problem.detail}{hurt}", "bad"))
-
-
-def remote_check_fields(found: RemoteCheck, glyphs: Glyphs) -> Iterator[Field]:
-    """What a check of a remote found; what it did not look at is said too."""
-    looked = f"{amount(found.snapshots, 'snapshots')}, {amount(found.objects, 'objects')} in {amount(found.packs, 'packs')}"
-    yield from _check_fields(found.problems, looked, glyphs)
-    yield field(
-        "Bytes", f"{size(found.read)} read and compared" if found.read else "", "" if found.read else NOT_READ
-    )
-
-
-NOT_READ = "not read: C on the remote reads and compares every byte"
+NOT_READ = "not read: nuvtui store check --read-data reads and compares every byte"
+NOT_READ_THERE = "not read: C on the remote reads and compares every byte"
 
 
 def remote_prune_fields(found: RemotePrune) -> Iterator[Field]:

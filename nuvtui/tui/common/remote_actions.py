@@ -114,7 +114,7 @@ def pull(node: ShellTarget, queries: Queries, remote: str = "") -> None:
         if listing.damaged:
             nuv.notify(
                 f"{describe.plural(len(listing.damaged), 'snapshot')} on {remote} cannot be read: "
-                f"{', '.join(short(fault.snapshot) for fault in listing.damaged[:5])}. "
+                f"{', '.join(short(fault.id) for fault in listing.damaged[:5])}. "
                 f"`nuvtui remotes check {remote}` says what suffers.",
                 severity="warning",
                 timeout=10,

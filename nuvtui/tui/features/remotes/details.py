@@ -10,7 +10,7 @@ from nuvtui.model.operations import result_of
 from nuvtui.model.remote import RemoteAnswer, RemoteCheck, RemotePrune, RemoteStatus
 from nuvtui.model.task import TaskView
 from nuvtui.tui.common import describe
-from nuvtui.tui.common.outcome import WORDS, remote_check_fields, remote_prune_fields, sign
+from nuvtui.tui.common.outcome import NOT_READ_THERE, WORDS, check_fields, remote_prune_fields, sign
 from nuvtui.tui.toolkit.amounts import size
 from nuvtui.tui.toolkit.detail_list import Field, field, say
 from nuvtui.tui.toolkit.glyphs import Glyphs
@@ -136,6 +136,6 @@ def _task(task: TaskView, glyphs: Glyphs) -> Iterator[Field]:
     yield Field(line((f"{mark} {task.title} {WORDS[task.status]}{why}", tone), (f"  {when}", "muted")))
     result: Any = result_of(task)
     if isinstance(result, RemoteCheck):
-        yield from remote_check_fields(result, glyphs)
+        yield from check_fields(result, NOT_READ_THERE, glyphs)
     elif isinstance(result, RemotePrune):
         yield from remote_prune_fields(result)

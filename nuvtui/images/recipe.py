@@ -254,33 +254,36 @@ def _variables(application: Application) -> tuple[dict[str, str], list[Excluded]
     """Variables that go in, what is left out, names of secrets, names of licence variables."""
     secrets = [dockerfile.variable(name, "secrets") for name in application.secrets]
     licences = [dockerfile.variable(name, "license.variables") for name in application.license.variables]
-    variables, excluded = {}, []
+    variables = carried(application)
+    excluded = []
     for name, value in application.variables.items():
         dockerfile.variable(name, "variables")
-        if name in secrets:
+        if name in variables:
+            dockerfile.one_line(value, f"variables.{name}")
+        elif name in secrets or name in licences:
             continue
-        if name in licences:
-            continue
-        if _LICENSE_NAME.search(name):
+        elif _LICENSE_NAME.search(name):
             licences.append(name)
-        elif _SECRET_NAME.search(name):
+        else:
             secrets.append(name)
             excluded.append(
                 Excluded(
                     f"variable {name}", "named like a secret: list it under `secrets`, hand it in at run time"
                 )
             )
-        else:
-            dockerfile.one_line(value, f"variables.{name}")
-            variables[name] = value
     excluded += [Excluded(f"variable {n}", "secret: handed in at run time") for n in application.secrets]
     excluded += [Excluded(f"variable {n}", "licence: bring your own") for n in licences]
     return variables, excluded, list(dict.fromkeys(secrets)), list(dict.fromkeys(licences))
 
 
-def kept_out(name: str) -> bool:
-    """True for a variable that is named like a secret or like what belongs to a licence: it is in no image."""
-    return bool(_LICENSE_NAME.search(name) or _SECRET_NAME.search(name))
+def carried(application: Application) -> dict[str, str]:
+    """The variables that go into an image: none of a secret or a licence, by its list or by its name."""
+    listed = {*application.secrets, *application.license.variables}
+    return {
+        name: value
+        for name, value in application.variables.items()
+        if name not in listed and not _LICENSE_NAME.search(name) and not _SECRET_NAME.search(name)
+    }
 
 
 def _license_path(path: str, workspace: str) -> str:

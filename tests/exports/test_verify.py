@@ -171,15 +171,17 @@ def test_without_an_engine_it_is_looked_into(study: Study, engine: Engine, tiny_
         ("plain", "#!/bin/sh\n", 0o644, "chmod +x"),
         ("windows", "#!/bin/sh\r\necho ran\r\n", 0o755, "CR LF"),
         ("other", "#!/usr/bin/tclsh\n", 0o755, "the interpreter /usr/bin/tclsh"),
+        ("loop", "#!/files/bin/env loop\n", 0o755, "without end"),
         ("env-other", "#!/files/bin/env tclsh\n", 0o755, "needs tclsh"),
     ):
         if script:
             study.write(f"bin/{name}", script, mode)
-        study.application(tiny_archive, [f"./{name}"], workdir="/files/bin")
+        path = {"PATH": "/files/bin:/bin"} if name == "loop" else {}
+        study.application(tiny_archive, [f"./{name}"], workdir="/files/bin", variables=path)
         check = study.verify(study.export(with_files=True))["configuration"]
         assert (check.status, problem in check.text) == ("failed" if problem else "passed", True), check
     shutil.copy("/bin/ls", study.world.root() / "tool")
-    study.application(tiny_archive, ["./tool"], workdir="/files")
+    study.application(tiny_archive, ["./tool"], workdir="/files", variables={})
     check = study.verify(study.export(with_files=True))["libraries"]
     assert (check.status, "tool needs libc.so.6" in check.text) == ("failed", True)
     # Where an engine answers, it is run there, and nothing of it stays.

@@ -24,8 +24,9 @@ from nuvtui.model.tree import FILE, FOLDER, LINK
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _READ = 1 << 20
 _INFLATION, _SMALLEST = 64, 256 << 20
-"""A layer may unpack to so many times its size, and to `_SMALLEST` bytes in any case."""
-_MEMBERS = 5_000_000
+"""Layers may unpack to so many times what they are stored as, and to `_SMALLEST` bytes in any case."""
+_MEMBERS = 2_000_000
+"""Files of an image; each takes about a kilobyte of memory."""
 _HEADER = 1 << 20
 """Bytes of an extended header: names and attributes of one member."""
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
@@ -39,10 +40,22 @@ class _Header(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         header = super().frombuf(buf, encoding, errors)
         if header.type in (*_EXTENDED, *_LONG) and header.size > _HEADER:
-            raise NuvError(
-                "A layer is not read", f"one of its headers claims {header.size:,} bytes", "", Exit.REFUSED
-            )
+            raise _refused(f"one of its headers claims {header.size:,} bytes")
         return header
+
+
+def _refused(reason: str) -> NuvError:
+    return NuvError(
+        "A layer of an image is not read",
+        f"{reason}; it may be made to fill disk or memory",
+        "Use another base image, or ask those who made it.",
+        Exit.REFUSED,
+    )
+
+
+def allowed(stored: int) -> int:
+    """Bytes to which layers of `stored` bytes may unpack."""
+    return max(stored * _INFLATION, _SMALLEST)
 
 
 class _Place(NamedTuple):
@@ -125,9 +138,11 @@ def image_tree(
     Raises NuvError where a layer is damaged or of a form that cannot be read.
     """
     tree = ImageTree([], {})
+    left = allowed(sum(layer.size for layer in layers))
     try:
         for number, layer in enumerate(layers):
-            file = plain(layout, layer, tmp, check)
+            file, size = plain(layout, layer, tmp, left, check)
+            left -= size
             tree._files.append(file)
             _lay(tree._places, file, number, check)
     except BaseException:
@@ -136,38 +151,37 @@ def image_tree(
     return tree
 
 
-def plain(layout: Layout, layer: Descriptor, tmp: Path, check: Callable[[], None] = lambda: None) -> BinaryIO:
-    """A layer as a plain tar that can seek.
+def plain(
+    layout: Layout, layer: Descriptor, tmp: Path, limit: int, check: Callable[[], None]
+) -> tuple[BinaryIO, int]:
+    """A layer as a plain tar that can seek, and the bytes that it was unpacked to (at most `limit`).
 
-    Raises NuvError where it is compressed in an unknown way, or unpacks to far more than what it is stored as.
+    Raises NuvError where it is compressed in an unknown way, or unpacks to more.
     """
     if layer.media_type.endswith(".tar"):
-        return layout.open(layer.digest)
+        return layout.open(layer.digest), 0
     unpacked = tempfile.TemporaryFile(dir=tmp)  # noqa: SIM115 - handed to the caller
     try:
         with layout.open(layer.digest) as packed:
-            for piece in unpack(packed, layer.media_type, layer.size):
+            for piece in unpack(packed, layer.media_type, limit):
                 check()
                 unpacked.write(piece)
+        size = unpacked.tell()
         unpacked.seek(0)
     except BaseException:
         unpacked.close()
         raise
-    return cast(BinaryIO, unpacked)
+    return cast(BinaryIO, unpacked), size
 
 
-def unpack(packed: BinaryIO, media_type: str, stored: int) -> Iterator[bytes]:
-    """The plain tar of a layer of `stored` bytes, piece by piece. Raises NuvError."""
-    left = max(stored * _INFLATION, _SMALLEST)
+def unpack(packed: BinaryIO, media_type: str, limit: int) -> Iterator[bytes]:
+    """The plain tar of a layer, piece by piece. Raises NuvError, also where it has more than `limit` bytes."""
+    left = limit
     for piece in _unpacked(packed, media_type):
         left -= len(piece)
         if left < 0:
-            raise NuvError(
-                "A layer is not unpacked",
-                f"it is stored as {stored:,} bytes and unpacks to more than {max(stored * _INFLATION, _SMALLEST):,}: "
-                "that is no file system, but an attack on disks",
-                "Use another base image, or ask those who made it.",
-                Exit.REFUSED,
+            raise _refused(
+                f"it unpacks to more than {_INFLATION} times what its image is stored as, and than {_SMALLEST:,} bytes"
             )
         yield piece
 
@@ -202,10 +216,8 @@ def _lay(places: dict[str, _Place], file: BinaryIO, number: int, check: Callable
         ) as archive:
             for count, member in enumerate(archive):
                 check()
-                if count >= _MEMBERS:
-                    raise NuvError(
-                        "A layer is not read", f"it has more than {_MEMBERS:,} files", "", Exit.REFUSED
-                    )
+                if count >= _MEMBERS or len(places) >= _MEMBERS:
+                    raise _refused(f"its image has more than {_MEMBERS:,} files")
                 path = posixpath.normpath(f"/{member.name}").strip("/")
                 folder, _, name = path.rpartition("/")
                 if name == _OPAQUE:

@@ -18,7 +18,7 @@ from nuvtui.config import Settings
 from nuvtui.errors import Exit, NuvError
 from nuvtui.images import facts
 from nuvtui.images import reference as references
-from nuvtui.images.engine.image_tree import ImageTree, image_tree, unpack
+from nuvtui.images.engine.image_tree import ImageTree, allowed, image_tree, unpack
 from nuvtui.images.engine.protocol import Built
 from nuvtui.images.facts import ImageFacts
 from nuvtui.images.oci import archive
@@ -215,7 +215,7 @@ class OciEngine:
         for diff_id, blob in zip(known.layers if known else [], self.blobs(image), strict=True):
             reporter.check()
             with self.layout.open(blob.digest) as packed:
-                yield diff_id, unpack(packed, blob.media_type, blob.size)
+                yield diff_id, unpack(packed, blob.media_type, allowed(blob.size))
 
     def save(self, image: str, path: Path, reporter: Reporter) -> None:
         """Write an archive, wholly or not at all. Raises NuvError (5) where the file is there already."""

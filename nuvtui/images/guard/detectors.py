@@ -49,12 +49,11 @@ _GATES = (
     (_ASSIGNMENTS, (_ASSIGNED,), True, 8),
 )
 """What a line must have, the detectors that it is then given to, whether in lower case, how much faster than the
-library's they read. The shapes stand for the
-library's other detectors; those that measure entropy are left out: data files are full of random-looking words."""
+library's they read."""
 
 
 def detected(data: bytes) -> list[SecretHit]:
-    """What detect-secrets finds, line by line; lines are read one by one only where they may have something."""
+    """Assignments and what detect-secrets finds; lines are read one by one only where they may have something."""
     low = data.lower()
     wanted: dict[tuple[int, int], set[str]] = {}
     cost = 0

@@ -110,12 +110,12 @@ def _scan(
         yield from look.findings
 
 
-def scan_application(application: Application, known_values: Sequence[str]) -> list[Finding]:
-    """Findings in what the application's file carries into an image: variables, command, set-up, names."""
+def scan_application(
+    application: Application, variables: Mapping[str, str], known_values: Sequence[str]
+) -> list[Finding]:
+    """Findings in what the application's file carries into an image: `variables`, command, set-up, names."""
     scanner = Scanner(known_values)
-    texts: list[tuple[str, str]] = [
-        (f"variables.{name}", value) for name, value in application.variables.items()
-    ]
+    texts: list[tuple[str, str]] = [(f"variables.{name}", value) for name, value in variables.items()]
     texts += [("command", " ".join(application.command)), ("name", application.name)]
     texts += [(f"setup {at}", command) for at, command in enumerate(application.setup, 1)]
     texts += [("packages.pip", "\n".join(application.packages.pip))]

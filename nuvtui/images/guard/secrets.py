@@ -1,8 +1,8 @@
 """What a secret looks like, and where in a stream of bytes there is one.
 
 Three searches: values that are known to be secret, in every form of `redact.forms`; the shapes of private keys
-and of well-known tokens; and, in text, the detectors of detect-secrets (`detectors`). What is found is told by its
-line and kind: a `SecretHit` never holds the value.
+and of well-known tokens; and, in text, assignments and the detectors of detect-secrets (`detectors`). What is found
+is told by its line and kind: a `SecretHit` never holds the value.
 
 Looking for each of a hundred strings on its own would cost a hundred passes over the data. So the long ones are
 looked for by the machine words in them: a string of eleven bytes or more holds a whole word of four bytes at an

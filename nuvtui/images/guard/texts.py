@@ -2,11 +2,9 @@
 
 TEXT_LIMIT, CODE_LIMIT = 1 << 18, 4 << 20
 """Bytes of a text, and of one that is named like code or settings, up to which the detectors read it."""
-CONFIG = frozenset(
-    "yaml yml ini cfg conf config cnf properties toml env envrc tfvars sh bash zsh fish bat ps1 service".split()  # noqa: SIM905
-)
-_CODE = CONFIG | frozenset(
-    "py pyi r rmd qmd rnw jl m do ado js mjs cjs ts jsx tsx json jsonl xml html htm ipynb java scala c cc cpp h hpp"  # noqa: SIM905
+_CODE = frozenset(
+    "yaml yml ini cfg conf config cnf properties toml env envrc tfvars sh bash zsh fish bat ps1 service"  # noqa: SIM905
+    " py pyi r rmd qmd rnw jl m do ado js mjs cjs ts jsx tsx json jsonl xml html htm ipynb java scala c cc cpp h hpp"
     " rs go rb pl php lua sql md rst txt tex log dockerfile mk cmake gradle lock svg ps".split()
 )
 

@@ -28,6 +28,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where engines look in an image that sets no PATH: moby's `oci.DefaultPathEnv`."""
 _HEAD = 256
 """Bytes of a script that Linux reads to find its interpreter (`BINPRM_BUF_SIZE`)."""
+_SCRIPTS = 4
+"""So many scripts may interpret each other, as in Linux (`exec_binprm`)."""
 _INFO = re.compile(r"(?:site|dist)-packages/(?P<name>[^/]+?)-(?P<version>[^-/]+)\.(?:dist|egg)-info(?:/|$)")
 _CONDA = re.compile(r"conda-meta/(?P<name>.+)-(?P<version>[^-]+)-[^-]+\.json$")
 
@@ -189,7 +191,7 @@ def _configuration(tree: ImageTree, record: ExportRecord, images: Images) -> Che
     return Check("configuration", "passed", "command, interpreter and working folder are in it")
 
 
-def _start_problem(word: str, tree: ImageTree, facts: ImageFacts) -> str:
+def _start_problem(word: str, tree: ImageTree, facts: ImageFacts, scripts: int = _SCRIPTS) -> str:
     """Why an engine cannot start the program `word`; empty where nothing speaks against it.
 
     As runc does it: a name with a slash is looked for from the working folder, any other one along PATH; the first
@@ -215,7 +217,9 @@ def _start_problem(word: str, tree: ImageTree, facts: ImageFacts) -> str:
             f"its command {word} needs the interpreter {words[0] if words else '(none)'}, which is not in it"
         )
     if posixpath.basename(words[0]) == "env" and len(words) == 2 and "/" not in words[1]:
-        return _start_problem(words[1], tree, facts)
+        if not scripts:
+            return f"its command {word} is a script whose interpreters are scripts without end"
+        return _start_problem(words[1], tree, facts, scripts - 1)
     return ""
 
 

@@ -91,7 +91,7 @@ def test_ordinary_data_has_no_findings(project: Project) -> None:
 
 def test_application_file(project: Project) -> None:
     app = application(command=["run", "--token", AWS], variables={"DB": "postgres://u:hunter22@db.example/x"})
-    found = scans.scan_application(app, [])
+    found = scans.scan_application(app, app.variables, [])
     stops = [finding for finding in found if finding.level == "push"]
     assert sorted(finding.subject for finding in stops) == [
         "application, command:1",

@@ -43,10 +43,16 @@ def test_a_layer_that_unpacks_to_far_more_than_it_is_stored_as_is_refused(
         nonlocal written
         written += 1 << 20
 
-    with pytest.raises(NuvError, match="attack on disks") as refused:
+    with pytest.raises(NuvError, match="made to fill disk") as refused:
         image_tree(images, [layer], tmp_path, check)
     assert refused.value.exit_code == 6
     assert written <= 256 << 20
+
+
+def test_many_layers_may_not_do_what_one_may_not(images: Layout, tmp_path: Path) -> None:
+    layer = images.put([zeros(100 << 20)], GZIP)
+    with pytest.raises(NuvError, match="made to fill disk"):
+        image_tree(images, [layer] * 3, tmp_path)
 
 
 def test_a_layer_that_compresses_well_is_read(images: Layout, tmp_path: Path) -> None:
@@ -67,8 +73,9 @@ def test_a_header_that_claims_megabytes_is_refused_unread(
         info.pax_headers = {"comment": "x" * (2 << 20)}
         out.addfile(info)
     layer = images.put([data.getvalue()])
-    with pytest.raises(NuvError, match="headers claims"):
+    with pytest.raises(NuvError, match="headers claims") as refused:
         image_tree(images, [layer], tmp_path)
+    assert refused.value.exit_code == 6
 
 
 def test_a_cancel_is_heard_while_a_layer_is_unpacked(images: Layout, tmp_path: Path) -> None:

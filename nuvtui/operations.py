@@ -30,7 +30,11 @@ def refuse(services: "Services", operation: op.Task) -> None:
             services.distribution.check_recall(operation.distribution)
         case op.Export():
             services.exports.check(operation.spec)
-        case op.Archive() | op.Push() | op.Verify():
+        case op.Archive():
+            services.exports.leaving(operation.export, "archived")
+        case op.Push():
+            services.exports.leaving(operation.export, "pushed")
+        case op.Verify():
             services.exports.with_image(operation.export)
         case op.Load():
             services.exports.check_load(operation.space, Path(text_to_path(operation.path)))

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from nuvtui.errors import Exit, NuvError
 from nuvtui.model.application import HOST_IMAGE, Application, Lock
 from nuvtui.model.export import Excluded, ExportSpec, Finding
@@ -417,28 +415,18 @@ def file_name(table: str) -> str:
     return urllib.parse.quote(table, safe=" ._-").strip(". ")[:200] or "table"
 
 
-def carried(application: Application) -> Application:
-    """`application` with the variables that go into an image: those of secrets and licences never do."""
-    from nuvtui.images.recipe import kept_out
-
-    out = {*application.secrets, *application.license.variables}
-    variables = {
-        name: value for name, value in application.variables.items() if name not in out and not kept_out(name)
-    }
-    return msgspec.structs.replace(application, variables=variables)
-
-
 def known_values(application: Application, registries: Sequence[str]) -> list[str]:
     """Values that must not be in the image: secrets and licence variables as this environment has them, and the
     passwords of `registries` (`host[:port]`).
     """
-    from nuvtui.images.recipe import kept_out
+    from nuvtui.images.recipe import carried
     from nuvtui.images.registry.credentials import credentials
 
     names = [*application.secrets, *application.license.variables]
     values = [os.environ.get(name, "") for name in names]
     # A value that stands in the application's file by mistake is left out of the image, and is no less secret.
-    values += [value for name, value in application.variables.items() if name in names or kept_out(name)]
+    inside = carried(application)
+    values += [value for name, value in application.variables.items() if name not in inside]
     values = [value for value in values if len(value) >= 6]
     for host in dict.fromkeys(registries):
         with contextlib.suppress(NuvError):  # said by the push or pull that needs it

@@ -22,7 +22,7 @@ from nuvtui.model.tree import FOLDER
 from nuvtui.reporter import Silent
 from nuvtui.services.applications.service import ApplicationsService
 from nuvtui.services.context import Context
-from nuvtui.services.exports.parts import Images, carried, known_values, needs_engine
+from nuvtui.services.exports.parts import Images, known_values, needs_engine
 from nuvtui.services.states.service import StatesService
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Planner:
         From the Current State, the newest snapshot stands in where there is one: nothing is written for a dry run.
         """
         from nuvtui.images.guard import scans
-        from nuvtui.images.recipe import build_recipe
+        from nuvtui.images.recipe import build_recipe, carried
 
         findings, application, engine = self.preflight(spec)
         snapshot = spec.snapshot
@@ -112,7 +112,7 @@ class Planner:
             self._known_base(application, engine),
         )
         known = self.known_values(spec, application)
-        found = scans.scan_application(carried(application), known)
+        found = scans.scan_application(application, carried(application), known)
         found += scans.scan_members(recipe.members, self._context.store, known, Silent())
         open_, _ = judged(found, spec.accepted)
         open_ += not_holdable(path_to_text(path) for path, _ in recipe.members)

@@ -22,7 +22,7 @@ from nuvtui.reporter import Reporter
 from nuvtui.services.applications import application_file
 from nuvtui.services.context import Context
 from nuvtui.services.exports.guard_memory import GuardMemory
-from nuvtui.services.exports.parts import Base, Parts, carried
+from nuvtui.services.exports.parts import Base, Parts
 from nuvtui.services.exports.plan import Planner, eligibility, judged, not_holdable, refuse, refuse_to_leave
 from nuvtui.services.exports.publishing import delete_tag, push_image, run_command
 from nuvtui.services.snapshots import archiver
@@ -218,10 +218,11 @@ class Run:
     def _guard(self, application: Application, recipe: Recipe) -> None:
         from nuvtui.images.guard import scans
         from nuvtui.images.oci import layers
+        from nuvtui.images.recipe import carried
 
         self._begin("guard", "Looking for what must not leave")
         refuse(not_holdable(path_to_text(path) for path, _ in recipe.members))
-        findings = scans.scan_application(carried(application), self._known)
+        findings = scans.scan_application(application, carried(application), self._known)
         findings += GuardMemory(self._context.home.cache).findings(
             layers.files_layer(recipe, self._context.store).key,
             self._known,

@@ -229,6 +229,15 @@ class ExportsService:
         """One archive, push or delete of an export at a time. Raises NuvError (5)."""
         return self._context.exclusive(f"export-{export}", f"Export {export[:8]}", timeout=0.5)
 
+    def leaving(self, export: str, done: str) -> ExportRecord:
+        """The export, whose image is about to be `done` (`pushed`, `archived`). Needs the editor role (4).
+
+        Raises NuvError (6) where it has no image, or the content guard found what nobody has accepted.
+        """
+        record = self.with_image(export)
+        refuse_to_leave(record.findings, done)
+        return record
+
     def archive(self, export: str, path: Path, reporter: Reporter | None = None) -> ExportRecord:
         """Write the image as an archive that `docker load` reads; whole or not at all. Needs the editor role (4).
 
@@ -237,10 +246,9 @@ class ExportsService:
         """
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self.with_image(export)
+            record = self.leaving(export, "archived")
             if path.is_dir():
                 path = path / f"{slugify(record.name)}-{record.id[:8]}.tar"
-            refuse_to_leave(record.findings, "archived")
             reporter.step("archive", f"Writing {path.name}")
             self._same(record)
             # By its name, not its id: what is loaded back has the name again.
@@ -254,7 +262,7 @@ class ExportsService:
         """
         reporter = reporter or Silent()
         with self._alone(export):
-            record = self.with_image(export)
+            record = self.leaving(export, "pushed")
             if self.public(record.image.rpartition(":")[0]) and not public_ok:
                 raise NuvError(
                     f"{record.image} would be public",
@@ -262,7 +270,6 @@ class ExportsService:
                     "Say --public-ok if that is meant, or list the registry under private_registries in the settings.",
                     Exit.REFUSED,
                 )
-            refuse_to_leave(record.findings, "pushed")
             if record.verification is not None and not record.verification.passed:
                 raise NuvError(
                     f"{record.image} is not pushed",

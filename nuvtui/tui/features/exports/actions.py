@@ -77,14 +77,10 @@ class ExportActions(ShellTarget):
             subject=record.id,
         )
 
-    def action_push(self) -> None:
-        """Push; where the registry is public, only after a word was typed."""
-        from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
-
-        record = self.record
-        if record is None or not self.has_image:
-            return
-        if found := held(record.findings):
+    def _held_back(self, record: ExportRecord, done: str) -> bool:
+        """True where the image must not leave: then it is said why it is not `done`."""
+        found = held(record.findings)
+        if found:
             from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 
             way_out = (
@@ -96,7 +92,17 @@ class ExportActions(ShellTarget):
                 "",
                 line((f"{self.nuv.glyphs.arrow} ", "accent"), way_out),
             ]
-            self.nuv.push_screen(MessageDialog("Not pushed: the content guard found", text, bad=True))
+            self.nuv.push_screen(MessageDialog(f"Not {done}: the content guard found", text, bad=True))
+        return bool(found)
+
+    def action_push(self) -> None:
+        """Push; where the registry is public, only after a word was typed."""
+        from nuvtui.tui.toolkit.dialogs.confirm import ConfirmDialog
+
+        record = self.record
+        if record is None or not self.has_image:
+            return
+        if self._held_back(record, "pushed"):
             return
 
         def asked(public: bool) -> None:
@@ -161,7 +167,7 @@ class ExportActions(ShellTarget):
         from nuvtui.tui.toolkit.dialogs.text import TextDialog, TextField
 
         record = self.record
-        if record is None or not self.has_image:
+        if record is None or not self.has_image or self._held_back(record, "archived"):
             return
         # Not into the workspace: the next snapshot and the next image would hold it.
         proposed = Path.home() / f"{record.name}-{record.id[:8]}.tar"

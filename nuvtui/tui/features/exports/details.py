@@ -134,7 +134,7 @@ def _left(record: ExportRecord) -> list[Field]:
 
 
 def held(findings: Sequence[Finding]) -> list[Finding]:
-    """What keeps an image from being pushed."""
+    """What keeps an image from being pushed or archived."""
     return [finding for finding in findings if finding.level in ("push", "stop")]
 
 
@@ -143,6 +143,6 @@ def _held(findings: Sequence[Finding], glyphs: Glyphs) -> list[Field]:
     if not found:
         return []
     return [
-        say((f"{glyphs.warning} Cannot be pushed: the content guard found", "bad")),
+        say((f"{glyphs.warning} Must not leave: the content guard found", "bad")),
         *(say("  ", (finding.subject, "strong"), f"  {finding.text}") for finding in found),
     ]

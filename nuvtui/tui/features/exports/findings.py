@@ -18,7 +18,7 @@ from nuvtui.tui.toolkit.lines import Line, Piece, Tone, fit, line
 
 LEVELS: dict[str, tuple[str, Tone]] = {
     "stop": ("Stops the export", "bad"),
-    "push": ("Stops a push", "bad"),
+    "push": ("Must not leave", "bad"),
     "warning": ("Worth knowing", "warn"),
     "note": ("Note", "muted"),
 }
@@ -58,7 +58,7 @@ class Seen(NamedTuple):
 
     @property
     def in_the_way(self) -> bool:
-        """True where it stops the export or a push."""
+        """True where it stops the export, or push and archive."""
         return self.finding.level in ("stop", "push") and not self.reason
 
     @property
@@ -215,7 +215,7 @@ def _title(found: Sequence[Seen], complete: bool) -> str:
     if counts["stop"]:
         parts.append(f"{counts['stop']} in the way")
     if counts["push"]:
-        parts.append(f"{counts['push']} in the way of a push")
+        parts.append(f"{counts['push']} that must not leave")
     if complete and not parts:
         parts.append("nothing in the way")
     if accepted:
@@ -244,7 +244,12 @@ class FindingDialog(Dialog[str]):
         text = told(one, glyphs)
         if finding.level == "push" and not one.reason:
             text.append(
-                line(("The image can be built; it cannot be pushed as long as this stands.", "muted"))
+                line(
+                    (
+                        "The image can be built; it cannot be pushed or archived as long as this stands.",
+                        "muted",
+                    )
+                )
             )
         super().__init__(one.title, [*text, ""], choices)
         self.DESTRUCTIVE = one.in_the_way

@@ -244,14 +244,14 @@ async def test_a_secret_is_found_without_being_shown(tmp_path: Path, size: tuple
         form = await opened_form(pilot, "down", "down", "right")
         await looked(pilot, form)
         text = words(pilot)
-        assert "Stops a push files/data/fetch.py:2" in text
-        assert "1 in the way of a push" in text
+        assert "Must not leave files/data/fetch.py:2" in text
+        assert "1 that must not leave" in text
         assert "Contents with workspace files 4 files" in text
         assert "Start the export" in text
         await press(pilot, "tab", "enter")
         assert isinstance(app_of(pilot).screen, FindingDialog)
         assert "files/data/fetch.py:2" in texts(pilot)
-        assert "cannot be pushed as long as this stands" in texts(pilot)
+        assert "cannot be pushed or archived as long as this stands" in texts(pilot)
         assert SECRET not in shown_text(pilot.app)
         assert SECRET not in str(form.seen)
         assert SECRET not in command(form)
@@ -292,7 +292,7 @@ async def test_a_finding_stops_a_push_until_it_is_accepted_with_a_reason(
         assert "Accepted: made up" in words(pilot)
         await press(pilot, "a")
         assert form.spec.accepted == [], "no longer"
-        assert "Stops a push files/data/fetch.py:2" in words(pilot)
+        assert "Must not leave files/data/fetch.py:2" in words(pilot)
 
 
 async def test_the_file_of_a_finding_is_excluded_in_the_applications_file(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ async def test_the_file_of_a_finding_is_excluded_in_the_applications_file(tmp_pa
         await looked(pilot, form)
         assert "data/fetch.py" in (study.root / ".nuvtui" / "apps" / "hello.yaml").read_text()
         assert form.spec.snapshot is None, "the snapshot has the application as it was"
-        assert "Stops a push" not in words(pilot)
+        assert "Must not leave" not in words(pilot)
         assert "nothing in the way" in words(pilot)
         left_out = next(one.finding for one in form.seen if one.finding.subject == "left out")
         assert "data/fetch.py" in left_out.text

@@ -18,7 +18,7 @@ from nuvtui.tui.toolkit.command import as_command
 from nuvtui.tui.toolkit.commands import REGISTRY
 from nuvtui.tui.toolkit.dialogs.confirm import MessageDialog
 from nuvtui.tui.toolkit.glyphs import UNICODE
-from tests.tui.harness import app_of, press, shown_text, texts, until, words
+from tests.tui.harness import app_of, press, says, shown_text, texts, until, words
 from tests.tui.sharing import Study, lay_out, running
 
 SECRET = "AKIA" + "QYLPMN5HHHFPZAM2"
@@ -67,7 +67,7 @@ def test_the_card_says_what_was_made_and_how_it_was_checked() -> None:
         )
     )
     text = "\n".join(lines)
-    assert text.index("Cannot be pushed") < text.index("Image ") < text.index("Run it ")
+    assert text.index("Must not leave") < text.index("Image ") < text.index("Run it ")
     assert "  files/x.py:1  holds a key" in lines
     assert text.count("holds a key") == 1, "not again as a warning"
     assert "! tables: some" in lines
@@ -169,21 +169,27 @@ async def test_from_the_form_to_a_verified_image_and_back_from_its_archive(tmp_p
     (study.root / "data" / "fetch.py").write_text(f"key = {SECRET!r}\n")
     study.services.snapshots.create(study.master.id, "with-a-secret", "", "")
     async with running(study, size=(160, 45)) as pilot:
-        await press(pilot, "4", "n", "down", "down", "right")
-        form = app_of(pilot).screen
-        assert isinstance(form, ExportForm)
-        await until(pilot, lambda: form.complete, "the look")
-        form.form.change("tables", "all")
-        await until(pilot, lambda: form.complete, "the second look")
-        await press(pilot, "e")
-        await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
-        run = app_of(pilot).screen
-        assert isinstance(run, ExportRun)
-        await until(pilot, lambda: run.has_image, "its record", 120)
+
+        async def export() -> ExportRun:
+            await press(pilot, "n", "down", "down", "right")
+            form = app_of(pilot).screen
+            assert isinstance(form, ExportForm)
+            await until(pilot, lambda: form.complete, "the look")
+            form.form.change("tables", "all")
+            await until(pilot, lambda: form.complete, "the second look")
+            await press(pilot, "e")
+            await until(pilot, lambda: isinstance(app_of(pilot).screen, ExportRun), "the running export")
+            run = app_of(pilot).screen
+            assert isinstance(run, ExportRun)
+            await until(pilot, lambda: run.has_image, "its record", 120)
+            return run
+
+        await press(pilot, "4")
+        run = await export()
         assert run.record is not None
         assert (run.record.engine, run.record.tables) == ("oci", ["numbers"])
         said_there = texts(pilot)
-        assert "Cannot be pushed" in said_there
+        assert "Must not leave" in said_there
         assert "files/data/fetch.py:1" in said_there
         assert SECRET not in said_there
         values = run.command_values()
@@ -206,6 +212,15 @@ async def test_from_the_form_to_a_verified_image_and_back_from_its_archive(tmp_p
         await until(pilot, lambda: "passed  configuration" in texts(pilot), "the checks in the card")
 
         await press(pilot, "a")
+        assert isinstance(app_of(pilot).screen, MessageDialog), "an archive leaves as well"
+        assert says(pilot, "Not archived: the content guard found")
+        await press(pilot, "enter", "escape")
+
+        # Without the secret it may.
+        (study.root / "data" / "fetch.py").write_text("print('nothing to hide')\n")
+        run = await export()
+        assert "Must not leave" not in texts(pilot)
+        await press(pilot, "a")
         archive = tmp_path / "hello.tar"
         app_of(pilot).screen.query_one(Input).value = str(archive)
         await press(pilot, "enter")
@@ -218,6 +233,7 @@ async def test_from_the_form_to_a_verified_image_and_back_from_its_archive(tmp_p
         load = app_of(pilot).screen
         assert isinstance(load, TaskScreen)
         await until(pilot, lambda: load.seen.status.ended, "the archive read back", 120)
+        assert run.record is not None
         assert run.record.image in words(pilot)
 
 
